@@ -1,0 +1,97 @@
+//! What a body's own code can know of the run it is part of, on any executor: it is set whenever the body is polled.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::{pin, Pin};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::key::Key;
+use crate::outcome::Kind;
+
+/// A run whose body is being polled.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// Which engine runs it; the same key elsewhere is another record.
+    engine: usize,
+    key: Key,
+    outer: Option<Arc<Run>>,
+}
+
+/// Where `with_outcome` wants the kind to be left.
+type Outcome = Arc<Mutex<Option<Kind>>>;
+
+#[derive(Debug, Default)]
+struct Context {
+    run: Option<Arc<Run>>,
+    outcome: Option<Outcome>,
+}
+
+thread_local! {
+    static CONTEXT: RefCell<Context> = RefCell::default();
+}
+
+impl Run {
+    /// A run inside the one that is being polled.
+    pub(crate) fn new(engine: usize, key: Key) -> Arc<Self> {
+        Arc::new(Self { engine, key, outer: CONTEXT.with_borrow(|context| context.run.clone()) })
+    }
+
+    /// Whether the code that asks is part of a body that runs for this very key.
+    pub(crate) fn is_inside(engine: usize, key: &Key) -> bool {
+        CONTEXT.with_borrow(|context| {
+            let outward = std::iter::successors(context.run.as_deref(), |run| run.outer.as_deref());
+            outward.into_iter().any(|run| run.engine == engine && run.key == *key)
+        })
+    }
+
+    /// Polls a body as part of this run.
+    pub(crate) fn poll<T>(self: &Arc<Self>, poll: impl FnOnce() -> T) -> T {
+        // Calls inside the body are not the outermost ones, so their outcomes are not asked for.
+        let _restore = enter(Context { run: Some(Arc::clone(self)), outcome: None });
+        poll()
+    }
+}
+
+/// Says how a guarded call was answered, to the `with_outcome` around it.
+pub(crate) fn report(kind: Kind) {
+    CONTEXT.with_borrow(|context| {
+        if let Some(outcome) = &context.outcome {
+            *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(kind);
+        }
+    });
+}
+
+/// Runs `future` and says how the guarded call in it was answered.
+///
+/// The kind is that of the last outermost guarded call: calls made inside its body do not count, and it is `None` when
+/// `future` made none that was answered. Calls in tasks that `future` spawns are not seen.
+///
+/// # Cancellation
+/// Dropping it drops `future`.
+pub async fn with_outcome<F: Future>(future: F) -> (F::Output, Option<Kind>) {
+    let outcome = Outcome::default();
+    let mut future = pin!(future);
+    let output = std::future::poll_fn(|cx| {
+        let run = CONTEXT.with_borrow(|context| context.run.clone());
+        let _restore = enter(Context { run, outcome: Some(outcome.clone()) });
+        Pin::new(&mut future).poll(cx)
+    })
+    .await;
+    let kind = *outcome.lock().unwrap_or_else(PoisonError::into_inner);
+    (output, kind)
+}
+
+fn enter(context: Context) -> Restore {
+    Restore(CONTEXT.with_borrow_mut(|current| std::mem::replace(current, context)))
+}
+
+/// Puts the context back, also when the body panics.
+struct Restore(Context);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        let inner = CONTEXT.with_borrow_mut(|current| std::mem::replace(current, std::mem::take(&mut self.0)));
+        // Dropped here, when the context is no longer borrowed.
+        drop(inner);
+    }
+}

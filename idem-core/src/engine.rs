@@ -1,0 +1,74 @@
+//! One guarded call, from its claim to its record.
+//!
+//! A call has one order of events: [`begin`] asks the store whether to run, [`drive`] polls the body and keeps the lease,
+//! [`finish`] writes down how it ended. A [`guard`] holds the call meanwhile; its drop is the end of
+//! every call that does not reach its own.
+
+mod begin;
+mod call;
+mod detach;
+mod drive;
+mod finish;
+mod flight;
+pub(crate) mod guard;
+mod lease;
+pub(crate) mod replay;
+mod spawn;
+mod wait;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use spawn::Spawner;
+
+use crate::clock::{later, Instant};
+use crate::codec::Codec;
+use crate::error::StoreError;
+use crate::store::Store;
+use flight::Flights;
+
+/// What all calls of an `Idem` and its clones share.
+pub(crate) struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) settings: Settings,
+    pub(crate) spawner: Option<Spawner>,
+    flights: Flights,
+}
+
+/// What an `Idem` was built with.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) namespace: Box<str>,
+    pub(crate) ttl: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) wait: Duration,
+    pub(crate) store_timeout: Duration,
+    pub(crate) codec: Codec,
+}
+
+impl Engine {
+    pub(crate) fn new(store: Arc<dyn Store>, settings: Settings, spawner: Option<Spawner>) -> Self {
+        Self { store, settings, spawner, flights: Flights::default() }
+    }
+
+    /// Which engine this is, among all of the process.
+    pub(crate) fn id(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// A store's answer, or an error when it does not come in time.
+    async fn ask<T>(&self, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let limit = self.settings.store_timeout;
+        wait::until(answer, || later(Instant::now(), limit))
+            .await
+            .unwrap_or_else(|| Err(StoreError::unknown(format!("the store did not answer within {limit:?}"))))
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("store", &self.store).field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,52 @@
+//! What a call owns while it is on its way.
+
+use std::sync::Arc;
+
+use super::flight::Slot;
+use super::lease::Lease;
+use super::Engine;
+use crate::context::Run;
+use crate::operation::Operation;
+use crate::record::Owner;
+use crate::transition::Ending;
+
+/// A guarded call that was not answered at once.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(super) engine: Arc<Engine>,
+    pub(super) op: Operation,
+    pub(super) run: Arc<Run>,
+    pub(super) slot: Option<Arc<Slot>>,
+    pub(super) stage: Stage,
+    /// How the body ended, once it has, until the record knows or needs not.
+    pub(super) ending: Option<Ending>,
+}
+
+/// How far a call has come, as far as the store is concerned.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stage {
+    /// The key is not this call's.
+    Outside,
+    /// A claim was sent and not answered.
+    Claiming(Owner),
+    /// The key is this call's and the body was not polled yet.
+    Granted(Lease),
+    /// The body was polled.
+    Running(Lease),
+}
+
+impl Call {
+    pub(crate) fn new(engine: Arc<Engine>, op: Operation) -> Self {
+        let run = Run::new(engine.id(), op.key.clone());
+        Self { engine, op, run, slot: None, stage: Stage::Outside, ending: None }
+    }
+
+    pub(super) const fn owner(&self) -> Option<Owner> {
+        match self.stage {
+            Stage::Outside => None,
+            Stage::Claiming(owner) | Stage::Granted(Lease { owner, .. }) | Stage::Running(Lease { owner, .. }) => {
+                Some(owner)
+            }
+        }
+    }
+}

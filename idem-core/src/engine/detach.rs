@@ -1,0 +1,73 @@
+//! Runs that go on when their caller is gone.
+
+use std::any::Any;
+use std::future::{poll_fn, Future};
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
+use std::pin::{pin, Pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::sync::oneshot;
+
+use super::guard::{Answer, Guard};
+use super::replay::Replay;
+use crate::context::report;
+use crate::error::Error;
+use crate::outcome::Kind;
+
+impl Guard {
+    /// The call, with body and record in a task of their own. The claim is the caller's: until it is granted there is
+    /// nothing that must not be dropped.
+    pub(crate) async fn detached<F, T, E>(mut self, replay: Replay<T>, body: Pin<Box<F>>) -> Answer<T, E>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let Some((engine, op)) = self.call() else {
+            let mut body = body;
+            return self.run(replay, body.as_mut()).await;
+        };
+        if !engine.can_spawn() {
+            let reason = "`detached` needs a tokio runtime, or a spawner given to the Idem's builder";
+            return Err(Error::config(op.name.clone(), reason).into());
+        }
+        let (engine, operation) = (Arc::clone(engine), op.name.clone());
+        if let Some(answer) = self.begin(replay).await? {
+            return Ok(answer);
+        }
+        let (result, caller) = oneshot::channel();
+        engine.spawn(Box::pin(async move {
+            let ended = to_its_end(self, replay, body).await;
+            // The caller may be gone; the record is what counts.
+            let _ = result.send(ended);
+        }));
+        match caller.await {
+            Ok(Ok(answer)) => {
+                report(answer.as_ref().map_or(Kind::Executed, |(_, kind)| *kind));
+                answer
+            }
+            Ok(Err(panic)) => resume_unwind(panic),
+            // The executor dropped the task: it is shutting down.
+            Err(_) => Err(Error::ShuttingDown { operation }.into()),
+        }
+    }
+}
+
+/// Runs the body and its record. A panic of the body's is handed over after its run was given up.
+async fn to_its_end<F, T, E>(
+    mut guard: Guard,
+    replay: Replay<T>,
+    mut body: Pin<Box<F>>,
+) -> Result<Answer<T, E>, Box<dyn Any + Send>>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    let mut run = pin!(guard.run(replay, body.as_mut()));
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {
+        Ok(Poll::Ready(answer)) => Poll::Ready(Ok(answer)),
+        Ok(Poll::Pending) => Poll::Pending,
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
+}

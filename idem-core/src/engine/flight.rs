@@ -1,0 +1,190 @@
+//! The calls of this process, one slot a key: who leads asks the store, the others wait for the leader.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::wait::{self, Patience};
+use crate::clock::Instant;
+use crate::error::Error;
+use crate::fingerprint::Fingerprint;
+use crate::key::{Key, Prehashed};
+use crate::operation::Operation;
+use crate::outcome::Kind;
+use crate::record::{Completed, Completion};
+
+/// How many locks the slots have; a power of two.
+const SHARDS: usize = 64;
+
+type Shard = HashMap<Key, Arc<Flight>, Prehashed>;
+
+/// All slots of an engine. A clone is the same.
+#[derive(Clone)]
+pub(super) struct Flights(Arc<[Mutex<Shard>; SHARDS]>);
+
+/// A slot, as those who wait for its leader see it.
+pub(super) struct Flight {
+    since: Instant,
+    state: watch::Sender<State>,
+}
+
+#[derive(Clone)]
+enum State {
+    /// The leader is asking the store. Not answered by `until`, it no longer counts.
+    Claiming { until: Instant },
+    /// A call is running, the leader's own or another process'. Not heard of by `until`, it no longer counts.
+    Running { until: Instant, fingerprint: Option<Fingerprint> },
+    /// It is over: with a recorded result and how a waiter should call it, or with nothing that others can have.
+    Ended(Option<(Completed, Kind)>),
+}
+
+/// A call's place in its key's slot.
+pub(super) enum Place {
+    Leader(Slot),
+    Follower(Arc<Flight>),
+}
+
+/// What became of the call that a follower waited for.
+pub(super) enum Followed {
+    Completed(Completed, Kind),
+    /// It ended without a recorded result, or nothing is heard of it: the store knows more.
+    Gone,
+}
+
+/// The leader's hold on its slot. Dropping it lets the next one lead.
+pub(super) struct Slot {
+    flights: Flights,
+    key: Key,
+    flight: Arc<Flight>,
+}
+
+impl Default for Flights {
+    fn default() -> Self {
+        Self(Arc::new(std::array::from_fn(|_| Mutex::default())))
+    }
+}
+
+impl Flights {
+    /// Joins the key's slot: as its leader if there is none, or none that was heard of in time.
+    pub(super) fn join(&self, key: &Key, claim_until: impl FnOnce(Instant) -> Instant) -> Place {
+        let mut shard = self.shard(key);
+        let now = Instant::now();
+        if let Some(flight) = shard.get(key) {
+            if !flight.is_overdue(now) {
+                return Place::Follower(Arc::clone(flight));
+            }
+        }
+        let state = State::Claiming { until: claim_until(now) };
+        let flight = Arc::new(Flight { since: now, state: watch::Sender::new(state) });
+        shard.insert(key.clone(), Arc::clone(&flight));
+        Place::Leader(Slot { flights: self.clone(), key: key.clone(), flight })
+    }
+
+    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
+        let [first, ..] = &*self.0;
+        // The map inside uses the low bits.
+        let shard = self.0.get((key.hash_in_process() >> 48) as usize % SHARDS).unwrap_or(first);
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Flight {
+    fn is_overdue(&self, now: Instant) -> bool {
+        match &*self.state.borrow() {
+            State::Claiming { until } | State::Running { until, .. } => *until <= now,
+            State::Ended(_) => true,
+        }
+    }
+
+    /// Waits for the leader: for its claim to be answered, then for its run, as long as patience lasts.
+    pub(super) async fn follow(&self, op: &Operation, patience: &mut Patience) -> Result<Followed, Error> {
+        let mut news = self.state.subscribe();
+        loop {
+            let state = news.borrow_and_update().clone();
+            let deadline = match state {
+                State::Ended(Some((completed, kind))) => return Ok(Followed::Completed(completed, kind)),
+                State::Ended(None) => return Ok(Followed::Gone),
+                State::Claiming { until } => until,
+                State::Running { fingerprint, .. } if !op.is_same_request(fingerprint.as_ref()) => {
+                    return Err(op.key_reused());
+                }
+                State::Running { until, .. } => {
+                    if patience.is_over() {
+                        let now = Instant::now();
+                        let age = now.saturating_duration_since(self.since);
+                        return Err(op.in_progress(age, until.saturating_duration_since(now)));
+                    }
+                    until.min(patience.until())
+                }
+            };
+            // A leader that is gone without a word has dropped its slot, so the sender of the news is ours alone.
+            if wait::until(news.changed(), || deadline).await.is_none() && self.is_overdue(Instant::now()) {
+                return Ok(Followed::Gone);
+            }
+        }
+    }
+}
+
+impl Slot {
+    /// The claim was answered: a call is running, this one or another process'.
+    pub(super) fn running(&self, until: Instant, fingerprint: Option<Fingerprint>) {
+        self.flight.state.send_replace(State::Running { until, fingerprint });
+    }
+
+    /// The lease was renewed.
+    pub(super) fn renewed(&self, lease_until: Instant) {
+        self.flight.state.send_if_modified(|state| {
+            if let State::Running { until, .. } = state {
+                *until = lease_until;
+            }
+            false
+        });
+    }
+
+    /// The leader's own run ended with a recorded result, for all who wait.
+    pub(super) fn recorded(&self, completion: Completion) {
+        let fingerprint = match &*self.flight.state.borrow() {
+            State::Running { fingerprint, .. } => *fingerprint,
+            _ => None,
+        };
+        self.found(Completed::new(fingerprint, completion), Kind::Attached);
+    }
+
+    /// The store had a recorded result, for all who wait.
+    pub(super) fn found(&self, completed: Completed, kind: Kind) {
+        self.leave();
+        self.flight.state.send_replace(State::Ended(Some((completed, kind))));
+    }
+
+    fn leave(&self) {
+        let mut shard = self.flights.shard(&self.key);
+        // Another call may have taken the slot from a leader that was not heard of.
+        if shard.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
+            shard.remove(&self.key);
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.leave();
+        self.flight.state.send_if_modified(|state| {
+            let waiting = !matches!(state, State::Ended(_));
+            if waiting {
+                *state = State::Ended(None);
+            }
+            waiting
+        });
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Slot({:?})", self.key)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! Waiting: for an event or a deadline, whichever is first, and for another process with growing pauses.
+
+use std::future::{poll_fn, Future};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use rand::Rng;
+
+use crate::clock::{later, sleep_until, Instant};
+
+/// What `event` comes to, or `None` at the deadline. The deadline is not asked for, and no timer is made, when `event` is
+/// ready at once.
+pub(super) async fn until<T>(event: impl Future<Output = T>, deadline: impl FnOnce() -> Instant) -> Option<T> {
+    let mut event = pin!(event);
+    let mut deadline = Some(deadline);
+    let mut timer = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = event.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        if let Some(deadline) = deadline.take() {
+            timer = Some(sleep_until(deadline()));
+        }
+        match &mut timer {
+            Some(timer) => timer.as_mut().poll(cx).map(|()| None),
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// How long a call waits for another one; counted from when it first sees that one running.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    wait: Duration,
+    until: Option<Instant>,
+}
+
+impl Patience {
+    pub(crate) const fn new(wait: Duration) -> Self {
+        Self { wait, until: None }
+    }
+
+    pub(super) fn until(&mut self) -> Instant {
+        *self.until.get_or_insert_with(|| later(Instant::now(), self.wait))
+    }
+
+    pub(super) fn is_over(&mut self) -> bool {
+        self.until() <= Instant::now()
+    }
+}
+
+/// Growing, jittered pauses between two questions to a store.
+#[derive(Debug)]
+pub(super) struct Backoff(Duration);
+
+/// The longest pause, before jitter.
+pub(super) const LONGEST: Duration = Duration::from_millis(500);
+
+impl Backoff {
+    pub(super) const fn new() -> Self {
+        Self(Duration::from_millis(10))
+    }
+
+    pub(super) fn next(&mut self) -> Duration {
+        let pause = self.0;
+        self.0 = (self.0 * 2).min(LONGEST);
+        pause.mul_f64(rand::rng().random_range(0.5..=1.0))
+    }
+}

@@ -1,0 +1,344 @@
+//! The canonical form: a serde data format that nobody reads back.
+//!
+//! Every value is written with its kind, and self-delimiting, so different values have different bytes. Map entries are
+//! sorted by their bytes; structs are maps. `None`, `Some(())` and `()` differ, which is what finds out codecs that mix them
+//! up.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::ser::{self, Serialize};
+
+use super::Unserializable;
+
+/// Whether the order of a sequence's elements counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sequences {
+    Ordered,
+    Unordered,
+}
+
+pub(super) fn bytes<T: Serialize + ?Sized>(value: &T, sequences: Sequences) -> Result<Vec<u8>, Unserializable> {
+    let mut canonical = Canonical { bytes: Vec::with_capacity(256), sequences };
+    value.serialize(&mut canonical)?;
+    Ok(canonical.bytes)
+}
+
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Kind {
+    End,
+    None,
+    Some,
+    Unit,
+    Bool,
+    NonNegative,
+    Negative,
+    Float,
+    Text,
+    Bytes,
+    Sequence,
+    Map,
+    Variant,
+}
+
+struct Canonical {
+    bytes: Vec<u8>,
+    sequences: Sequences,
+}
+
+impl Canonical {
+    fn kind(&mut self, kind: Kind) {
+        self.bytes.push(kind as u8);
+    }
+
+    fn block(&mut self, kind: Kind, content: &[u8]) {
+        self.kind(kind);
+        self.bytes.extend_from_slice(&(content.len() as u64).to_be_bytes());
+        self.bytes.extend_from_slice(content);
+    }
+
+    fn integer(&mut self, negative: bool, magnitude: u128) {
+        self.kind(if negative { Kind::Negative } else { Kind::NonNegative });
+        self.bytes.extend_from_slice(&magnitude.to_be_bytes());
+    }
+
+    fn open(&mut self, kind: Kind, sorted: bool) -> Compound<'_> {
+        self.kind(kind);
+        Compound { start: self.bytes.len(), entries: Vec::new(), sorted, to: self }
+    }
+
+    fn sequence(&mut self) -> Compound<'_> {
+        let sorted = self.sequences == Sequences::Unordered;
+        self.open(Kind::Sequence, sorted)
+    }
+
+    fn variant(&mut self, name: &str) {
+        self.block(Kind::Variant, name.as_bytes());
+    }
+}
+
+/// A sequence or map on its way.
+struct Compound<'a> {
+    to: &'a mut Canonical,
+    start: usize,
+    /// Where the entries lie, if they are to be sorted.
+    entries: Vec<Range<usize>>,
+    sorted: bool,
+}
+
+impl Compound<'_> {
+    fn entry(
+        &mut self,
+        write: impl FnOnce(&mut Canonical) -> Result<(), Unserializable>,
+    ) -> Result<(), Unserializable> {
+        let start = self.to.bytes.len();
+        write(self.to)?;
+        if self.sorted {
+            self.entries.push(start..self.to.bytes.len());
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) {
+        let bytes = &mut self.to.bytes;
+        let at = |bytes: &[u8], entry: &Range<usize>| bytes.get(entry.clone()).unwrap_or_default().to_vec();
+        if !self.entries.is_sorted_by(|a, b| bytes.get(a.clone()) <= bytes.get(b.clone())) {
+            self.entries.sort_by(|a, b| bytes.get(a.clone()).cmp(&bytes.get(b.clone())));
+            let sorted = self.entries.iter().flat_map(|entry| at(bytes, entry)).collect::<Vec<_>>();
+            bytes.truncate(self.start);
+            bytes.extend_from_slice(&sorted);
+        }
+        self.to.kind(Kind::End);
+    }
+}
+
+macro_rules! integers {
+    ($($method:ident: $integer:ty, $negative:expr, $magnitude:expr;)*) => {$(
+        fn $method(self, value: $integer) -> Result<(), Unserializable> {
+            #[allow(clippy::redundant_closure_call)]
+            self.integer(($negative)(value), ($magnitude)(value));
+            Ok(())
+        }
+    )*};
+}
+
+impl<'a> ser::Serializer for &'a mut Canonical {
+    type Ok = ();
+    type Error = Unserializable;
+    type SerializeSeq = Compound<'a>;
+    type SerializeTuple = Compound<'a>;
+    type SerializeTupleStruct = Compound<'a>;
+    type SerializeTupleVariant = Compound<'a>;
+    type SerializeMap = Compound<'a>;
+    type SerializeStruct = Compound<'a>;
+    type SerializeStructVariant = Compound<'a>;
+
+    integers! {
+        serialize_i8: i8, |v| v < 0, |v: i8| v.unsigned_abs().into();
+        serialize_i16: i16, |v| v < 0, |v: i16| v.unsigned_abs().into();
+        serialize_i32: i32, |v| v < 0, |v: i32| v.unsigned_abs().into();
+        serialize_i64: i64, |v| v < 0, |v: i64| v.unsigned_abs().into();
+        serialize_i128: i128, |v| v < 0, |v: i128| v.unsigned_abs();
+        serialize_u8: u8, |_| false, u128::from;
+        serialize_u16: u16, |_| false, u128::from;
+        serialize_u32: u32, |_| false, u128::from;
+        serialize_u64: u64, |_| false, u128::from;
+        serialize_u128: u128, |_| false, |v| v;
+    }
+
+    fn serialize_bool(self, value: bool) -> Result<(), Unserializable> {
+        self.kind(Kind::Bool);
+        self.bytes.push(value.into());
+        Ok(())
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<(), Unserializable> {
+        self.serialize_f64(value.into())
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<(), Unserializable> {
+        self.kind(Kind::Float);
+        self.bytes.extend_from_slice(&value.to_bits().to_be_bytes());
+        Ok(())
+    }
+
+    fn serialize_char(self, value: char) -> Result<(), Unserializable> {
+        self.serialize_str(value.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), Unserializable> {
+        self.block(Kind::Text, value.as_bytes());
+        Ok(())
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), Unserializable> {
+        self.block(Kind::Bytes, value);
+        Ok(())
+    }
+
+    fn serialize_none(self) -> Result<(), Unserializable> {
+        self.kind(Kind::None);
+        Ok(())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Unserializable> {
+        self.kind(Kind::Some);
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Unserializable> {
+        self.kind(Kind::Unit);
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), Unserializable> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Unserializable> {
+        self.variant(variant);
+        self.serialize_unit()
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Unserializable> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Unserializable> {
+        self.variant(variant);
+        value.serialize(self)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Compound<'a>, Unserializable> {
+        Ok(self.sequence())
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Compound<'a>, Unserializable> {
+        Ok(self.open(Kind::Sequence, false))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Compound<'a>, Unserializable> {
+        Ok(self.open(Kind::Sequence, false))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Compound<'a>, Unserializable> {
+        self.variant(variant);
+        Ok(self.open(Kind::Sequence, false))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Compound<'a>, Unserializable> {
+        Ok(self.open(Kind::Map, true))
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Compound<'a>, Unserializable> {
+        Ok(self.open(Kind::Map, true))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Compound<'a>, Unserializable> {
+        self.variant(variant);
+        Ok(self.open(Kind::Map, true))
+    }
+}
+
+macro_rules! elements {
+    ($($compound:ident $method:ident),*) => {$(
+        impl ser::$compound for Compound<'_> {
+            type Ok = ();
+            type Error = Unserializable;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unserializable> {
+                self.entry(|to| value.serialize(to))
+            }
+
+            fn end(self) -> Result<(), Unserializable> {
+                self.finish();
+                Ok(())
+            }
+        }
+    )*};
+}
+
+elements!(
+    SerializeSeq serialize_element,
+    SerializeTuple serialize_element,
+    SerializeTupleStruct serialize_field,
+    SerializeTupleVariant serialize_field
+);
+
+macro_rules! fields {
+    ($($compound:ident),*) => {$(
+        impl ser::$compound for Compound<'_> {
+            type Ok = ();
+            type Error = Unserializable;
+
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                name: &'static str,
+                value: &T,
+            ) -> Result<(), Unserializable> {
+                self.entry(|to| {
+                    to.block(Kind::Text, name.as_bytes());
+                    value.serialize(to)
+                })
+            }
+
+            fn end(self) -> Result<(), Unserializable> {
+                self.finish();
+                Ok(())
+            }
+        }
+    )*};
+}
+
+fields!(SerializeStruct, SerializeStructVariant);
+
+impl ser::SerializeMap for Compound<'_> {
+    type Ok = ();
+    type Error = Unserializable;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unserializable> {
+        self.entry(|to| key.serialize(to))
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unserializable> {
+        value.serialize(&mut *self.to)?;
+        // The value belongs to the entry that its key began.
+        if let Some(entry) = self.entries.last_mut() {
+            entry.end = self.to.bytes.len();
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), Unserializable> {
+        self.finish();
+        Ok(())
+    }
+}
+
+impl ser::Error for Unserializable {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self(message.to_string().into())
+    }
+}
+
+#[cfg(test)]
+mod tests;

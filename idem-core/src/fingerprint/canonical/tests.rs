@@ -1,0 +1,111 @@
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::ser::{SerializeMap, SerializeStruct};
+use serde::{Serialize, Serializer};
+
+use super::{bytes, Sequences};
+use crate::fingerprint::{same_value, Fingerprint};
+
+fn of<T: Serialize + ?Sized>(value: &T) -> Fingerprint {
+    Fingerprint::of(value).expect("serializes")
+}
+
+/// A map written in the order it is given.
+struct Ordered<'a>(&'a [(&'a str, i64)]);
+
+impl Serialize for Ordered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in self.0 {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+/// A struct with its fields in the order it is given.
+struct Fields(&'static [(&'static str, u8)]);
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Fields", self.0.len())?;
+        for (name, value) in self.0 {
+            fields.serialize_field(name, value)?;
+        }
+        fields.end()
+    }
+}
+
+#[test]
+fn the_order_of_a_map_and_of_fields_does_not_count() {
+    let one = of(&Ordered(&[("a", 1), ("bb", 2), ("c", -3)]));
+    assert_eq!(one, of(&Ordered(&[("c", -3), ("a", 1), ("bb", 2)])));
+    assert_eq!(one, of(&HashMap::from([("bb", 2), ("c", -3), ("a", 1)])));
+    assert_ne!(one, of(&Ordered(&[("a", 2), ("bb", 1), ("c", -3)])));
+    assert_eq!(of(&Fields(&[("x", 1), ("y", 2)])), of(&Fields(&[("y", 2), ("x", 1)])));
+    assert_eq!(of(&Fields(&[("x", 1), ("y", 2)])), of(&BTreeMap::from([("x", 1_u64), ("y", 2)])));
+}
+
+#[test]
+fn nested_maps_are_sorted_inside_out() {
+    let nested = |inner: &'static [(&'static str, u8)]| vec![(1, Fields(inner)), (2, Fields(&[]))];
+    assert_eq!(of(&nested(&[("x", 1), ("y", 2)])), of(&nested(&[("y", 2), ("x", 1)])));
+}
+
+#[test]
+fn the_order_of_a_sequence_counts_in_a_fingerprint() {
+    assert_ne!(of(&[1, 2]), of(&[2, 1]));
+    assert_ne!(of(&vec!["ab", "c"]), of(&vec!["a", "bc"]));
+    assert_ne!(of(&vec![vec![1], vec![2]]), of(&vec![vec![1, 2]]));
+}
+
+#[test]
+fn what_codecs_mix_up_stays_apart() {
+    let different = [
+        of(&None::<()>),
+        of(&Some(())),
+        of(&Some(None::<()>)),
+        of(&()),
+        of(&Some(f64::NAN)),
+        of(&f64::NAN),
+        of(&0.0),
+        of(&-0.0),
+        of(&0),
+        of(&""),
+        of(&false),
+        of(&Vec::<u8>::new()),
+        of(&BTreeMap::<u8, u8>::new()),
+        of(&0.913_614_977_317_635_9),
+        of(&0.913_614_977_317_635_8),
+    ];
+    for (i, a) in different.iter().enumerate() {
+        for (j, b) in different.iter().enumerate() {
+            assert_eq!(a == b, i == j, "{i} and {j}");
+        }
+    }
+}
+
+#[test]
+fn integers_count_by_value() {
+    assert_eq!(of(&1_u8), of(&1_i128));
+    assert_ne!(of(&-1), of(&1));
+    assert_ne!(of(&u128::MAX), of(&u64::MAX));
+}
+
+#[test]
+fn equal_sets_are_the_same_value_and_tuples_keep_their_order() {
+    let one: HashSet<u32> = (0..100).collect();
+    let other: HashSet<u32> = (0..100).rev().collect();
+    assert!(same_value(&one, &other));
+    assert!(!same_value(&one, &(1..100).collect()));
+    assert!(!same_value(&(1, 2), &(2, 1)));
+    assert!(!same_value(&Some(f64::NAN), &None));
+}
+
+#[test]
+fn the_form_is_frozen() {
+    let form = bytes(&BTreeMap::from([("b", Some(true)), ("a", None)]), Sequences::Ordered).expect("serializes");
+    let text = |c| [8, 0, 0, 0, 0, 0, 0, 0, 1, c];
+    assert_eq!(form, [&[11][..], &text(b'a'), &[1], &text(b'b'), &[2, 4, 1], &[0]].concat());
+    assert_eq!(of(&("id", 7)).as_bytes()[..8], [0x1e, 0, 0, 0, 0, 0, 0, 0][..], "filled in from the first run");
+}

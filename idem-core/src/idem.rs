@@ -1,0 +1,60 @@
+//! The handle that users hold.
+
+mod builder;
+mod operation;
+mod scope;
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+pub use builder::Builder;
+pub use operation::{DetachedOperation, OperationBuilder};
+pub use scope::Scoped;
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::store::Store;
+
+/// Guards operations with one store.
+///
+/// Made once at start-up and [`install`]ed, put in [`scope`](Self::scope), or named by each function with `idem = …`. A
+/// clone is the same `Idem`: calls of one key meet in this process before they meet in the store, so share one rather than
+/// making two over the same store.
+#[derive(Debug, Clone)]
+pub struct Idem {
+    pub(crate) engine: Arc<Engine>,
+}
+
+static INSTALLED: OnceLock<Idem> = OnceLock::new();
+
+impl Idem {
+    /// An `Idem` over `store`, with every default of [`Builder`].
+    #[must_use]
+    pub fn new(store: impl Store) -> Self {
+        Builder::new(store).with_defaults()
+    }
+
+    /// An `Idem` over `store`, with settings of its own.
+    #[must_use]
+    pub fn builder(store: impl Store) -> Builder {
+        Builder::new(store)
+    }
+
+    /// An operation without the macro. Macro and builder address the same record when the names are the same.
+    pub fn operation(&self, name: impl Into<Cow<'static, str>>) -> OperationBuilder {
+        OperationBuilder::new(self.clone(), name.into())
+    }
+}
+
+/// Makes `idem` the one that all functions use which are not in a [`scope`](Idem::scope) and name none.
+///
+/// # Errors
+/// [`Error::Config`] when one is installed already; that one stays.
+pub fn install(idem: Idem) -> Result<(), Error> {
+    INSTALLED.set(idem).map_err(|_| Error::config("idem", "an Idem is installed already: call idem::install once"))
+}
+
+/// The `Idem` of this place: the innermost scope's, else the installed one.
+pub(crate) fn ambient(operation: &'static str) -> Result<Idem, Error> {
+    scope::current().or_else(|| INSTALLED.get().cloned()).ok_or(Error::NotInstalled { operation: operation.into() })
+}

@@ -1,0 +1,99 @@
+//! Settings of an `Idem`.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Idem;
+use crate::codec::Codec;
+use crate::engine::{Engine, Settings, Spawner};
+use crate::error::Error;
+use crate::store::Store;
+
+/// Builds an [`Idem`] with settings of its own.
+#[derive(Debug)]
+pub struct Builder {
+    store: Arc<dyn Store>,
+    settings: Settings,
+    spawner: Option<Spawner>,
+}
+
+impl Builder {
+    pub(super) fn new(store: impl Store) -> Self {
+        let settings = Settings {
+            namespace: Box::default(),
+            ttl: Duration::from_secs(24 * 60 * 60),
+            lease: Duration::from_secs(15),
+            wait: Duration::from_secs(25),
+            store_timeout: Duration::from_secs(5),
+            codec: Codec::default(),
+        };
+        Self { store: Arc::new(store), settings, spawner: None }
+    }
+
+    /// Keeps this service's records apart from others' in the same store. Default: empty.
+    #[must_use]
+    pub fn namespace(mut self, namespace: &str) -> Self {
+        self.settings.namespace = namespace.into();
+        self
+    }
+
+    /// How long a recorded result is replayed, counted from its recording. Default: 24 h.
+    #[must_use]
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.settings.ttl = ttl;
+        self
+    }
+
+    /// How long a silent owner keeps a key; renewed every third of it while the body runs. Default: 15 s.
+    #[must_use]
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        self.settings.lease = lease;
+        self
+    }
+
+    /// How long a duplicate waits for the running call; zero refuses at once. Default: 25 s.
+    #[must_use]
+    pub const fn wait(mut self, wait: Duration) -> Self {
+        self.settings.wait = wait;
+        self
+    }
+
+    /// How long the store may take to answer. Default: 5 s, or a third of the lease if that is shorter.
+    #[must_use]
+    pub const fn store_timeout(mut self, store_timeout: Duration) -> Self {
+        self.settings.store_timeout = store_timeout;
+        self
+    }
+
+    /// How to spawn outside a tokio runtime: what detached runs and endings after a drop are handed to.
+    ///
+    /// Default: the tokio runtime around the call; elsewhere nothing, and then `detached` is refused and a dropped run's
+    /// lease runs out.
+    #[must_use]
+    pub fn spawner(mut self, spawn: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static) -> Self {
+        self.spawner = Some(Spawner::new(spawn));
+        self
+    }
+
+    /// The `Idem`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the TTL, the lease or the store's time-out is zero.
+    pub fn build(self) -> Result<Idem, Error> {
+        let Settings { ttl, lease, store_timeout, .. } = self.settings;
+        for (name, duration) in [("ttl", ttl), ("lease", lease), ("store_timeout", store_timeout)] {
+            if duration.is_zero() {
+                return Err(Error::config("idem", format!("`{name}` is zero: give it a duration")));
+            }
+        }
+        Ok(self.with_defaults())
+    }
+
+    pub(super) fn with_defaults(mut self) -> Idem {
+        // A store that takes longer than the lease lives would lose every run it was asked about.
+        self.settings.store_timeout = self.settings.store_timeout.min(self.settings.lease / 3);
+        Idem { engine: Arc::new(Engine::new(self.store, self.settings, self.spawner)) }
+    }
+}

@@ -1,0 +1,168 @@
+//! An operation without the macro, and what the macro itself is written on.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+
+use super::{Idem, Scoped};
+use crate::engine::guard::{Guard, Started};
+use crate::engine::replay::Replay;
+use crate::error::Error;
+use crate::fingerprint::{Fingerprint, Unserializable};
+use crate::key::{IntoKey, Key};
+use crate::operation::Operation;
+use crate::outcome::{Failed, Kind, Outcome};
+
+/// One operation and its key; made by [`Idem::operation`].
+///
+/// Every option of the macro is a method of the same name.
+#[derive(Debug, Clone)]
+#[must_use = "an operation does nothing until it runs a body"]
+pub struct OperationBuilder {
+    idem: Idem,
+    name: Cow<'static, str>,
+    key: Option<Result<Option<Key>, crate::error::InvalidKey>>,
+    fingerprint: Option<Result<Fingerprint, Unserializable>>,
+    ttl: Option<Duration>,
+    lease: Option<Duration>,
+    wait: Option<Duration>,
+}
+
+impl OperationBuilder {
+    pub(crate) const fn new(idem: Idem, name: Cow<'static, str>) -> Self {
+        Self { idem, name, key: None, fingerprint: None, ttl: None, lease: None, wait: None }
+    }
+
+    /// What identifies the operation: text, an integer, a tuple, … (see [`KeyPart`](crate::KeyPart)). `None` means "no key":
+    /// the body runs unguarded. Required.
+    pub fn key(mut self, key: impl IntoKey) -> Self {
+        let key = key.as_key().map(|key| Key::new(&self.idem.engine.settings.namespace, &self.name, key));
+        self.key = Some(key.transpose());
+        self
+    }
+
+    /// What the request looks like: the same key with another fingerprint is refused. Default: not compared.
+    pub fn fingerprint<T: Serialize + ?Sized>(mut self, request: &T) -> Self {
+        self.fingerprint = Some(Fingerprint::of(request));
+        self
+    }
+
+    /// How long the recorded result is replayed, counted from its recording. Default: the `Idem`'s.
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// How long a silent owner keeps the key; renewed while the body runs. Default: the `Idem`'s.
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// How long a duplicate waits for the running call; zero refuses at once. Default: the `Idem`'s.
+    pub const fn wait(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+
+    /// Runs body and record to their end even when the caller's future is dropped.
+    pub const fn detached(self) -> DetachedOperation {
+        DetachedOperation(self)
+    }
+
+    /// Runs `body`, or answers with the result that was recorded for the key.
+    ///
+    /// # Errors
+    /// [`Failed::Body`] is the body's own error, unchanged. [`Failed::Idem`] means that the body did not run in this call, and
+    /// why.
+    ///
+    /// # Cancellation
+    /// Dropped before the body's first poll, the key is free again. Dropped while the body runs, the body is dropped first and
+    /// its outcome counts as unknown. Dropped after the body has ended, the record is written in the background.
+    pub fn run<F, T, E>(&self, body: F) -> impl Future<Output = Result<Outcome<T>, Failed<E>>>
+    where
+        F: Future<Output = Result<T, E>>,
+        T: Serialize + DeserializeOwned,
+    {
+        let (this, replay) = (self.clone(), Replay::decoding());
+        async move {
+            let mut guard = match this.start(replay)? {
+                Started::Answered(value) => return Ok(Outcome::new(value, Kind::Replayed)),
+                Started::Guarded(guard) => guard,
+            };
+            let mut body = Box::pin(body);
+            let (value, kind) = guard.execute(replay, body.as_mut()).await?;
+            Ok(Outcome::new(value, kind))
+        }
+    }
+
+    /// Looks for an answer that can be had at once, and prepares the call if there is none.
+    pub(crate) fn start<T>(self, replay: Replay<T>) -> Result<Started<T>, Error> {
+        let engine = std::sync::Arc::clone(&self.idem.engine);
+        Guard::start(&engine, self.build()?, replay)
+    }
+
+    /// The call as its options and the `Idem`'s defaults make it; `None` when there is no key.
+    fn build(self) -> Result<Option<Operation>, Error> {
+        let Self { idem, name, key, fingerprint, ttl, lease, wait } = self;
+        let config = |reason: Cow<'static, str>| Error::config(name.clone(), reason);
+        let Some(key) = key else {
+            return Err(config("the operation has no key: give it one with `key`".into()));
+        };
+        let Some(key) = key.map_err(|reason| Error::InvalidKey { operation: name.clone(), reason })? else {
+            return Ok(None);
+        };
+        if name.is_empty() {
+            return Err(config("the operation's name is empty".into()));
+        }
+        let fingerprint = fingerprint
+            .transpose()
+            .map_err(|error| config(format!("the fingerprint cannot be serialized: {error}").into()))?;
+        let settings = &idem.engine.settings;
+        let ttl = ttl.unwrap_or(settings.ttl);
+        let lease = lease.unwrap_or(settings.lease);
+        if ttl.is_zero() {
+            return Err(config("`ttl` is zero: nothing would be replayed".into()));
+        }
+        if lease.is_zero() {
+            return Err(config("`lease` is zero: the key would be anybody's while the body runs".into()));
+        }
+        let wait = wait.unwrap_or(settings.wait);
+        Ok(Some(Operation { name, key, fingerprint, ttl, lease, wait }))
+    }
+}
+
+/// An operation whose body runs to its end even when the caller's future is dropped; made by
+/// [`OperationBuilder::detached`].
+#[derive(Debug, Clone)]
+#[must_use = "an operation does nothing until it runs a body"]
+pub struct DetachedOperation(OperationBuilder);
+
+impl DetachedOperation {
+    /// Runs `body` in a task of its own, or answers with the result that was recorded for the key.
+    ///
+    /// # Errors
+    /// As [`OperationBuilder::run`]; and [`Error::Config`] where there is nothing to spawn on.
+    ///
+    /// # Cancellation
+    /// Dropped before the key was granted, nothing runs. From then on body and record go on to their end without the caller.
+    pub fn run<F, T, E>(&self, body: F) -> impl Future<Output = Result<Outcome<T>, Failed<E>>>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: Send + 'static,
+    {
+        let (this, replay) = (self.0.clone(), Replay::decoding());
+        async move {
+            let guard = match this.start(replay)? {
+                Started::Answered(value) => return Ok(Outcome::new(value, Kind::Replayed)),
+                Started::Guarded(guard) => guard,
+            };
+            let (value, kind) = guard.detached(replay, Box::pin(Scoped::inherit(body))).await?;
+            Ok(Outcome::new(value, kind))
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What identifies an operation's call, and how it becomes the name of a record.
+
+mod part;
+mod writer;
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+use std::sync::{Arc, LazyLock};
+
+pub use part::{IntoKey, KeyPart};
+pub use writer::KeyWriter;
+
+use crate::error::InvalidKey;
+
+/// The name of one record: namespace, operation and key, encoded so that no two of them ever meet.
+///
+/// The encoding is self-delimiting and typed: `("a", "b:c")` and `("a:b", "c")`, or `1` and `"1"`, are different keys;
+/// integers count by value, whatever their width. It is part of the stored format and does not change between versions.
+/// `Debug` shows the operation and never the key's text.
+#[derive(Clone)]
+pub struct Key {
+    hash: u64,
+    bytes: Arc<[u8]>,
+    operation: (usize, usize),
+}
+
+/// The first byte of every user's key; other first bytes are the library's own.
+const USER_KEY: u8 = 1;
+
+impl Key {
+    /// How many bytes of the user's own a key may have: 1 KiB over all its parts, our encoding not counted.
+    pub const LIMIT: usize = 1024;
+
+    /// The name of the record for `key` in `operation` in `namespace`.
+    ///
+    /// # Errors
+    /// [`InvalidKey`] when all parts of the key are empty, a template's placeholder is, or the parts have more than
+    /// [`LIMIT`](Self::LIMIT) bytes together.
+    pub fn new(namespace: &str, operation: &str, key: &(impl KeyPart + ?Sized)) -> Result<Self, InvalidKey> {
+        let mut writer = KeyWriter::new(USER_KEY);
+        writer.prefix(namespace);
+        writer.prefix(operation);
+        let end = writer.len();
+        key.write_to(&mut writer);
+        let bytes = writer.finish()?;
+        Ok(Self { hash: SEED.hash_one(&*bytes), bytes, operation: (end - operation.len(), end) })
+    }
+
+    /// The bytes a store files the record under.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The operation the key belongs to.
+    #[must_use]
+    pub fn operation(&self) -> &str {
+        let (start, end) = self.operation;
+        self.bytes.get(start..end).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
+    }
+
+    /// The key's hash in this process; seeded, so no client can aim for collisions.
+    pub(crate) const fn hash_in_process(&self) -> u64 {
+        self.hash
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.bytes == other.bytes
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({}, #{:016x})", self.operation(), self.hash)
+    }
+}
+
+static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// The hasher for maps keyed by [`Key`], which brings its hash along.
+pub(crate) type Prehashed = BuildHasherDefault<TakeHash>;
+
+/// Hands the one `u64` it is given through.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct TakeHash(u64);
+
+impl Hasher for TakeHash {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests;

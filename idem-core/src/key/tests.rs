@@ -1,0 +1,97 @@
+use super::*;
+use crate::error::InvalidKey;
+
+fn key(part: impl KeyPart) -> Key {
+    Key::new("ns", "op", &part).expect("a valid key")
+}
+
+#[test]
+fn different_keys_never_share_a_record() {
+    let keys = [
+        key(("a", "b:c")),
+        key(("a:b", "c")),
+        key(("ab", "c")),
+        key(("a", "bc")),
+        key("ab"),
+        key(("ab",)),
+        key(("a", "b")),
+        key((("a",), "b")),
+        key(("a", ("b",))),
+        key(("a", "")),
+        key(("", "a")),
+        key(1),
+        key(-1),
+        key("1"),
+        key(b"1"),
+        key('1'),
+        key(true),
+        key(1).clone_with("ns", "op2"),
+        key(1).clone_with("ns2", "op"),
+        key(1).clone_with("nso", "p"),
+    ];
+    for (i, a) in keys.iter().enumerate() {
+        for (j, b) in keys.iter().enumerate() {
+            assert_eq!(a == b, i == j, "{i} and {j}");
+            assert_eq!(a.as_bytes() == b.as_bytes(), i == j, "{i} and {j}");
+        }
+    }
+}
+
+impl Key {
+    fn clone_with(&self, namespace: &str, operation: &str) -> Self {
+        Self::new(namespace, operation, &1).expect("a valid key")
+    }
+}
+
+#[test]
+fn a_part_of_two_values_lends_none_to_its_neighbour() {
+    struct Pair(&'static str, &'static str);
+    impl KeyPart for Pair {
+        fn write_to(&self, key: &mut KeyWriter) {
+            self.0.write_to(key);
+            self.1.write_to(key);
+        }
+    }
+    assert_ne!(key((Pair("a", "b"), "c")), key(("a", Pair("b", "c"))));
+    assert_eq!(key((Pair("a", "b"), "c")), key((Pair("a", "b"), "c")));
+}
+
+#[test]
+fn integers_count_by_value_and_text_by_content() {
+    assert_eq!(key(7_u8), key(7_i128));
+    assert_eq!(key(7_u64), key(&7_isize));
+    assert_eq!(key(-7_i8), key(-7_i64));
+    assert_eq!(key(u64::MAX), key(u128::from(u64::MAX)));
+    assert_ne!(key(i128::MIN), key(i128::MAX));
+    assert_eq!(key("a"), key(String::from("a")));
+    assert_eq!(key(("a", 1)), key((Box::new(Arc::<str>::from("a")), &1_u16)));
+}
+
+#[test]
+fn empty_keys_are_refused_and_empty_parts_are_not() {
+    let refused = |result: Result<Key, InvalidKey>| result.expect_err("no key");
+    assert_eq!(refused(Key::new("ns", "op", "")), InvalidKey::Empty);
+    assert_eq!(refused(Key::new("ns", "op", &("", ""))), InvalidKey::Empty);
+    assert_eq!(refused(Key::new("ns", "op", &[0_u8; 0])), InvalidKey::Empty);
+    Key::new("ns", "op", &("", "a")).expect("one part is not empty");
+    Key::new("", "", &0).expect("zero is a key");
+    Key::new("ns", "op", &false).expect("false is a key");
+}
+
+#[test]
+fn the_limit_counts_the_users_bytes_only() {
+    let long = "x".repeat(Key::LIMIT);
+    Key::new(&long, &long, &long).expect("exactly the limit");
+    Key::new("ns", "op", &(&long[..512], &long[512..])).expect("the limit, in two parts");
+    let over = Key::new("ns", "op", &(&long, "y")).expect_err("one over");
+    assert_eq!(over, InvalidKey::TooLong { bytes: 1025 });
+}
+
+#[test]
+fn the_encoding_is_frozen() {
+    let hex = |key: Key| key.as_bytes().iter().map(|b| format!("{b:02x}")).collect::<String>();
+    assert_eq!(hex(key("id")), "01026e73026f7001026964");
+    assert_eq!(hex(key(("a", 258_u16, -1_i8))), "01026e73026f7008010161".to_owned() + "09030201020904010109" + "0a");
+    assert_eq!(key("id").operation(), "op");
+    assert!(!format!("{:?}", key("secret")).contains("secret"));
+}

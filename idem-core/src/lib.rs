@@ -1,0 +1,41 @@
+//! The engine behind `idem`: makes async functions safe to retry.
+//!
+//! Use it through the façade, `idem-rs`, which adds the `#[idempotent]` attribute. What is here is for those who write stores.
+
+// Floors, lowest first. Each imports only from those above it in this list.
+mod clock;
+mod error;
+mod fingerprint;
+mod outcome;
+
+mod codec;
+mod key;
+
+mod operation;
+mod record;
+
+mod context;
+mod transition;
+
+mod store;
+
+mod engine;
+
+mod idem;
+
+#[doc(hidden)]
+pub mod private;
+
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use codec::Codec;
+pub use context::with_outcome;
+pub use error::{Applied, Error, InvalidKey, StoreError};
+pub use fingerprint::{Fingerprint, Unserializable};
+pub use idem::{install, Builder, DetachedOperation, Idem, OperationBuilder, Scoped};
+pub use key::{IntoKey, Key, KeyPart, KeyWriter};
+pub use outcome::{Failed, Kind, Outcome};
+pub use record::{Completed, Completion, Owner, Payload, PayloadError, Phase, Record};
+#[cfg(feature = "moka")]
+pub use store::MokaStore;
+pub use store::Store;
+pub use transition::{transition, Change, Claim, Claimed, Ending, Finish, Grant, Held, Renew, Verb};

@@ -1,0 +1,55 @@
+//! What a call asks for, computed once and passed along.
+
+mod site;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+pub use site::Site;
+
+use crate::error::{Error, StoreError};
+use crate::fingerprint::Fingerprint;
+use crate::key::Key;
+
+/// One guarded call, as its options and the `Idem`'s defaults make it.
+#[derive(Debug, Clone)]
+pub(crate) struct Operation {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) key: Key,
+    pub(crate) fingerprint: Option<Fingerprint>,
+    pub(crate) ttl: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) wait: Duration,
+}
+
+impl Operation {
+    pub(crate) fn is_same_request(&self, fingerprint: Option<&Fingerprint>) -> bool {
+        Fingerprint::same_request(self.fingerprint.as_ref(), fingerprint)
+    }
+
+    pub(crate) fn in_progress(&self, age: Duration, lease_left: Duration) -> Error {
+        // A client that comes back after half the run's age again sees the end soon, and does not hammer a long run.
+        let retry_after = (age / 2).max(Duration::from_secs(1)).min(lease_left);
+        Error::InProgress { operation: self.name.clone(), retry_after }
+    }
+
+    pub(crate) fn key_reused(&self) -> Error {
+        Error::KeyReused { operation: self.name.clone() }
+    }
+
+    pub(crate) fn indeterminate(&self, attempt: u32) -> Error {
+        Error::Indeterminate { operation: self.name.clone(), attempt }
+    }
+
+    pub(crate) fn unreplayable(&self) -> Error {
+        Error::Unreplayable { operation: self.name.clone() }
+    }
+
+    pub(crate) fn reentrant(&self) -> Error {
+        Error::Reentrant { operation: self.name.clone() }
+    }
+
+    pub(crate) fn store(&self, source: StoreError) -> Error {
+        Error::Store { operation: self.name.clone(), source }
+    }
+}

@@ -1,0 +1,75 @@
+//! What `#[idempotent]` expands to calls on. Not part of the public interface.
+
+mod returns;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use std::time::Duration;
+
+pub use crate::engine::guard::Guard;
+pub use crate::idem::OperationBuilder;
+pub use crate::operation::Site;
+pub use returns::{returns, DecodeOnly, Memory, Probe, Remember, Returns};
+
+use crate::engine::guard::Started;
+use crate::error::Error;
+use crate::idem::{ambient, Idem, Scoped};
+use crate::key::{KeyPart, KeyWriter};
+use crate::outcome::Failed;
+
+/// The operation of a call site, on the `Idem` it names or the ambient one.
+pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<OperationBuilder, Error> {
+    let name = site.name()?;
+    Ok(OperationBuilder::new(idem.cloned().map_or_else(|| ambient(name), Ok)?, name.into()))
+}
+
+/// Answers at once (`Err`, to be returned), or goes on with a guard.
+pub fn start<T, E>(operation: Result<OperationBuilder, Error>, returns: Returns<T, E>) -> Result<Guard, Result<T, E>> {
+    match operation.and_then(|operation| operation.start(returns.replay)) {
+        Ok(Started::Guarded(guard)) => Ok(guard),
+        Ok(Started::Answered(value)) => Err(Ok(value)),
+        Err(error) => Err(Err((returns.error)(error))),
+    }
+}
+
+/// Runs the body under its guard, or answers with another call's result.
+pub async fn execute<F, T, E>(guard: &mut Guard, returns: Returns<T, E>, body: Pin<&mut F>) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    match guard.execute(returns.replay, body).await {
+        Ok((value, _)) => Ok(value),
+        Err(Failed::Body(error)) => Err(error),
+        Err(Failed::Idem(error)) => Err((returns.error)(error)),
+    }
+}
+
+/// The same, with body and record in a task of their own.
+pub async fn detached<F, T, E>(guard: Guard, returns: Returns<T, E>, body: F) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    match guard.detached(returns.replay, Box::pin(Scoped::inherit(body))).await {
+        Ok((value, _)) => Ok(value),
+        Err(Failed::Body(error)) => Err(error),
+        Err(Failed::Idem(error)) => Err((returns.error)(error)),
+    }
+}
+
+/// What a placeholder of a key template came out as.
+#[derive(Debug)]
+pub struct Placeholder(String);
+
+/// Renders a placeholder.
+pub fn placeholder(value: &(impl std::fmt::Display + ?Sized)) -> Placeholder {
+    Placeholder(value.to_string())
+}
+
+impl KeyPart for Placeholder {
+    fn write_to(&self, key: &mut KeyWriter) {
+        key.placeholder(&self.0);
+    }
+}

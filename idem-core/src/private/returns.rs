@@ -1,0 +1,149 @@
+//! What an annotated function returns: all that must be true of it, asked once, in one place.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+
+use crate::engine::replay::Replay;
+use crate::error::Error;
+
+/// How results of an annotated function are recorded, and how this library's errors become its own.
+pub struct Returns<T, E> {
+    pub(super) replay: Replay<T>,
+    pub(super) error: fn(Error) -> E,
+}
+
+/// Everything that is asked of a return type.
+#[must_use]
+pub fn returns<R>() -> Returns<R::Ok, R::Err>
+where
+    R: ReturnType<Ok: Recorded, Err: FromError>,
+{
+    Returns { replay: Recorded::replay(), error: FromError::from_error }
+}
+
+impl<T, E> Returns<T, E> {
+    /// Adds what this type allows a memory to do.
+    #[must_use]
+    pub fn remember(self, memory: Memory<T>) -> Self {
+        Self { replay: (memory.0)(self.replay), ..self }
+    }
+}
+
+impl<T, E> Clone for Returns<T, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, E> Copy for Returns<T, E> {}
+
+impl<T, E> fmt::Debug for Returns<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Returns")
+    }
+}
+
+/// A `Result`.
+#[diagnostic::on_unimplemented(
+    message = "an idempotent function returns a `Result`, not `{Self}`",
+    label = "not a `Result`",
+    note = "the error side is how the caller hears that the store is down or that another call is running"
+)]
+pub trait ReturnType {
+    /// The success.
+    type Ok;
+    /// The error.
+    type Err;
+}
+
+impl<T, E> ReturnType for Result<T, E> {
+    type Ok = T;
+    type Err = E;
+}
+
+/// A success that can be recorded.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be recorded for replay",
+    label = "needs `serde::Serialize` and `serde::de::DeserializeOwned`",
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to your type",
+    note = "for a response type such as `Json<T>` or `Response<T>`: return your own type and annotate the service function"
+)]
+pub trait Recorded: Sized {
+    #[doc(hidden)]
+    fn replay() -> Replay<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Recorded for T {
+    fn replay() -> Replay<Self> {
+        Replay::decoding()
+    }
+}
+
+/// An error that can say what this library has to say.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be made from an `idem::Error`",
+    label = "needs `From<idem::Error>`",
+    note = "add a variant to your error: `#[error(transparent)] Idempotency(#[from] idem::Error)`"
+)]
+pub trait FromError {
+    #[doc(hidden)]
+    fn from_error(error: Error) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: From<Error>> FromError for E {
+    fn from_error(error: Error) -> Self {
+        error.into()
+    }
+}
+
+/// What a memory may do with results of a type.
+#[derive(Debug)]
+pub struct Memory<T>(fn(Replay<T>) -> Replay<T>);
+
+/// Finds out, at a concrete type, whether results can be cloned. Method lookup prefers [`Remember`] and falls back to
+/// [`DecodeOnly`] where its bounds do not hold.
+#[derive(Debug)]
+pub struct Probe<R>(PhantomData<fn() -> R>);
+
+impl<R> Probe<R> {
+    /// A probe of the return type `R`.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<R> Default for Probe<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Results that a memory can clone.
+pub trait Remember<T> {
+    /// Clone them.
+    fn memory(&self) -> Memory<T>;
+}
+
+impl<T: Clone + Send + Sync + 'static, E> Remember<T> for Probe<Result<T, E>> {
+    fn memory(&self) -> Memory<T> {
+        Memory(Replay::cloning)
+    }
+}
+
+/// Results that have to be decoded each time.
+pub trait DecodeOnly<T> {
+    /// Decode them.
+    fn memory(&self) -> Memory<T>;
+}
+
+impl<T, E> DecodeOnly<T> for &Probe<Result<T, E>> {
+    fn memory(&self) -> Memory<T> {
+        Memory(|replay| replay)
+    }
+}

@@ -1,0 +1,106 @@
+//! What a store keeps about one key.
+
+mod owner;
+mod payload;
+
+use std::time::Duration;
+
+pub use owner::Owner;
+pub(crate) use payload::Memo;
+pub use payload::{Payload, PayloadError};
+
+use crate::clock::Timestamp;
+use crate::fingerprint::Fingerprint;
+
+/// Everything a store keeps about one key.
+///
+/// The record says what happened; what to do about it is decided by the caller's policy. Its life is
+/// [`transition`](crate::transition): stores apply that function and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Record {
+    /// What the owner was last known to do.
+    pub phase: Phase,
+    /// The last owner's token. The record is its own until somebody else takes over.
+    pub owner: Owner,
+    /// Rises with every new owner of the key, also after the record was deleted.
+    pub fence: u64,
+    /// How many owners have run the body, this one included.
+    pub attempt: u32,
+    /// What the request looked like, if the caller said so.
+    pub fingerprint: Option<Fingerprint>,
+    /// Whether an attempt whose outcome is unknown is the last one.
+    pub at_most_once: bool,
+    /// Whether the attempt before this one ended with its outcome unknown.
+    pub after_unknown: bool,
+    /// How long a silent owner keeps the key.
+    pub lease: Duration,
+    /// How long the record is kept once the run has ended.
+    pub ttl: Duration,
+    /// When the record may be forgotten.
+    pub expires_at: Timestamp,
+}
+
+/// Where a record stands in its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// The owner has the key. Once the lease is over this counts as abandoned.
+    #[non_exhaustive]
+    Running {
+        /// When the owner was granted the key.
+        since: Timestamp,
+        /// When the lease is over.
+        lease_until: Timestamp,
+    },
+    /// The operation is done.
+    Completed(Completion),
+    /// The attempt failed and is known to have had no effect worth keeping.
+    Released,
+    /// The attempt ended and nobody knows whether it had its effect.
+    Abandoned,
+}
+
+/// How a done operation is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completion {
+    /// With its result.
+    Result(Payload),
+    /// Without: the result could not be stored. The body does not run again all the same.
+    Unreplayable,
+}
+
+/// A done operation as callers get it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Completed {
+    /// The fingerprint of the request that was done.
+    pub fingerprint: Option<Fingerprint>,
+    /// Its result.
+    pub completion: Completion,
+}
+
+impl Completed {
+    /// A done operation.
+    #[must_use]
+    pub const fn new(fingerprint: Option<Fingerprint>, completion: Completion) -> Self {
+        Self { fingerprint, completion }
+    }
+}
+
+impl Record {
+    /// The done operation, if the record is one.
+    #[must_use]
+    pub fn completed(&self) -> Option<Completed> {
+        match &self.phase {
+            Phase::Completed(completion) => Some(Completed::new(self.fingerprint, completion.clone())),
+            _ => None,
+        }
+    }
+
+    /// Whether the record's retention is over at `now`.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at <= now
+    }
+}

@@ -1,0 +1,125 @@
+//! A recorded result: bytes that any process can read, and the value itself while this process remembers it.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+
+use crate::codec::{Codec, CodecError};
+
+/// The value a payload was made from, shared within this process.
+pub(crate) type Memo = Arc<dyn Any + Send + Sync>;
+
+/// A recorded result as a store keeps it.
+///
+/// Its bytes say how to read them: a format version, the codec's id and which side of the `Result` it is, then what the
+/// codec wrote. A store writes [`as_bytes`](Self::as_bytes) down and gives them back with [`from_bytes`](Self::from_bytes);
+/// one that keeps records in this process keeps the `Payload` itself, and a replay needs no decoding.
+#[derive(Clone)]
+pub struct Payload {
+    bytes: Arc<[u8]>,
+    memo: Option<Memo>,
+}
+
+/// The version of the three-byte head.
+const VERSION: u8 = 1;
+/// The `Ok` side of a result.
+const OK: u8 = 0;
+
+/// Why recorded bytes are not a result this build can read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PayloadError {
+    /// A newer build wrote them, or they are no record of this library's at all.
+    #[error("the recorded result has an unknown format (version {0:?})")]
+    Version(Option<u8>),
+    /// Their codec is not part of this build.
+    #[error("the recorded result has an unknown codec (id {0})")]
+    Codec(u8),
+    /// They hold the other side of the `Result`.
+    #[error("the recorded result is an error")]
+    Side,
+    /// They are of another type.
+    #[error("the recorded result is of another type: {0}")]
+    Type(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Payload {
+    /// A payload read back from a store.
+    #[must_use]
+    pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self { bytes: bytes.into(), memo: None }
+    }
+
+    /// The payload as a store writes it down.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, codec: Codec) -> Result<Self, CodecError> {
+        let mut bytes = Vec::with_capacity(256);
+        bytes.extend_from_slice(&[VERSION, codec.id(), OK]);
+        codec.encode(value, &mut bytes)?;
+        Ok(Self::from_bytes(bytes))
+    }
+
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, PayloadError> {
+        match &*self.bytes {
+            [VERSION, codec, OK, content @ ..] => match Codec::from_id(*codec) {
+                Some(codec) => codec.decode(content).map_err(PayloadError::Type),
+                None => Err(PayloadError::Codec(*codec)),
+            },
+            [VERSION, ..] => Err(PayloadError::Side),
+            other => Err(PayloadError::Version(other.first().copied())),
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn with_memo(self, memo: Option<Memo>) -> Self {
+        Self { memo, ..self }
+    }
+
+    pub(crate) const fn memo(&self) -> Option<&Memo> {
+        self.memo.as_ref()
+    }
+}
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Payload {}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({} bytes)", self.bytes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_is_frozen() {
+        let payload = Payload::encode("a", Codec::Json).expect("encodes");
+        assert_eq!(payload.as_bytes(), b"\x01\x01\x00\"a\"");
+        assert_eq!(payload.decode::<String>().expect("decodes"), "a");
+    }
+
+    #[test]
+    fn foreign_bytes_are_errors() {
+        let decode = |bytes: &[u8]| Payload::from_bytes(bytes).decode::<u8>();
+        assert_eq!(decode(b"\x01\x01\x007").expect("honest"), 7);
+        assert!(matches!(decode(b""), Err(PayloadError::Version(None))));
+        assert!(matches!(decode(b"\x02\x01\x007"), Err(PayloadError::Version(Some(2)))));
+        assert!(matches!(decode(b"\x01\x09\x007"), Err(PayloadError::Codec(9))));
+        assert!(matches!(decode(b"\x01\x01\x017"), Err(PayloadError::Side)));
+        assert!(matches!(decode(b"\x01\x01\x00seven"), Err(PayloadError::Type(_))));
+    }
+}

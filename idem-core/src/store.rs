@@ -1,0 +1,52 @@
+//! Where records live.
+
+#[cfg(feature = "moka")]
+mod moka;
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+#[cfg(feature = "moka")]
+pub use self::moka::MokaStore;
+use crate::error::StoreError;
+use crate::key::Key;
+use crate::record::{Completed, Owner, Record};
+use crate::transition::{Claim, Claimed, Ending, Held};
+
+/// A place where records live, shared by every process that uses it.
+///
+/// Each verb applies [`transition`](crate::transition) to one key's record, atomically against every other verb on the same
+/// key, by the store's own clock. Answers are values, also the ones that refuse; an error means the store could not answer,
+/// and says whether the verb may have been applied all the same. A verb may be sent twice: the second time it answers the
+/// same and changes nothing more.
+///
+/// A store keeps no state per call; one value serves all of them at once.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Asks for a key. *Correctness*: of all claims on a key that is free, exactly one is granted.
+    async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError>;
+
+    /// Keeps a key for another lease. *Correctness*: a former owner gets `Lost` and changes nothing.
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError>;
+
+    /// Ends a run. *Correctness*: a former owner gets `Lost` and changes nothing.
+    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError>;
+
+    /// The record as it is, for operators. A record whose retention is over is none.
+    async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError>;
+
+    /// The done operation, if this process has it at hand. *Speed only*: `None` is always right. The default has nothing at
+    /// hand.
+    fn peek(&self, key: &Key) -> Option<Completed> {
+        let _ = key;
+        None
+    }
+
+    /// Completes when the key may have news. *Speed only*: whoever waits also asks now and then, and an early or missing
+    /// hint does no harm. The default never completes.
+    async fn changed(&self, key: &Key) {
+        let _ = key;
+        std::future::pending().await
+    }
+}

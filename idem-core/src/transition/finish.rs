@@ -1,0 +1,84 @@
+//! Ending a run.
+
+use super::{Change, Found, Held, Verb};
+use crate::clock::Timestamp;
+use crate::record::{Completion, Owner, Phase, Record};
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// Done. The body does not run again until the TTL is over.
+    Completed(Completion),
+    /// Failed, and known to have had no effect: the key is free, its attempts still count.
+    Released,
+    /// Nobody knows whether it had its effect.
+    Abandoned,
+    /// The body never began. The record goes back to what it was before the claim: released, or abandoned when it is an
+    /// earlier attempt whose outcome is unknown.
+    Withdrawn,
+}
+
+/// A request to end a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finish {
+    /// The claim's token.
+    pub owner: Owner,
+    /// How the run ended.
+    pub ending: Ending,
+}
+
+impl Finish {
+    /// Ends the owner's run. Sent again, it is the same ending.
+    #[must_use]
+    pub const fn new(owner: Owner, ending: Ending) -> Self {
+        Self { owner, ending }
+    }
+}
+
+impl Verb for Finish {
+    type Answer = Held;
+
+    fn apply(self, found: Found<'_>, now: Timestamp) -> (Change, Held) {
+        let Some(record) = found.record.filter(|record| record.owner == self.owner) else {
+            return (Change::Keep, Held::Lost);
+        };
+        // Endings only rise: sent again or out of order they change nothing, and a late success still lands.
+        if rank(&self.ending) <= standing(&record.phase) {
+            return (Change::Keep, Held::Held);
+        }
+        let mut ended = Record { expires_at: now.after(record.ttl), ..record.clone() };
+        ended.phase = match self.ending {
+            Ending::Completed(completion) => Phase::Completed(completion),
+            Ending::Released => Phase::Released,
+            Ending::Abandoned => Phase::Abandoned,
+            Ending::Withdrawn => {
+                ended.attempt = record.attempt.saturating_sub(1);
+                if record.after_unknown {
+                    Phase::Abandoned
+                } else {
+                    Phase::Released
+                }
+            }
+        };
+        (Change::Write(ended), Held::Held)
+    }
+}
+
+const fn rank(ending: &Ending) -> u8 {
+    match ending {
+        Ending::Withdrawn | Ending::Released => 1,
+        Ending::Abandoned => 2,
+        Ending::Completed(_) => 3,
+    }
+}
+
+const fn standing(phase: &Phase) -> u8 {
+    match phase {
+        Phase::Running { .. } => 0,
+        Phase::Released => 1,
+        Phase::Abandoned => 2,
+        Phase::Completed(_) => 3,
+    }
+}
