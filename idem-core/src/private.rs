@@ -8,13 +8,13 @@ use std::pin::Pin;
 pub use std::time::Duration;
 
 pub use crate::engine::guard::Guard;
-pub use crate::idem::OperationBuilder;
+pub use crate::idem::{Idem, OperationBuilder};
 pub use crate::operation::Site;
 pub use returns::{returns, DecodeOnly, Memory, Probe, Remember, Returns};
 
 use crate::engine::guard::Started;
 use crate::error::Error;
-use crate::idem::{ambient, Idem, Scoped};
+use crate::idem::{ambient, Scoped};
 use crate::key::{KeyPart, KeyWriter};
 use crate::outcome::Failed;
 

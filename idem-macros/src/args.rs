@@ -1,0 +1,175 @@
+//! The attribute's options.
+
+mod duration;
+mod suggest;
+mod template;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote_spanned, ToTokens};
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::spanned::Spanned;
+use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Token};
+
+use crate::fallback::Errors;
+
+/// What was written in the attribute.
+#[derive(Default)]
+pub(crate) struct Args {
+    /// What is evaluated for each call, in the order written.
+    pub(crate) values: Vec<Value>,
+    pub(crate) name: Option<LitStr>,
+    pub(crate) detached: Option<Span>,
+    pub(crate) krate: Option<Path>,
+    /// The paths in placeholders, which must begin with an argument.
+    pub(crate) placeholders: Vec<Expr>,
+}
+
+/// An option whose value is an expression.
+pub(crate) struct Value {
+    pub(crate) option: ValueOption,
+    /// What was written, to point at.
+    pub(crate) span: Span,
+    /// What it evaluates to, for the builder's method of the option's name.
+    pub(crate) tokens: TokenStream,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ValueOption {
+    Key,
+    Ttl,
+    Fingerprint,
+    Lease,
+    Wait,
+    Idem,
+}
+
+const OPTIONS: [&str; 9] = ["key", "ttl", "name", "fingerprint", "lease", "wait", "detached", "idem", "crate"];
+
+impl Args {
+    /// Reads all options, and notes all mistakes in them.
+    pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut args = Self::default();
+        let mut seen = Vec::new();
+        let parser = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                let option = input.call(Ident::parse_any)?;
+                if seen.contains(&option) {
+                    errors.add(option.span(), format!("`{option}` is given twice: keep one"));
+                }
+                if let Err(error) = args.option(&option, input, errors) {
+                    errors.push(error);
+                    skip_to_comma(input)?;
+                }
+                seen.push(option);
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = parser.parse2(tokens) {
+            errors.push(error);
+        }
+        args
+    }
+
+    pub(crate) fn has(&self, option: ValueOption) -> bool {
+        self.values.iter().any(|value| value.option == option)
+    }
+
+    fn option(&mut self, option: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
+        match option.to_string().as_str() {
+            "key" => {
+                let value = value::<Expr>(option, input)?;
+                let tokens = match &value {
+                    Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => self.template(text)?,
+                    _ => borrowed(&value),
+                };
+                self.value(ValueOption::Key, &value, tokens);
+            }
+            "fingerprint" => {
+                let value = value::<Expr>(option, input)?;
+                self.value(ValueOption::Fingerprint, &value, borrowed(&value));
+            }
+            "idem" => {
+                let value = value::<Expr>(option, input)?;
+                self.value(ValueOption::Idem, &value, borrowed(&value));
+            }
+            "ttl" => self.duration(ValueOption::Ttl, option, input)?,
+            "lease" => self.duration(ValueOption::Lease, option, input)?,
+            "wait" => self.duration(ValueOption::Wait, option, input)?,
+            "name" => {
+                let name = value::<LitStr>(option, input)?;
+                if name.value().is_empty() {
+                    errors.add(
+                        name.span(),
+                        "the name is empty: give the operation a stable one, as in \"payments.charge\"",
+                    );
+                }
+                self.name = Some(name);
+            }
+            "detached" => {
+                if input.peek(Token![=]) {
+                    return Err(Error::new(option.span(), "`detached` takes no value: write it alone"));
+                }
+                self.detached = Some(option.span());
+            }
+            "crate" => self.krate = Some(value::<Path>(option, input)?),
+            other => return Err(Error::new(option.span(), suggest::unknown(other, &OPTIONS))),
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, option: ValueOption, at: &impl ToTokens, tokens: TokenStream) {
+        self.values.push(Value { option, span: at.span(), tokens });
+    }
+
+    fn duration(&mut self, kind: ValueOption, option: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        let value = value::<Expr>(option, input)?;
+        let tokens = match &value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+                let zero_is_allowed = kind == ValueOption::Wait;
+                duration::tokens(option, text, zero_is_allowed)?
+            }
+            _ => value.to_token_stream(),
+        };
+        self.value(kind, &value, tokens);
+        Ok(())
+    }
+
+    fn template(&mut self, text: &LitStr) -> syn::Result<TokenStream> {
+        let template = template::parse(text)?;
+        let tokens = template.tokens();
+        self.placeholders.extend(template.placeholders);
+        Ok(tokens)
+    }
+}
+
+/// `= VALUE`
+fn value<T: Parse>(option: &Ident, input: ParseStream<'_>) -> syn::Result<T> {
+    if !input.peek(Token![=]) {
+        return Err(Error::new(option.span(), format!("`{option}` needs a value: `{option} = …`")));
+    }
+    input.parse::<Token![=]>()?;
+    input.parse()
+}
+
+/// `order.id` → `&order.id`; `(tenant, order.id)` → `(&tenant, &order.id)`, so that nothing is moved into a tuple.
+fn borrowed(value: &Expr) -> TokenStream {
+    match value {
+        Expr::Tuple(tuple) => {
+            let elements = tuple.elems.iter().map(borrowed);
+            quote_spanned!(value.span()=> &(#(#elements,)*))
+        }
+        Expr::Paren(inner) => borrowed(&inner.expr),
+        _ => quote_spanned!(value.span()=> &#value),
+    }
+}
+
+fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<proc_macro2::TokenTree>()?;
+    }
+    Ok(())
+}

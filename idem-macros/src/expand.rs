@@ -1,0 +1,145 @@
+//! The function as it is compiled. Only arranged here; what it does lives in the engine.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{parse_quote, Ident, Path, Type};
+
+use crate::args::{Args, Value, ValueOption};
+use crate::check::{borrows, check};
+use crate::fallback::Errors;
+use crate::item::Item;
+
+pub(crate) fn idempotent(attribute: TokenStream, tokens: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = Args::parse(attribute, &mut errors);
+    let item = match syn::parse2::<Item>(tokens.clone()) {
+        Ok(item) => item,
+        Err(error) => {
+            errors.push(error);
+            return errors.with(tokens);
+        }
+    };
+    check(&args, &item, &mut errors);
+    match item.returns() {
+        Some(returns) if errors.is_empty() => function(&args, &item, returns),
+        _ => errors.with(tokens),
+    }
+}
+
+/// ```text
+/// async fn charge(order: Order) -> Result<Receipt, ChargeError> {
+///     static SITE: Site = Site::new("payments.charge", file!(), line!());
+///     let returns = returns::<Result<Receipt, ChargeError>>().remember(…);
+///     let mut guard = { …the options, borrowed… start(operation(&SITE)…)? };
+///     let body = pin!(async move { …the body… });
+///     execute(&mut guard, returns, body).await
+/// }
+/// ```
+/// The guard is made before the body and so dropped after it.
+fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
+    let Item { attrs, vis, sig, body } = item;
+    let krate: Path = args.krate.clone().unwrap_or_else(|| parse_quote!(::idem));
+    let name = name(args, &sig.ident);
+    let witness = witness(returns);
+    let guard = guard(args);
+    let body = quote! {
+        async move {
+            #[allow(unknown_lints, unreachable_code, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+            if false {
+                // Makes the function's type known to the body, so that a mistake in it is reported in it.
+                let __idem_returns: #returns = loop {};
+                return __idem_returns;
+            }
+            #body
+        }
+    };
+    let run = if args.detached.is_some() {
+        quote!(__idem_private::detached(__idem_guard, __idem_returns, #body).await)
+    } else {
+        quote! {
+            let __idem_body = ::core::pin::pin!(#body);
+            __idem_private::execute(&mut __idem_guard, __idem_returns, __idem_body).await
+        }
+    };
+    let mutable = args.detached.is_none().then(|| quote!(mut));
+    quote! {
+        #(#attrs)*
+        #vis #sig {
+            use #krate::private as __idem_private;
+            static __IDEM_SITE: __idem_private::Site =
+                __idem_private::Site::new(#name, ::core::file!(), ::core::line!());
+            let __idem_returns = #witness;
+            let #mutable __idem_guard = #guard;
+            #run
+        }
+    }
+}
+
+/// The operation's name: the one that was given, else package, module path and function.
+fn name(args: &Args, function: &Ident) -> TokenStream {
+    match &args.name {
+        Some(name) => quote!(#name),
+        None => {
+            let function = function.unraw().to_string();
+            quote! {
+                ::core::concat!(::core::env!("CARGO_PKG_NAME"), " ", ::core::module_path!(), "::", #function)
+            }
+        }
+    }
+}
+
+/// Asks of the return type all that must be true of it, once, at its place in the source.
+fn witness(returns: &Type) -> TokenStream {
+    let span = returns.span();
+    let all = quote_spanned!(span=> __idem_private::returns::<#returns>());
+    if borrows(returns) {
+        // Method lookup does not see lifetimes: it would promise to keep what is only borrowed.
+        return all;
+    }
+    quote! {{
+        #[allow(unused_imports)]
+        use __idem_private::{DecodeOnly as _, Remember as _};
+        #all.remember((&__idem_private::Probe::<#returns>::new()).memory())
+    }}
+}
+
+/// Evaluates the options in the order they were written, then makes the operation of them.
+fn guard(args: &Args) -> TokenStream {
+    let mut lets = TokenStream::new();
+    let mut calls = TokenStream::new();
+    let mut idem = quote!(::core::option::Option::None);
+    for Value { option, span, tokens } in &args.values {
+        let method = match option {
+            ValueOption::Key => "key",
+            ValueOption::Ttl => "ttl",
+            ValueOption::Fingerprint => "fingerprint",
+            ValueOption::Lease => "lease",
+            ValueOption::Wait => "wait",
+            ValueOption::Idem => "idem",
+        };
+        let variable = format_ident!("__idem_{method}", span = Span::mixed_site().located_at(*span));
+        let ty = match option {
+            ValueOption::Ttl | ValueOption::Lease | ValueOption::Wait => quote!(: __idem_private::Duration),
+            ValueOption::Idem => quote!(: &__idem_private::Idem),
+            ValueOption::Key | ValueOption::Fingerprint => TokenStream::new(),
+        };
+        lets.extend(quote!(let #variable #ty = #tokens;));
+        if *option == ValueOption::Idem {
+            idem = quote!(::core::option::Option::Some(#variable));
+        } else {
+            let method = Ident::new(method, *span);
+            calls.extend(quote_spanned!(*span=> .#method(#variable)));
+        }
+    }
+    quote! {{
+        #lets
+        let __idem_operation =
+            __idem_private::operation(&__IDEM_SITE, #idem).map(|__idem_operation| __idem_operation #calls);
+        match __idem_private::start(__idem_operation, __idem_returns) {
+            ::core::result::Result::Ok(__idem_guard) => __idem_guard,
+            ::core::result::Result::Err(__idem_answer) => return __idem_answer,
+        }
+    }}
+}

@@ -1,0 +1,76 @@
+//! The annotated function. Its body is not looked into.
+
+use proc_macro2::TokenStream;
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, FnArg, GenericParam, Ident, Pat, ReturnType, Signature, Type, Visibility};
+
+pub(crate) struct Item {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+    /// The statements, without their braces.
+    pub(crate) body: TokenStream,
+}
+
+impl Parse for Item {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let vis = input.parse()?;
+        let sig: Signature = input.parse()?;
+        if input.peek(syn::Token![;]) {
+            return Err(input.error("the function has no body: annotate the method of the `impl`, not the trait's"));
+        }
+        let content;
+        syn::braced!(content in input);
+        Ok(Self { attrs, vis, sig, body: content.parse()? })
+    }
+}
+
+impl Item {
+    /// The type after `->`.
+    pub(crate) const fn returns(&self) -> Option<&Type> {
+        match &self.sig.output {
+            ReturnType::Type(_, ty) => Some(ty),
+            ReturnType::Default => None,
+        }
+    }
+
+    pub(crate) fn is_method(&self) -> bool {
+        self.sig.receiver().is_some()
+    }
+
+    /// Whether one function of the source is many in the program.
+    pub(crate) fn is_generic(&self) -> bool {
+        let many = |param: &GenericParam| !matches!(param, GenericParam::Lifetime(_));
+        self.sig.generics.params.iter().any(many)
+            || self.typed_arguments().any(|(_, ty)| matches!(ty, Type::ImplTrait(_)))
+    }
+
+    pub(crate) fn typed_arguments(&self) -> impl Iterator<Item = (&Pat, &Type)> {
+        self.sig.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(typed) => Some((&*typed.pat, &*typed.ty)),
+            FnArg::Receiver(_) => None,
+        })
+    }
+
+    /// The names that expressions can use.
+    pub(crate) fn argument_names(&self) -> Vec<String> {
+        let mut names = Names(Vec::new());
+        for (pat, _) in self.typed_arguments() {
+            syn::visit::Visit::visit_pat(&mut names, pat);
+        }
+        if self.is_method() {
+            names.0.push("self".into());
+        }
+        names.0
+    }
+}
+
+struct Names(Vec<String>);
+
+impl<'ast> syn::visit::Visit<'ast> for Names {
+    fn visit_pat_ident(&mut self, pat: &'ast syn::PatIdent) {
+        self.0.push(Ident::to_string(&pat.ident));
+        syn::visit::visit_pat_ident(self, pat);
+    }
+}

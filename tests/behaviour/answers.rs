@@ -1,0 +1,363 @@
+//! "How a call is answered".
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use idem::{Claim, Completion, Ending, Error, Failed, Idem, InvalidKey, Kind, Owner, Payload, Phase, Store};
+
+use crate::support::*;
+
+rows! {
+    async fn none__run(h) {
+        assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed));
+        assert_eq!(h.ran(), 1);
+        assert_eq!(h.record().await.unwrap().attempt, 1);
+    }
+
+    async fn ttl_over__run(h) {
+        h.ok(&h.op(), "a").await.unwrap();
+        tokio::time::advance(TTL - SECOND).await;
+        assert_eq!(value(h.ok(&h.op(), "b").await), ("a".into(), Kind::Replayed));
+        tokio::time::advance(SECOND).await;
+        assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed));
+        assert_eq!(h.record().await.unwrap().attempt, 1, "counted afresh");
+        assert_eq!(h.ran(), 2);
+    }
+
+    async fn the_ttl_counts_from_the_recording(h) {
+        h.ok_after(&h.op().ttl(60 * SECOND), "a", 50 * SECOND).await.unwrap();
+        tokio::time::advance(59 * SECOND).await;
+        assert_eq!(value(h.ok(&h.op(), "b").await).1, Kind::Replayed);
+        tokio::time::advance(SECOND).await;
+        assert_eq!(value(h.ok(&h.op(), "b").await).1, Kind::Executed);
+    }
+
+    async fn completed_same__replay(h) {
+        let op = h.op().fingerprint("request");
+        h.ok(&op, "a").await.unwrap();
+        assert_eq!(value(h.ok(&op, "b").await), ("a".into(), Kind::Replayed));
+        assert_eq!(value(h.elsewhere().ok(&h.elsewhere().op().fingerprint("request"), "b").await).0, "a");
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn completed_unreplayable__unreplayable(h) {
+        let run = || h.op().run(async { h.count_run(); Ok::<_, Declined>(Some(f64::NAN)) });
+        assert!(run().await.unwrap().into_inner().unwrap().is_nan(), "its own caller gets it");
+        let again = run().await;
+        assert!(matches!(refusal(again), Error::Unreplayable { .. }));
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn completed_of_another_type__decode_and_untouched(h) {
+        h.ok(&h.op(), "a").await.unwrap();
+        let other = h.op().run(async { h.count_run(); Ok::<u32, Declined>(7) }).await;
+        assert!(matches!(refusal(other), Error::Decode { .. }));
+        assert_eq!(value(h.ok(&h.op(), "b").await), ("a".into(), Kind::Replayed));
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn completed_of_foreign_bytes__decode_and_untouched(h) {
+        let owner = Owner::random();
+        h.store.inner().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
+        for bytes in [&b"\x02\x01\x00\"a\""[..], b"\x01\xff\x00\"a\"", b"rubbish", b""] {
+            let before = {
+                let owner = Owner::random();
+                tokio::time::advance(2 * TTL).await;
+                h.store.inner().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
+                let ending = Ending::Completed(Completion::Result(Payload::from_bytes(bytes)));
+                h.store.inner().finish(&key(), owner, ending).await.unwrap();
+                h.record().await
+            };
+            assert!(matches!(refusal(h.ok(&h.op(), "b").await), Error::Decode { .. }));
+            assert_eq!(h.record().await, before);
+        }
+        assert_eq!(h.ran(), 0);
+    }
+
+    async fn completed_different__key_reused_and_untouched(h) {
+        h.ok(&h.op().fingerprint("one"), "a").await.unwrap();
+        let before = h.record().await;
+        assert!(matches!(refusal(h.ok(&h.op().fingerprint("other"), "b").await), Error::KeyReused { .. }));
+        assert_eq!(h.record().await, before);
+        assert_eq!(value(h.ok(&h.op().fingerprint("one"), "b").await), ("a".into(), Kind::Replayed));
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn running_different__key_reused_at_once(h) {
+        let _running = h.hang(&h.op().fingerprint("one")).await;
+        let before = tokio::time::Instant::now();
+        for other in [h.clone(), h.elsewhere()] {
+            let answer = other.ok(&other.op().fingerprint("other"), "b").await;
+            assert!(matches!(refusal(answer), Error::KeyReused { .. }));
+        }
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn abandoned_different__key_reused(h) {
+        h.abandon(&h.op().fingerprint("one")).await;
+        let before = h.record().await;
+        assert!(matches!(refusal(h.ok(&h.op().fingerprint("other"), "b").await), Error::KeyReused { .. }));
+        assert_eq!(h.record().await, before);
+        assert_eq!(value(h.ok(&h.op().fingerprint("one"), "b").await), ("b".into(), Kind::Executed));
+    }
+
+    async fn released_same__run_next_attempt(h) {
+        let op = h.op().fingerprint("request");
+        h.err(&op).await.unwrap_err();
+        assert_eq!(value(h.ok(&op, "b").await), ("b".into(), Kind::Executed));
+        assert_eq!(h.record().await.unwrap().attempt, 2);
+        assert_eq!(value(h.ok(&op, "c").await), ("b".into(), Kind::Replayed));
+        assert_eq!(h.ran(), 2);
+    }
+
+    async fn released_different__run_afresh(h) {
+        h.err(&h.op().fingerprint("one")).await.unwrap_err();
+        assert_eq!(value(h.ok(&h.op().fingerprint("other"), "b").await), ("b".into(), Kind::Executed));
+        assert_eq!(h.record().await.unwrap().attempt, 1);
+        assert!(matches!(refusal(h.ok(&h.op().fingerprint("one"), "c").await), Error::KeyReused { .. }));
+    }
+
+    async fn running_same__wait_and_replay(h) {
+        for other in [h.clone(), h.elsewhere()] {
+            tokio::time::advance(2 * TTL).await;
+            let ran = h.ran();
+            let first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 20 * SECOND).await } }).await;
+            assert_eq!(value(other.ok(&other.op(), "b").await), ("a".into(), Kind::Attached));
+            assert_eq!(value(first.await.unwrap()), ("a".into(), Kind::Executed));
+            assert_eq!(h.ran(), ran + 1);
+        }
+    }
+
+    async fn running_same__goes_on_by_what_it_became(h) {
+        for other in [h.clone(), h.elsewhere()] {
+            tokio::time::advance(2 * TTL).await;
+            let first = started({ let h = h.clone(); async move { h.err_after(&h.op(), 20 * SECOND).await } }).await;
+            assert_eq!(value(other.ok(&other.op(), "b").await), ("b".into(), Kind::Executed));
+            assert!(matches!(first.await.unwrap(), Err(Failed::Body(Declined))));
+            assert_eq!(h.record().await.unwrap().attempt, 2);
+        }
+    }
+
+    async fn running_same__else_in_progress(h) {
+        let _first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 100 * SECOND).await } }).await;
+        for other in [h.clone(), h.elsewhere()] {
+            let before = tokio::time::Instant::now();
+            let refused = refusal(other.ok(&other.op(), "b").await);
+            assert_eq!(before.elapsed(), WAIT);
+            assert!(matches!(refused, Error::InProgress { .. }));
+            assert!(refused.is_retryable());
+        }
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn retry_after_starts_at_a_second_grows_with_age_and_ends_with_the_lease(h) {
+        let _first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 100 * SECOND).await } }).await;
+        for other in [h.clone(), h.elsewhere()] {
+            let impatient = other.op().wait(Duration::ZERO);
+            let retry_after = || async { refusal(other.ok(&impatient, "b").await).retry_after().unwrap() };
+            let before = retry_after().await;
+            tokio::time::sleep(8 * SECOND).await;
+            let after = retry_after().await;
+            assert!(before >= SECOND && after > before, "{before:?} {after:?}");
+            assert!(after <= LEASE);
+        }
+        let owner = Owner::random();
+        let other = h.idem.operation("short").key("k").wait(Duration::ZERO);
+        let key = idem::Key::new("", "short", "k").unwrap();
+        h.store.inner().claim(&key, &Claim::new(owner, SECOND / 4, TTL)).await.unwrap();
+        assert_eq!(refusal(h.ok(&other, "b").await).retry_after(), Some(SECOND / 4));
+    }
+
+    async fn a_wait_of_zero_refuses_at_once(h) {
+        let _first = h.hang(&h.op()).await;
+        let before = tokio::time::Instant::now();
+        for other in [h.clone(), h.elsewhere()] {
+            let refused = other.ok(&other.op().wait(Duration::ZERO), "b").await;
+            assert!(matches!(refusal(refused), Error::InProgress { .. }));
+        }
+        assert_eq!(before.elapsed(), Duration::ZERO);
+    }
+
+    async fn abandoned_same__take_over_next_attempt(h) {
+        let op = h.op().fingerprint("request");
+        h.abandon(&op).await;
+        assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
+        assert_eq!(value(h.ok(&op, "b").await), ("b".into(), Kind::Executed));
+        let record = h.record().await.unwrap();
+        assert_eq!((record.attempt, record.after_unknown), (2, true));
+    }
+
+    async fn lease_over_same__take_over_next_attempt(h) {
+        let owner = Owner::random();
+        h.store.inner().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
+        tokio::time::advance(LEASE).await;
+        assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed));
+        assert_eq!(h.record().await.unwrap().attempt, 2);
+    }
+
+    async fn lease_over_while_waiting__take_over(h) {
+        let owner = Owner::random();
+        h.store.inner().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
+        let before = tokio::time::Instant::now();
+        assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed));
+        assert!(before.elapsed() >= LEASE && before.elapsed() < LEASE + SECOND);
+    }
+
+    async fn a_call_that_is_no_longer_polled_is_taken_over_after_its_lease(h) {
+        let unpolled = h.hang(&h.op()).await;
+        let before = tokio::time::Instant::now();
+        assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed));
+        assert!(before.elapsed() >= LEASE && before.elapsed() < LEASE + SECOND);
+        drop(unpolled);
+        assert_eq!(value(h.ok(&h.op(), "c").await), ("b".into(), Kind::Replayed), "its end changes nothing");
+    }
+
+    async fn fingerprint_on_one_side_only__counts_as_the_same(h) {
+        h.ok(&h.op(), "a").await.unwrap();
+        assert_eq!(value(h.ok(&h.op().fingerprint("request"), "b").await).1, Kind::Replayed);
+        tokio::time::advance(TTL).await;
+        h.ok(&h.op().fingerprint("request"), "b").await.unwrap();
+        assert_eq!(value(h.ok(&h.op(), "c").await), ("b".into(), Kind::Replayed));
+    }
+
+    async fn a_fingerprint_survives_an_attempt_without_one(h) {
+        h.abandon(&h.op().fingerprint("one")).await;
+        h.ok(&h.op(), "a").await.unwrap();
+        assert!(matches!(refusal(h.ok(&h.op().fingerprint("other"), "b").await), Error::KeyReused { .. }));
+        assert_eq!(value(h.ok(&h.op().fingerprint("one"), "b").await).1, Kind::Replayed);
+    }
+
+    async fn same_key_from_inside_its_own_body__reentrant(h) {
+        let inner = h.op().run(async {
+            let inside = h.ok(&h.op().fingerprint("other"), "inner").await;
+            assert!(matches!(refusal(inside), Error::Reentrant { .. }));
+            let other_key = h.idem.operation(NAME).key("other");
+            assert_eq!(value(h.ok(&other_key, "inner").await).1, Kind::Executed);
+            Ok::<_, Declined>("outer".to_owned())
+        });
+        assert_eq!(value(inner.await).0, "outer");
+    }
+
+    async fn key_empty_or_too_long__invalid_key_and_store_not_asked(h) {
+        let long = "x".repeat(1025);
+        for (key, reason) in [("", InvalidKey::Empty), (long.as_str(), h.too_long())] {
+            let refused = refusal(h.ok(&h.idem.operation(NAME).key(key), "a").await);
+            assert!(matches!(refused, Error::InvalidKey { reason: said, .. } if said == reason));
+        }
+        assert_eq!((h.ran(), h.store.count(Verb::Claim)), (0, 0));
+        h.ok(&h.idem.operation(NAME).key(&long[1..]), "a").await.expect("exactly the limit");
+    }
+
+    async fn zero_ttl_or_lease__config_and_store_not_asked(h) {
+        for op in [h.op().ttl(Duration::ZERO), h.op().lease(Duration::ZERO), h.idem.operation(NAME), h.idem.operation("").key("k")] {
+            assert!(matches!(refusal(h.ok(&op, "a").await), Error::Config { .. }));
+        }
+        let unserializable = std::collections::HashMap::from([((), Unserializable)]);
+        assert!(matches!(refusal(h.ok(&h.op().fingerprint(&unserializable), "a").await), Error::Config { .. }));
+        assert_eq!((h.ran(), h.store.count(Verb::Claim)), (0, 0));
+    }
+
+    async fn huge_ttl_lease_and_wait_saturate(h) {
+        let op = h.op().ttl(Duration::MAX).lease(Duration::MAX).wait(Duration::MAX);
+        let first = started({ let (h, op) = (h.clone(), op.clone()); async move { h.ok_after(&op, "a", TTL).await } }).await;
+        assert_eq!(value(h.ok(&op, "b").await), ("a".into(), Kind::Attached));
+        first.await.unwrap().unwrap();
+        tokio::time::advance(100 * TTL).await;
+        assert_eq!(value(h.ok(&op, "b").await), ("a".into(), Kind::Replayed));
+    }
+
+    async fn store_refuses__store_and_the_body_does_not_run(h) {
+        h.store.refuse(Verb::Claim, true);
+        let refused = refusal(h.ok(&h.op(), "a").await);
+        assert!(matches!(refused, Error::Store { .. }) && !refused.is_retryable());
+        h.store.refuse(Verb::Claim, false);
+        assert_eq!(h.ran(), 0);
+        assert_eq!(value(h.ok(&h.op(), "a").await).1, Kind::Executed);
+    }
+
+    async fn store_silent__store_after_its_time_out(h) {
+        let hold = h.store.hold(Verb::Claim);
+        let before = tokio::time::Instant::now();
+        let refused = refusal(h.ok(&h.op(), "a").await);
+        assert_eq!(before.elapsed(), 5 * SECOND);
+        assert!(matches!(refused, Error::Store { .. }) && refused.is_retryable());
+        assert_eq!(h.ran(), 0);
+        hold.add_permits(1000);
+        settle().await;
+        assert_eq!(h.record().await.unwrap().phase, Phase::Released, "its claim was withdrawn in the background");
+        assert_eq!(value(h.ok(&h.op(), "a").await).1, Kind::Executed);
+        assert_eq!(h.record().await.unwrap().attempt, 1, "what never began is no attempt");
+    }
+
+    async fn the_claims_fate_is_unknown__store_and_the_claim_is_withdrawn(h) {
+        h.store.lose(Verb::Claim, 1);
+        assert!(matches!(refusal(h.ok(&h.op(), "a").await), Error::Store { .. }));
+        settle().await;
+        assert_eq!(h.record().await.unwrap().phase, Phase::Released);
+        assert_eq!(value(h.ok(&h.op(), "a").await).1, Kind::Executed);
+    }
+
+    async fn no_key__unguarded(h) {
+        let op = h.idem.operation(NAME).key(None::<String>);
+        assert_eq!(value(h.ok(&op, "a").await), ("a".into(), Kind::Unguarded));
+        assert_eq!(value(h.ok(&op, "b").await), ("b".into(), Kind::Unguarded));
+        assert_eq!((h.ran(), h.store.count(Verb::Claim)), (2, 0));
+        let op = h.idem.operation(NAME).key(Some("k"));
+        assert_eq!(value(h.ok(&op, "c").await), ("c".into(), Kind::Executed));
+        assert_eq!(value(h.ok(&h.op(), "d").await), ("c".into(), Kind::Replayed), "Some is the key itself");
+    }
+
+    async fn empty_values_are_values(h) {
+        async fn twice<T>(h: &Harness, key: &'static str, value: T)
+        where
+            T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug + Clone,
+        {
+            for kind in [Kind::Executed, Kind::Replayed] {
+                let answer = h.idem.operation(NAME).key(key).run(async { Ok::<_, Declined>(value.clone()) }).await.unwrap();
+                assert_eq!((answer.kind(), answer.into_inner()), (kind, value.clone()), "{key}");
+            }
+        }
+        twice(&h, "unit", ()).await;
+        twice(&h, "none", None::<u8>).await;
+        twice(&h, "empty", String::new()).await;
+        twice(&h, "false", false).await;
+        twice(&h, "zero", 0).await;
+        twice(&h, "list", Vec::<u8>::new()).await;
+        twice(&h, "float", 0.913_614_977_317_635_9).await;
+        twice(&h, "minus zero", [-0.0_f64].map(f64::to_bits)).await;
+        twice(&h, "set", (0..50).collect::<std::collections::HashSet<u8>>()).await;
+    }
+
+    async fn namespaces_and_operations_do_not_meet(h) {
+        let billing = Idem::builder(h.store.clone()).namespace("billing").build().unwrap();
+        h.ok(&h.op(), "a").await.unwrap();
+        assert_eq!(value(h.ok(&billing.operation(NAME).key("k"), "b").await).0, "b");
+        assert_eq!(value(h.ok(&h.idem.operation("test.other").key("k"), "c").await).0, "c");
+        assert_eq!(h.ran(), 3);
+    }
+}
+
+struct Unserializable;
+
+impl serde::Serialize for Unserializable {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("no"))
+    }
+}
+
+impl Harness {
+    fn too_long(&self) -> InvalidKey {
+        idem::Key::new("", NAME, "x".repeat(1025).as_str()).expect_err("too long")
+    }
+}
+
+#[test]
+fn a_builder_with_a_zero_duration_is_refused() {
+    let builder = || Idem::builder(idem::MokaStore::new());
+    assert!(matches!(builder().ttl(Duration::ZERO).build(), Err(Error::Config { .. })));
+    assert!(matches!(builder().lease(Duration::ZERO).build(), Err(Error::Config { .. })));
+    assert!(matches!(builder().store_timeout(Duration::ZERO).build(), Err(Error::Config { .. })));
+    builder().wait(Duration::ZERO).build().expect("waiting is optional");
+    let _: Arc<dyn Store> = Arc::new(idem::MokaStore::new());
+}

@@ -1,0 +1,12 @@
+//! Every row of the contract's tables, as far as they are built, named after the row.
+//!
+//! Each row runs twice: against a store that answers replays from memory (`peek`), and against one that has to be asked.
+//! Time is tokio's paused clock; the store's own clock can be stepped apart from it.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod answers;
+mod ends;
+mod flights;
+mod lost;
+mod macros;
+mod support;
