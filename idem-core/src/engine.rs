@@ -17,15 +17,12 @@ mod spawn;
 mod wait;
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use spawn::Spawner;
 
-use crate::clock::{later, Instant};
 use crate::codec::Codec;
-use crate::error::StoreError;
 use crate::store::Store;
 use flight::Flights;
 
@@ -56,14 +53,6 @@ impl Engine {
     /// Which engine this is, among all of the process.
     pub(crate) fn id(&self) -> usize {
         std::ptr::from_ref(self).addr()
-    }
-
-    /// A store's answer, or an error when it does not come in time.
-    async fn ask<T>(&self, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let limit = self.settings.store_timeout;
-        wait::until(answer, || later(Instant::now(), limit))
-            .await
-            .unwrap_or_else(|| Err(StoreError::unknown(format!("the store did not answer within {limit:?}"))))
     }
 }
 

@@ -1,1 +1,298 @@
-//! x
+//! "How a run ends".
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use idem::{Error, Failed, Kind, Phase, Store};
+use serde::{Deserialize, Serialize};
+
+use crate::support::*;
+
+rows! {
+    async fn ok__completed_and_the_value(h) {
+        assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed));
+        assert!(matches!(h.record().await.unwrap().phase, Phase::Completed(_)));
+        assert_eq!((h.store.count(Verb::Claim), h.store.count(Verb::Finish)), (1, 1));
+    }
+
+    async fn err__released_and_the_error_unchanged(h) {
+        assert!(matches!(h.err(&h.op()).await, Err(Failed::Body(Declined))));
+        let record = h.record().await.unwrap();
+        assert_eq!((record.phase, record.attempt), (Phase::Released, 1));
+    }
+
+    async fn panic__abandoned_and_the_panic_goes_on(h) {
+        let panicking = { let h = h.clone(); async move { h.op().run(async { panic_now::<String>() }).await } };
+        let panic = tokio::spawn(panicking).await.unwrap_err().into_panic();
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"the body's own"));
+        assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
+        assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed));
+    }
+
+    async fn dropped_while_its_claim_is_out__released_and_no_attempt(h) {
+        let hold = h.store.hold(Verb::Claim);
+        let call = started({ let h = h.clone(); async move { h.ok(&h.op(), "a").await } }).await;
+        call.abort();
+        call.await.unwrap_err();
+        settle().await;
+        let record = h.record().await.unwrap();
+        assert_eq!((record.phase, record.attempt), (Phase::Released, 0));
+        hold.add_permits(1000);
+        assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed));
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn dropped_before_the_first_poll__the_store_is_not_asked(h) {
+        drop(h.ok(&h.op(), "a"));
+        drop(h.op().run(async { Ok::<_, Declined>(1) }));
+        assert_eq!((h.store.count(Verb::Claim), h.store.count(Verb::Finish)), (0, 0));
+    }
+
+    async fn withdrawing_a_claim_does_not_make_an_unknown_outcome_known(h) {
+        h.abandon(&h.op()).await;
+        let hold = h.store.hold(Verb::Claim);
+        let call = started({ let h = h.clone(); async move { h.ok(&h.op(), "a").await } }).await;
+        call.abort();
+        call.await.unwrap_err();
+        settle().await;
+        let record = h.record().await.unwrap();
+        assert_eq!((record.phase, record.attempt), (Phase::Abandoned, 1));
+        hold.add_permits(1000);
+    }
+
+    async fn dropped_while_the_body_runs__abandoned_after_the_body_was_dropped(h) {
+        struct Observer(Harness, Arc<AtomicBool>);
+        impl Drop for Observer {
+            fn drop(&mut self) {
+                let record = futures_now(self.0.store.inner().load(&key())).unwrap().unwrap();
+                self.1.store(matches!(record.phase, Phase::Running { .. }), Ordering::SeqCst);
+            }
+        }
+        let still_running = Arc::new(AtomicBool::new(false));
+        let observer = Observer(h.clone(), Arc::clone(&still_running));
+        let op = h.op();
+        let mut call = Box::pin(op.run(async move {
+            let _observer = observer;
+            std::future::pending::<Result<String, Declined>>().await
+        }));
+        poll_once(&mut call).await;
+        drop(call);
+        assert!(still_running.load(Ordering::SeqCst), "the key was still held when the body was dropped");
+        assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned, "in the drop itself");
+    }
+
+    async fn dropped_while_the_body_runs_detached__runs_on(h) {
+        let body = { let h = h.clone(); async move {
+            h.count_run();
+            tokio::time::sleep(40 * SECOND).await;
+            Ok::<_, Declined>("a".to_owned())
+        } };
+        let op = h.op().detached();
+        let mut call = Box::pin(op.run(body));
+        poll_once(&mut call).await;
+        settle().await;
+        assert_eq!(h.ran(), 1);
+        drop(call);
+        assert!(matches!(h.record().await.unwrap().phase, Phase::Running { .. }));
+        assert_eq!(value(h.ok(&h.op().wait(60 * SECOND), "b").await), ("a".into(), Kind::Attached));
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn detached__answers_like_any_other(h) {
+        let run = |result: Result<String, Declined>| {
+            let h = h.clone();
+            h.op().detached().run(async move { h.count_run(); result })
+        };
+        assert!(matches!(run(Err(Declined)).await, Err(Failed::Body(Declined))));
+        assert_eq!(value(run(Ok("a".into())).await), ("a".into(), Kind::Executed));
+        assert_eq!(value(run(Ok("b".into())).await), ("a".into(), Kind::Replayed));
+        let unguarded = h.idem.operation(NAME).key(None::<u8>).detached().run(async { Ok::<_, Declined>("c".into()) });
+        assert_eq!(value(unguarded.await), ("c".into(), Kind::Unguarded));
+        assert_eq!(h.ran(), 2);
+    }
+
+    async fn detached_panic__abandoned_and_the_panic_goes_on(h) {
+        let call = h.op().detached().run(async { panic_now::<String>() });
+        let panic = tokio::spawn(call).await.unwrap_err().into_panic();
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"the body's own"));
+        assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
+    }
+
+    async fn detached__knows_its_own_key_from_inside(h) {
+        let inner = h.clone();
+        let outer = h.op().detached().run(async move {
+            Ok::<_, Declined>(matches!(refusal(inner.ok(&inner.op(), "x").await), Error::Reentrant { .. }))
+        });
+        assert!(outer.await.unwrap().into_inner());
+    }
+
+    async fn dropped_once_the_body_has_ended__lands_in_the_background(h) {
+        for (fails, phase) in [(true, "Released"), (false, "Completed")] {
+            let hold = h.store.hold(Verb::Finish);
+            let op = h.op();
+            let call = started({ let h = h.clone(); async move {
+                if fails { h.err(&op).await } else { h.ok(&op, "a").await }
+            } }).await;
+            tokio::time::sleep(SECOND).await;
+            call.abort();
+            call.await.unwrap_err();
+            hold.add_permits(1000);
+            settle().await;
+            assert!(format!("{:?}", h.record().await.unwrap().phase).starts_with(phase));
+        }
+        assert_eq!(value(h.ok(&h.op(), "b").await), ("a".into(), Kind::Replayed));
+        assert_eq!(h.ran(), 2);
+    }
+
+    async fn process_killed__the_lease_runs_out(h) {
+        std::mem::forget(h.hang(&h.op()).await);
+        let elsewhere = h.elsewhere();
+        assert!(matches!(refusal(h.ok(&elsewhere.op().wait(LEASE - SECOND), "b").await), Error::InProgress { .. }));
+        assert_eq!(value(h.ok(&elsewhere.op(), "b").await), ("b".into(), Kind::Executed));
+    }
+
+    async fn success_that_cannot_be_encoded__unreplayable_and_the_value(h) {
+        let op = |key: &'static str| h.idem.operation(NAME).key(key);
+        macro_rules! case {
+            ($key:literal, $value:expr) => {
+                let run = || async { op($key).run(async { h.count_run(); Ok::<_, Declined>($value) }).await };
+                let ran = h.ran();
+                assert_eq!(run().await.expect("its own caller gets the value").kind(), Kind::Executed);
+                let refused = match run().await { Err(Failed::Idem(error)) => error, _ => panic!("{} ran again", $key) };
+                assert!(matches!(refused, Error::Unreplayable { .. }), $key);
+                assert_eq!(h.ran(), ran + 1, $key);
+            };
+        }
+        case!("keys are no text", std::collections::BTreeMap::from([((1, 2), 3)]));
+        case!("some around null", Some(()));
+        case!("some of none", Some(None::<u8>));
+        case!("nan", f64::NAN);
+        case!("some of nan", Some(f64::NAN));
+        case!("infinite", vec![f64::INFINITY]);
+        case!("over a MiB", "x".repeat(1024 * 1024));
+        case!("does not serialize", Liar { fail: true, ..Liar::default() });
+        case!("panics in it", Liar { panic: true, ..Liar::default() });
+        case!("decodes to something else", Liar { lie: true, ..Liar::default() });
+        let honest = || op("honest").run(async { Ok::<_, Declined>(Liar::default()) });
+        assert_eq!(honest().await.unwrap().kind(), Kind::Executed);
+        assert_eq!(honest().await.unwrap().kind(), Kind::Replayed);
+        let large = || op("large").run(async { Ok::<_, Declined>("x".repeat(1024 * 1024 - 100)) });
+        assert_eq!(large().await.unwrap().kind(), Kind::Executed);
+        assert_eq!(large().await.unwrap().kind(), Kind::Replayed);
+    }
+
+    async fn any_with_a_silent_store__the_value_and_it_lands_later(h) {
+        let hold = h.store.hold(Verb::Finish);
+        let before = tokio::time::Instant::now();
+        assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed));
+        assert!(before.elapsed() >= 5 * SECOND && before.elapsed() < 15 * SECOND);
+        hold.add_permits(1000);
+        tokio::time::sleep(10 * SECOND).await;
+        assert_eq!(value(h.ok(&h.op(), "b").await).0, "a");
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn any_with_lost_answers__sent_again(h) {
+        h.store.lose(Verb::Finish, 3);
+        assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed));
+        assert_eq!(h.store.count(Verb::Finish), 4);
+        assert_eq!(value(h.ok(&h.op(), "b").await).0, "a");
+    }
+
+    async fn a_store_that_refuses_the_ending__the_value(h) {
+        h.store.refuse(Verb::Finish, true);
+        assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed));
+        assert_eq!(h.store.count(Verb::Finish), 1, "it would say the same again");
+    }
+
+    async fn a_long_run_keeps_its_key(h) {
+        let first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 100 * SECOND).await } }).await;
+        for _ in 0..9 {
+            tokio::time::sleep(10 * SECOND).await;
+            let other = h.elsewhere();
+            assert!(matches!(refusal(h.ok(&other.op().wait(Duration::ZERO), "b").await), Error::InProgress { .. }));
+        }
+        assert_eq!(value(first.await.unwrap()), ("a".into(), Kind::Executed));
+        let renewals = h.store.count(Verb::Renew);
+        assert!((18..=20).contains(&renewals), "every third of the lease: {renewals}");
+    }
+
+    async fn a_renewal_that_fails_is_tried_again(h) {
+        h.store.refuse(Verb::Renew, true);
+        let first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 100 * SECOND).await } }).await;
+        tokio::time::sleep(12 * SECOND).await;
+        h.store.refuse(Verb::Renew, false);
+        tokio::time::sleep(10 * SECOND).await;
+        let other = h.elsewhere();
+        assert!(matches!(refusal(h.ok(&other.op().wait(Duration::ZERO), "b").await), Error::InProgress { .. }));
+        assert_eq!(value(first.await.unwrap()), ("a".into(), Kind::Executed));
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn a_short_body_makes_no_renewal(h) {
+        h.ok_after(&h.op(), "a", 4 * SECOND).await.unwrap();
+        assert_eq!(h.store.count(Verb::Renew), 0);
+    }
+}
+
+/// A type whose serialization does as it is told.
+#[derive(Debug, Default, Deserialize)]
+struct Liar {
+    #[serde(default)]
+    fail: bool,
+    #[serde(default)]
+    panic: bool,
+    #[serde(default)]
+    lie: bool,
+}
+
+impl Serialize for Liar {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown {
+            lie: bool,
+            told: bool,
+        }
+        assert!(!self.panic, "told to panic");
+        if self.fail {
+            return Err(serde::ser::Error::custom("told to fail"));
+        }
+        Shown { lie: false, told: self.lie }.serialize(serializer)
+    }
+}
+
+fn panic_now<T>() -> Result<T, Declined> {
+    std::panic::panic_any("the body's own")
+}
+
+/// What a future that needs no waiting comes to.
+fn futures_now<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(output) => output,
+        std::task::Poll::Pending => panic!("it waits"),
+    }
+}
+
+async fn poll_once<F: Future + Unpin>(future: &mut F) {
+    std::future::poll_fn(|cx| {
+        assert!(std::pin::Pin::new(&mut *future).poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+}
+
+#[test]
+fn nothing_to_spawn_on__detached_is_config_and_a_drop_ends_in_memory() {
+    let h = Harness::new(true);
+    let refused = futures_now(h.op().detached().run(async { Ok::<_, Declined>("a".to_owned()) }));
+    assert!(matches!(refusal(refused), Error::Config { .. }));
+    assert_eq!(h.store.count(Verb::Claim), 0);
+    assert_eq!(value(futures_now(h.ok(&h.op(), "a"))), ("a".into(), Kind::Executed));
+    assert_eq!(value(futures_now(h.ok(&h.op(), "b"))), ("a".into(), Kind::Replayed));
+    let other = h.idem.operation(NAME).key("other");
+    futures_now(h.abandon(&other));
+    assert_eq!(value(futures_now(h.ok(&other, "c"))).1, Kind::Executed);
+}

@@ -1,1 +1,137 @@
-//! x
+//! "success, lease lost" and "`Err`, lease lost": the store's clock steps past the lease while the body runs.
+
+use std::time::Duration;
+
+use idem::{Failed, Kind, Phase};
+use tokio::task::JoinHandle;
+
+use crate::support::*;
+
+/// A call in its body, its lease over by the store's clock.
+async fn lapsed(h: &Harness, op: idem::OperationBuilder, fails: bool) -> JoinHandle<Answer<String>> {
+    let this = h.clone();
+    let call = started(async move {
+        if fails {
+            this.err_after(&op, 4 * SECOND).await
+        } else {
+            this.ok_after(&op, "mine", 4 * SECOND).await
+        }
+    })
+    .await;
+    h.clock.step(LEASE);
+    call
+}
+
+rows! {
+    async fn nobody_took_over__completed(h) {
+        let call = lapsed(&h, h.op(), false).await;
+        assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
+        assert_eq!(value(h.ok(&h.op(), "b").await), ("mine".into(), Kind::Replayed));
+        assert_eq!(h.store.count(Verb::Claim), if h.store.peeks() { 1 } else { 2 });
+    }
+
+    async fn taken_over_and_free_again__completed(h) {
+        let call = lapsed(&h, h.op(), false).await;
+        let other = h.elsewhere();
+        h.err(&other.op()).await.unwrap_err();
+        assert_eq!(h.record().await.unwrap().phase, Phase::Released);
+        assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
+        assert_eq!(value(h.ok(&h.op(), "c").await), ("mine".into(), Kind::Replayed));
+    }
+
+    async fn taken_over_and_abandoned__completed(h) {
+        let call = lapsed(&h, h.op(), false).await;
+        h.abandon(&h.elsewhere().op()).await;
+        assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
+        assert_eq!(value(h.ok(&h.op(), "c").await), ("mine".into(), Kind::Replayed));
+    }
+
+    async fn taken_over_and_completed__the_recorded_result(h) {
+        let call = lapsed(&h, h.op(), false).await;
+        assert_eq!(value(h.ok(&h.elsewhere().op(), "theirs").await).1, Kind::Executed);
+        assert_eq!(value(call.await.unwrap()), ("theirs".into(), Kind::Replayed));
+        assert_eq!(value(h.ok(&h.op(), "c").await), ("theirs".into(), Kind::Replayed));
+        assert_eq!(h.ran(), 2);
+    }
+
+    async fn taken_over_and_running__waits_for_the_recorded_result(h) {
+        let call = lapsed(&h, h.op(), false).await;
+        let other = h.elsewhere();
+        let theirs = started({ let h = h.clone(); async move { h.ok_after(&other.op(), "theirs", 20 * SECOND).await } }).await;
+        assert_eq!(value(call.await.unwrap()), ("theirs".into(), Kind::Replayed));
+        assert_eq!(value(theirs.await.unwrap()), ("theirs".into(), Kind::Executed));
+    }
+
+    async fn taken_over_and_running_for_long__its_own_value(h) {
+        let call = lapsed(&h, h.op(), false).await;
+        let other = h.elsewhere();
+        let theirs = started({ let h = h.clone(); async move { h.ok_after(&other.op(), "theirs", 60 * SECOND).await } }).await;
+        assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
+        assert_eq!(value(theirs.await.unwrap()), ("theirs".into(), Kind::Executed));
+        assert_eq!(value(h.ok(&h.op(), "c").await), ("theirs".into(), Kind::Replayed), "theirs stays");
+    }
+
+    async fn taken_over_for_another_request__its_own_value(h) {
+        let call = lapsed(&h, h.op().fingerprint("one"), false).await;
+        h.clock.step(TTL);
+        let other = h.elsewhere();
+        h.ok(&other.op().fingerprint("other"), "theirs").await.unwrap();
+        let before = h.record().await;
+        assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
+        assert_eq!(h.record().await, before);
+    }
+
+    async fn the_record_is_gone__completed(h) {
+        let call = lapsed(&h, h.op(), false).await;
+        h.clock.step(TTL);
+        assert_eq!(h.record().await, None);
+        assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
+        assert_eq!(value(h.ok(&h.op(), "c").await), ("mine".into(), Kind::Replayed));
+    }
+
+    async fn err__theirs_stays_and_the_error_unchanged(h) {
+        let call = lapsed(&h, h.op(), true).await;
+        h.ok(&h.elsewhere().op(), "theirs").await.unwrap();
+        let before = h.record().await;
+        assert!(matches!(call.await.unwrap(), Err(Failed::Body(Declined))));
+        assert_eq!(h.record().await, before);
+        assert_eq!(value(h.ok(&h.op(), "c").await), ("theirs".into(), Kind::Replayed));
+    }
+
+    async fn dropped_on_the_way_back__lands_in_the_background(h) {
+        let call = lapsed(&h, h.op(), false).await;
+        let other = h.elsewhere();
+        let theirs = started({ let h = h.clone(); async move { h.err_after(&other.op(), 20 * SECOND).await } }).await;
+        tokio::time::sleep(8 * SECOND).await;
+        call.abort();
+        call.await.unwrap_err();
+        theirs.await.unwrap().unwrap_err();
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(value(h.ok(&h.op(), "c").await), ("mine".into(), Kind::Replayed), "done stays done");
+        assert_eq!(h.ran(), 2);
+    }
+
+    async fn a_lost_key_is_not_renewed(h) {
+        let op = h.op();
+        let call = started({ let h = h.clone(); async move { h.ok_after(&op, "mine", 40 * SECOND).await } }).await;
+        h.clock.step(LEASE);
+        h.ok(&h.elsewhere().op(), "theirs").await.unwrap();
+        assert_eq!(value(call.await.unwrap()), ("theirs".into(), Kind::Replayed));
+        assert_eq!(h.store.count(Verb::Renew), 1, "the first one says that it is lost");
+    }
+
+    async fn a_clock_set_back_breaks_no_law(h) {
+        let fence = |record: Option<idem::Record>| record.unwrap().fence;
+        h.clock.step(10 * TTL);
+        h.err(&h.op()).await.unwrap_err();
+        let before = fence(h.record().await);
+        h.clock.set_back(10 * TTL);
+        h.err(&h.op()).await.unwrap_err();
+        let after = fence(h.record().await);
+        assert!(after > before, "fences rise: {before} {after}");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        h.ok(&h.op(), "a").await.unwrap();
+        assert!(fence(h.record().await) > after);
+        assert_eq!(value(h.ok(&h.op(), "b").await), ("a".into(), Kind::Replayed));
+    }
+}

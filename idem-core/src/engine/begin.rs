@@ -47,7 +47,7 @@ impl Call {
     pub(crate) async fn begin(&mut self) -> Result<Begin, Error> {
         let mut patience = Patience::new(self.op.wait);
         loop {
-            let timeout = self.engine.settings.store_timeout;
+            let timeout = self.op.store_timeout;
             match self.engine.flights.join(&self.op.key, |now| later(now, timeout)) {
                 Place::Leader(slot) => {
                     let slot = Arc::clone(self.slot.insert(Arc::new(slot)));
@@ -69,11 +69,15 @@ impl Call {
         loop {
             let sent = Instant::now();
             self.stage = Stage::Claiming(claim.owner);
-            let answer = self.engine.ask(self.engine.store.claim(&self.op.key, &claim)).await;
+            let answer = wait::answer(self.engine.store.claim(&self.op.key, &claim), self.op.store_timeout).await;
             if !matches!(&answer, Err(error) if error.applied() == Applied::Unknown) {
                 self.stage = Stage::Outside;
             }
             match answer.map_err(|error| self.op.store(error))? {
+                // This call was not polled while the answer lay there, and the key may be somebody else's by now.
+                Claimed::Granted(_) if later(sent, self.op.lease) <= Instant::now() => {
+                    self.stage = Stage::Claiming(claim.owner);
+                }
                 Claimed::Granted(grant) => {
                     self.stage = Stage::Granted(Lease { owner: claim.owner, sent });
                     slot.running(later(sent, self.op.lease), grant.fingerprint);
@@ -92,7 +96,7 @@ impl Call {
                 Claimed::Running { lease_left, fingerprint, .. } => {
                     waited = true;
                     // Whoever follows this call hears of it again after its next question.
-                    slot.running(later(sent, LONGEST + self.engine.settings.store_timeout), fingerprint);
+                    slot.running(later(sent, LONGEST + self.op.store_timeout), fingerprint);
                     let pause = backoff.next().min(lease_left);
                     let deadline = later(Instant::now(), pause).min(patience.until());
                     wait::until(self.engine.store.changed(&self.op.key), || deadline).await;

@@ -8,7 +8,7 @@ use super::begin::Begin;
 use super::call::{Call, Stage};
 use super::replay::Replay;
 use super::spawn::Task;
-use super::wait::Backoff;
+use super::wait::{self, Backoff};
 use crate::clock::{later, sleep_until, Instant};
 use crate::error::{Error, StoreError};
 use crate::outcome::Kind;
@@ -33,7 +33,7 @@ impl Call {
             Err(_) => Ending::Released,
         };
         self.ending = Some(ending);
-        let limit = self.engine.settings.store_timeout;
+        let limit = self.op.store_timeout;
         match (Box::pin(self.land(limit)).await, outcome) {
             (Landed::Theirs(payload), Ok(value)) => match replay.replay(&payload) {
                 Ok(recorded) => (Ok(recorded), Kind::Replayed),
@@ -81,7 +81,8 @@ impl Call {
         let Some(owner) = self.owner() else {
             return Ok(Held::Lost);
         };
-        let held = self.engine.ask(self.engine.store.finish(&self.op.key, owner, ending.clone())).await?;
+        let answer = self.engine.store.finish(&self.op.key, owner, ending.clone());
+        let held = wait::answer(answer, self.op.store_timeout).await?;
         if held == Held::Lost {
             self.stage = Stage::Outside;
             self.slot = None;

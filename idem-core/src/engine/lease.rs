@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::flight::Slot;
-use super::wait::Backoff;
+use super::wait::{self, Backoff};
 use super::Engine;
 use crate::clock::{later, sleep_until, Instant};
 use crate::operation::Operation;
@@ -29,7 +29,7 @@ pub(super) async fn renew(engine: Arc<Engine>, op: Operation, lease: Lease, slot
     loop {
         sleep_until(next).await;
         let sent = Instant::now();
-        match engine.ask(engine.store.renew(&op.key, lease.owner)).await {
+        match wait::answer(engine.store.renew(&op.key, lease.owner), op.store_timeout).await {
             Ok(Held::Held) => {
                 slot.renewed(later(sent, op.lease));
                 next = later(sent, third);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rand::Rng;
 
 use crate::clock::{later, sleep_until, Instant};
+use crate::error::StoreError;
 
 /// What `event` comes to, or `None` at the deadline. The deadline is not asked for, and no timer is made, when `event` is
 /// ready at once.
@@ -28,6 +29,16 @@ pub(super) async fn until<T>(event: impl Future<Output = T>, deadline: impl FnOn
         }
     })
     .await
+}
+
+/// A store's answer, or an error when it does not come within `limit`.
+pub(super) async fn answer<T>(
+    answer: impl Future<Output = Result<T, StoreError>>,
+    limit: Duration,
+) -> Result<T, StoreError> {
+    until(answer, || later(Instant::now(), limit))
+        .await
+        .unwrap_or_else(|| Err(StoreError::unknown(format!("the store did not answer within {limit:?}"))))
 }
 
 /// How long a call waits for another one; counted from when it first sees that one running.

@@ -60,7 +60,7 @@ impl Builder {
         self
     }
 
-    /// How long the store may take to answer. Default: 5 s, or a third of the lease if that is shorter.
+    /// How long the store may take to answer; never more than a third of the call's lease. Default: 5 s.
     #[must_use]
     pub const fn store_timeout(mut self, store_timeout: Duration) -> Self {
         self.settings.store_timeout = store_timeout;
@@ -91,9 +91,7 @@ impl Builder {
         Ok(self.with_defaults())
     }
 
-    pub(super) fn with_defaults(mut self) -> Idem {
-        // A store that takes longer than the lease lives would lose every run it was asked about.
-        self.settings.store_timeout = self.settings.store_timeout.min(self.settings.lease / 3);
+    pub(super) fn with_defaults(self) -> Idem {
         Idem { engine: Arc::new(Engine::new(self.store, self.settings, self.spawner)) }
     }
 }

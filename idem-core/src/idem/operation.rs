@@ -131,7 +131,9 @@ impl OperationBuilder {
             return Err(config("`lease` is zero: the key would be anybody's while the body runs".into()));
         }
         let wait = wait.unwrap_or(settings.wait);
-        Ok(Some(Operation { name, key, fingerprint, ttl, lease, wait }))
+        // A store that takes longer than the lease lives would lose every run it was asked about.
+        let store_timeout = settings.store_timeout.min(lease / 3);
+        Ok(Some(Operation { name, key, fingerprint, ttl, lease, wait, store_timeout }))
     }
 }
 

@@ -27,18 +27,24 @@ pub(crate) type Answer<T> = Result<Outcome<T>, Failed<Declined>>;
 pub(crate) struct TestClock {
     start: Instant,
     stepped: Arc<AtomicU64>,
+    set_back: Arc<AtomicU64>,
 }
 
 impl TestClock {
     pub(crate) fn step(&self, by: Duration) {
         self.stepped.fetch_add(by.as_micros() as u64, Ordering::SeqCst);
     }
+
+    pub(crate) fn set_back(&self, by: Duration) {
+        self.set_back.fetch_add(by.as_micros() as u64, Ordering::SeqCst);
+    }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        let stepped = Duration::from_micros(self.stepped.load(Ordering::SeqCst));
-        Timestamp::from_micros(1_700_000_000_000_000).after(self.start.elapsed() + stepped)
+        let forward = Duration::from_micros(self.stepped.load(Ordering::SeqCst));
+        let start = 1_700_000_000_000_000 - self.set_back.load(Ordering::SeqCst);
+        Timestamp::from_micros(start).after(self.start.elapsed() + forward)
     }
 }
 
@@ -52,7 +58,7 @@ pub(crate) struct Harness {
 
 impl Harness {
     pub(crate) fn new(peeks: bool) -> Self {
-        let clock = TestClock { start: Instant::now(), stepped: Arc::default() };
+        let clock = TestClock { start: Instant::now(), stepped: Arc::default(), set_back: Arc::default() };
         let store = TestStore::new(clock.clone(), peeks);
         Self { idem: Idem::new(store.clone()), store, clock, ran: Arc::default() }
     }

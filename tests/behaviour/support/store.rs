@@ -41,6 +41,10 @@ impl TestStore {
         &self.inner
     }
 
+    pub(crate) fn peeks(&self) -> bool {
+        self.peeks
+    }
+
     /// How often a verb was sent.
     pub(crate) fn count(&self, verb: Verb) -> usize {
         self.door(verb, |door| door.count)
