@@ -127,6 +127,9 @@ pub enum InvalidKey {
     /// A placeholder of a key template came out empty.
     #[error("a placeholder is empty")]
     EmptyPlaceholder,
+    /// A hashed part cannot be serialized.
+    #[error("a part of it cannot be serialized")]
+    Unserializable,
     /// The key's own bytes exceed [`Key::LIMIT`](crate::Key::LIMIT).
     #[error("it is {bytes} bytes long, the limit is 1024")]
     #[non_exhaustive]

@@ -1,5 +1,6 @@
 //! What identifies an operation's call, and how it becomes the name of a record.
 
+mod hashed;
 mod part;
 mod writer;
 
@@ -8,6 +9,7 @@ use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
+pub use hashed::{hash, Hashed};
 pub use part::{IntoKey, KeyPart};
 pub use writer::KeyWriter;
 

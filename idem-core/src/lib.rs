@@ -32,7 +32,7 @@ pub use context::with_outcome;
 pub use error::{Applied, Error, InvalidKey, StoreError};
 pub use fingerprint::{Fingerprint, Unserializable};
 pub use idem::{install, Builder, DetachedOperation, Idem, OperationBuilder, Scoped};
-pub use key::{IntoKey, Key, KeyPart, KeyWriter};
+pub use key::{hash, Hashed, IntoKey, Key, KeyPart, KeyWriter};
 pub use outcome::{Failed, Kind, Outcome};
 pub use record::{Completed, Completion, Owner, Payload, PayloadError, Phase, Record};
 #[cfg(feature = "moka")]

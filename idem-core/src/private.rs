@@ -59,6 +59,11 @@ where
     }
 }
 
+/// One element of a tuple that is a key.
+pub fn part<'a, K: KeyPart>(part: &'a K) -> &'a (dyn KeyPart + 'a) {
+    part
+}
+
 /// What a placeholder of a key template came out as.
 #[derive(Debug)]
 pub struct Placeholder(String);

@@ -19,7 +19,7 @@ pub(crate) struct Args {
     /// What is evaluated for each call, in the order written.
     pub(crate) values: Vec<Value>,
     pub(crate) name: Option<LitStr>,
-    pub(crate) detached: Option<Span>,
+    pub(crate) detached: bool,
     pub(crate) krate: Option<Path>,
     /// The paths in placeholders, which must begin with an argument.
     pub(crate) placeholders: Vec<Expr>,
@@ -84,6 +84,7 @@ impl Args {
                 let value = value::<Expr>(option, input)?;
                 let tokens = match &value {
                     Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => self.template(text)?,
+                    Expr::Tuple(_) => parts(&value),
                     _ => borrowed(&value),
                 };
                 self.value(ValueOption::Key, &value, tokens);
@@ -113,7 +114,7 @@ impl Args {
                 if input.peek(Token![=]) {
                     return Err(Error::new(option.span(), "`detached` takes no value: write it alone"));
                 }
-                self.detached = Some(option.span());
+                self.detached = true;
             }
             "crate" => self.krate = Some(value::<Path>(option, input)?),
             other => return Err(Error::new(option.span(), suggest::unknown(other, &OPTIONS))),
@@ -164,6 +165,17 @@ fn borrowed(value: &Expr) -> TokenStream {
         }
         Expr::Paren(inner) => borrowed(&inner.expr),
         _ => quote_spanned!(value.span()=> &#value),
+    }
+}
+
+/// The same for a tuple that is a key, each element asked whether it can be a part of one.
+fn parts(value: &Expr) -> TokenStream {
+    match value {
+        Expr::Tuple(tuple) => {
+            let elements = tuple.elems.iter().map(parts);
+            quote_spanned!(value.span()=> &(#(#elements,)*))
+        }
+        _ => quote_spanned!(value.span()=> __idem_private::part(&#value)),
     }
 }
 

@@ -1,19 +1,17 @@
 //! What can be said of a function without knowing its types.
 
 use proc_macro2::Span;
-use quote::ToTokens;
-use syn::spanned::Spanned;
-use syn::{Expr, Ident, ReceiverKind, Type};
+use syn::{Expr, Ident, Receiver, ReceiverKind, Type};
 
 use crate::args::{Args, ValueOption};
 use crate::fallback::Errors;
 use crate::item::Item;
 
 pub(crate) fn check(args: &Args, item: &Item, errors: &mut Errors) {
-    signature(item, errors);
     options(args, item, errors);
-    if let Some(detached) = args.detached {
-        owned_arguments(item, detached, errors);
+    signature(item, errors);
+    if args.detached {
+        owned_arguments(item, errors);
     }
     for placeholder in &args.placeholders {
         known_argument(placeholder, item, errors);
@@ -23,26 +21,44 @@ pub(crate) fn check(args: &Args, item: &Item, errors: &mut Errors) {
 fn signature(item: &Item, errors: &mut Errors) {
     let sig = &item.sig;
     if let Some(constness) = &sig.constness {
-        errors.add(constness.span, "a `const` function cannot be idempotent: it has no store to ask");
+        errors.spanning(constness, "a `const` function cannot be idempotent: it has no store to ask");
     } else if let Some(abi) = &sig.abi {
-        errors.add(abi.span(), "an `extern` function cannot be idempotent: call an async function from it");
+        errors.spanning(abi, "an `extern` function cannot be idempotent: call an async function from it");
     } else if sig.asyncness.is_none() {
-        errors.add(sig.fn_token.span, "an idempotent function is async: write `async fn`");
+        errors.spanning(sig.fn_token, "an idempotent function is async: write `async fn`");
     }
     match item.returns() {
-        None => errors.add(
-            sig.ident.span(),
-            "an idempotent function returns a `Result`: its error side says that the store is down or another call is running",
-        ),
+        None => errors.spanning(&sig.ident, NO_RESULT),
+        Some(ty) if is_no_result(ty) => errors.spanning(ty, NO_RESULT),
         Some(ty) if mentions_impl(ty) => {
-            errors.add(ty.span(), "a result that is replayed has a named type: `impl Trait` cannot be decoded");
+            errors.spanning(ty, "a result that is replayed has a named type: `impl Trait` cannot be decoded");
         }
         Some(_) => {}
     }
 }
 
+const NO_RESULT: &str =
+    "an idempotent function returns a `Result`: its error side is how the caller hears that the store is \
+                         down or another call is running";
+
+/// Types that are certainly no `Result`. Any other name may be an alias of one; the compiler will tell.
+fn is_no_result(ty: &Type) -> bool {
+    const OTHERS: [&str; 20] = [
+        "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64", "bool",
+        "char", "String", "Vec", "Option", "Box",
+    ];
+    match ty {
+        Type::Path(path) => {
+            path.path.segments.last().is_some_and(|last| OTHERS.iter().any(|other| last.ident == other))
+        }
+        Type::Array(_) | Type::Never(_) | Type::Reference(_) | Type::Slice(_) | Type::Tuple(_) => true,
+        _ => false,
+    }
+}
+
 fn options(args: &Args, item: &Item, errors: &mut Errors) {
-    if !args.has(ValueOption::Key) {
+    // A key that was written wrong is there all the same.
+    if !args.has(ValueOption::Key) && errors.is_empty() {
         errors
             .add(Span::call_site(), "no key: say what identifies the operation, as in `#[idempotent(key = order.id)]`");
     }
@@ -55,32 +71,31 @@ fn options(args: &Args, item: &Item, errors: &mut Errors) {
             None
         };
         if let Some(why) = why {
-            errors.add(item.sig.ident.span(), format!("{why}: name the operation, as in `name = \"payments.charge\"`"));
+            errors.spanning(&item.sig.ident, format!("{why}: name the operation, as in `name = \"payments.charge\"`"));
         }
     }
 }
 
-fn owned_arguments(item: &Item, detached: Span, errors: &mut Errors) {
+fn owned_arguments(item: &Item, errors: &mut Errors) {
     const FIX: &str =
         "`detached` goes on when the caller is gone, so its arguments must be owned: take an `Arc` or a clone";
-    let borrowed_self = item.sig.receiver().filter(|receiver| match &receiver.kind {
-        ReceiverKind::Value => false,
-        ReceiverKind::Typed(_, ty) => matches!(**ty, Type::Reference(_)),
-        _ => true,
-    });
-    let borrowed = item.typed_arguments().find(|(_, ty)| matches!(ty, Type::Reference(_)));
-    let at = borrowed_self.map(Spanned::span).or_else(|| borrowed.map(|(_, ty)| ty.span()));
-    if let Some(at) = at {
-        errors.add(at, FIX);
+    match item.sig.receiver() {
+        Some(receiver) if matches!(receiver.kind, ReceiverKind::Reference(..)) => errors.spanning(receiver, FIX),
+        Some(Receiver { kind: ReceiverKind::Typed(_, ty), .. }) if matches!(**ty, Type::Reference(_)) => {
+            errors.spanning(ty, FIX);
+        }
+        _ => {}
     }
-    let _ = detached;
+    for (_, ty) in item.typed_arguments().filter(|(_, ty)| matches!(ty, Type::Reference(_))) {
+        errors.spanning(ty, FIX);
+    }
 }
 
 fn known_argument(placeholder: &Expr, item: &Item, errors: &mut Errors) {
     let names = item.argument_names();
     if let Some(root) = root(placeholder).filter(|root| !names.contains(&root.to_string())) {
         let known = if names.is_empty() { "it has none".into() } else { format!("they are {}", names.join(", ")) };
-        errors.add(root.span(), format!("`{root}` is none of the function's arguments: {known}"));
+        errors.spanning(root, format!("`{root}` is none of the function's arguments: {known}"));
     }
 }
 
@@ -119,6 +134,5 @@ pub(crate) fn borrows(ty: &Type) -> bool {
     }
     let mut finder = Finder(false);
     syn::visit::Visit::visit_type(&mut finder, ty);
-    let _ = ty.to_token_stream();
     finder.0
 }

@@ -1,6 +1,6 @@
 //! The function as it is compiled. Only arranged here; what it does lives in the engine.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -55,7 +55,7 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
             #body
         }
     };
-    let run = if args.detached.is_some() {
+    let run = if args.detached {
         quote!(__idem_private::detached(__idem_guard, __idem_returns, #body).await)
     } else {
         quote! {
@@ -63,7 +63,7 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
             __idem_private::execute(&mut __idem_guard, __idem_returns, __idem_body).await
         }
     };
-    let mutable = args.detached.is_none().then(|| quote!(mut));
+    let mutable = (!args.detached).then(|| quote!(mut));
     quote! {
         #(#attrs)*
         #vis #sig {
@@ -119,11 +119,10 @@ fn guard(args: &Args) -> TokenStream {
             ValueOption::Wait => "wait",
             ValueOption::Idem => "idem",
         };
-        let variable = format_ident!("__idem_{method}", span = Span::mixed_site().located_at(*span));
+        let variable = format_ident!("__idem_{method}", span = *span);
         let ty = match option {
             ValueOption::Ttl | ValueOption::Lease | ValueOption::Wait => quote!(: __idem_private::Duration),
-            ValueOption::Idem => quote!(: &__idem_private::Idem),
-            ValueOption::Key | ValueOption::Fingerprint => TokenStream::new(),
+            ValueOption::Idem | ValueOption::Key | ValueOption::Fingerprint => TokenStream::new(),
         };
         lets.extend(quote!(let #variable #ty = #tokens;));
         if *option == ValueOption::Idem {

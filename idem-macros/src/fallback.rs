@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
 use syn::Error;
 
 /// All mistakes of one attribute.
@@ -12,6 +13,11 @@ pub(crate) struct Errors(Option<Error>);
 impl Errors {
     pub(crate) fn add(&mut self, at: Span, message: impl Display) {
         self.push(Error::new(at, message));
+    }
+
+    /// A mistake that is all of `tokens`.
+    pub(crate) fn spanning(&mut self, tokens: impl ToTokens, message: impl Display) {
+        self.push(Error::new_spanned(tokens, message));
     }
 
     pub(crate) fn push(&mut self, error: Error) {

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, FnArg, GenericParam, Ident, Pat, ReturnType, Signature, Type, Visibility};
+use syn::{Attribute, Error, FnArg, GenericParam, Ident, Pat, ReturnType, Signature, Type, Visibility};
 
 pub(crate) struct Item {
     pub(crate) attrs: Vec<Attribute>,
@@ -16,7 +16,9 @@ impl Parse for Item {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
-        let sig: Signature = input.parse()?;
+        let sig: Signature = input
+            .parse()
+            .map_err(|error| Error::new(error.span(), format!("`#[idempotent]` goes on an async function: {error}")))?;
         if input.peek(syn::Token![;]) {
             return Err(input.error("the function has no body: annotate the method of the `impl`, not the trait's"));
         }

@@ -285,6 +285,7 @@ async fn poll_once<F: Future + Unpin>(future: &mut F) {
 }
 
 #[test]
+#[allow(non_snake_case)]
 fn nothing_to_spawn_on__detached_is_config_and_a_drop_ends_in_memory() {
     let h = Harness::new(true);
     let refused = futures_now(h.op().detached().run(async { Ok::<_, Declined>("a".to_owned()) }));

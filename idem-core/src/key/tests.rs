@@ -59,7 +59,7 @@ fn a_part_of_two_values_lends_none_to_its_neighbour() {
 #[test]
 fn integers_count_by_value_and_text_by_content() {
     assert_eq!(key(7_u8), key(7_i128));
-    assert_eq!(key(7_u64), key(&7_isize));
+    assert_eq!(key((7_u64, 1)), key((&7_isize, 1)));
     assert_eq!(key(-7_i8), key(-7_i64));
     assert_eq!(key(u64::MAX), key(u128::from(u64::MAX)));
     assert_ne!(key(i128::MIN), key(i128::MAX));
@@ -94,4 +94,15 @@ fn the_encoding_is_frozen() {
     assert_eq!(hex(key(("a", 258_u16, -1_i8))), "01026e73026f7008010161".to_owned() + "09030201020904010109" + "0a");
     assert_eq!(key("id").operation(), "op");
     assert!(!format!("{:?}", key("secret")).contains("secret"));
+}
+
+#[test]
+fn hashed_parts_depend_on_all_of_the_value() {
+    assert_eq!(key(hash(&("a", 1))), key(hash(&("a", 1))));
+    assert_ne!(key(hash(&("a", 1))), key(hash(&("a", 2))));
+    assert_ne!(key(hash(&1)), key(*crate::fingerprint::Fingerprint::of(&1).expect("serializes").as_bytes()));
+    let unserializable = std::collections::HashMap::from([("k", std::cell::RefCell::new(1))]);
+    let _borrowed = unserializable["k"].borrow_mut();
+    let refused = Key::new("ns", "op", &("a", hash(&unserializable))).expect_err("it cannot be serialized");
+    assert_eq!(refused, InvalidKey::Unserializable);
 }

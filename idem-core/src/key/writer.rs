@@ -26,7 +26,8 @@ pub struct KeyWriter {
     bytes: Vec<u8>,
     /// How many bytes the user wrote, without types, lengths and prefixes.
     users: usize,
-    empty_placeholder: bool,
+    /// The first part that cannot be one.
+    invalid: Option<InvalidKey>,
 }
 
 /// The type of a part, its first byte.
@@ -44,13 +45,14 @@ pub(super) enum Tag {
     TupleStart = 8,
     ElementEnd = 9,
     TupleEnd = 10,
+    Hashed = 11,
 }
 
 impl KeyWriter {
     pub(super) fn new(first: u8) -> Self {
         let mut bytes = Vec::with_capacity(96);
         bytes.push(first);
-        Self { bytes, users: 0, empty_placeholder: false }
+        Self { bytes, users: 0, invalid: None }
     }
 
     /// Writes a part that is text.
@@ -65,8 +67,20 @@ impl KeyWriter {
 
     /// Writes what a template's placeholder came out as. Unlike other parts it may not be empty.
     pub(crate) fn placeholder(&mut self, text: &str) {
-        self.empty_placeholder |= text.is_empty();
+        if text.is_empty() {
+            self.invalid.get_or_insert(InvalidKey::EmptyPlaceholder);
+        }
         self.text(text);
+    }
+
+    /// Writes a hash; `None` is that of a value which cannot be serialized.
+    pub(super) fn hashed(&mut self, hash: Option<&[u8; 32]>) {
+        match hash {
+            Some(hash) => self.part(Tag::Hashed, hash),
+            None => {
+                self.invalid.get_or_insert(InvalidKey::Unserializable);
+            }
+        }
     }
 
     /// Integers count by value: sign and magnitude, without leading zeros, but at least one byte, for zero is no empty key.
@@ -111,10 +125,10 @@ impl KeyWriter {
     }
 
     pub(super) fn finish(self) -> Result<Arc<[u8]>, InvalidKey> {
-        if self.users == 0 {
+        if let Some(invalid) = self.invalid {
+            Err(invalid)
+        } else if self.users == 0 {
             Err(InvalidKey::Empty)
-        } else if self.empty_placeholder {
-            Err(InvalidKey::EmptyPlaceholder)
         } else if self.users > Key::LIMIT {
             Err(InvalidKey::TooLong { bytes: self.users })
         } else {

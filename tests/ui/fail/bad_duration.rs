@@ -1,0 +1,8 @@
+use idem::idempotent;
+
+#[idempotent(key = id, ttl = "24 hours")]
+async fn charge(id: u64) -> Result<u64, idem::Error> {
+    Ok(id)
+}
+
+fn main() {}

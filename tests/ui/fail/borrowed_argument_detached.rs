@@ -1,0 +1,8 @@
+use idem::idempotent;
+
+#[idempotent(key = id, detached)]
+async fn charge(id: &str) -> Result<u64, idem::Error> {
+    Ok(id.len() as u64)
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use idem::idempotent;
+
+#[idempotent(name = "", key = id)]
+async fn charge(id: u64) -> Result<u64, idem::Error> {
+    Ok(id)
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use idem::idempotent;
+
+#[idempotent(key = id)]
+struct Charge;
+
+fn main() {}
