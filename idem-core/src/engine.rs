@@ -7,6 +7,7 @@
 mod begin;
 mod call;
 mod detach;
+mod drain;
 mod drive;
 mod finish;
 mod flight;
@@ -24,6 +25,7 @@ pub(crate) use spawn::Spawner;
 
 use crate::codec::Codec;
 use crate::store::Store;
+use drain::Calls;
 use flight::Flights;
 
 /// What all calls of an `Idem` and its clones share.
@@ -32,6 +34,7 @@ pub(crate) struct Engine {
     pub(crate) settings: Settings,
     pub(crate) spawner: Option<Spawner>,
     flights: Flights,
+    calls: Calls,
 }
 
 /// What an `Idem` was built with.
@@ -47,7 +50,12 @@ pub(crate) struct Settings {
 
 impl Engine {
     pub(crate) fn new(store: Arc<dyn Store>, settings: Settings, spawner: Option<Spawner>) -> Self {
-        Self { store, settings, spawner, flights: Flights::default() }
+        Self { store, settings, spawner, flights: Flights::default(), calls: Calls::default() }
+    }
+
+    /// Accepts no new claims and waits for the calls under way; says how many there still are.
+    pub(crate) async fn drain(&self, timeout: Duration) -> usize {
+        self.calls.drain(timeout).await
     }
 
     /// Which engine this is, among all of the process.

@@ -6,6 +6,7 @@ mod scope;
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 pub use builder::Builder;
 pub use operation::{DetachedOperation, OperationBuilder};
@@ -38,6 +39,17 @@ impl Idem {
     #[must_use]
     pub fn builder(store: impl Store) -> Builder {
         Builder::new(store)
+    }
+
+    /// For SIGTERM: refuses new claims with [`Error::ShuttingDown`], and waits for what is under way: running bodies, also
+    /// detached ones, their records, and the endings of dropped calls. Results that the store has at hand in memory are still replayed.
+    ///
+    /// Returns how many calls had not ended when `timeout` was over; zero means that nothing is lost by exiting now.
+    ///
+    /// # Cancellation
+    /// Dropping it stops the waiting, not the refusing.
+    pub async fn drain(&self, timeout: Duration) -> usize {
+        self.engine.drain(timeout).await
     }
 
     /// An operation without the macro. Macro and builder address the same record when the names are the same.

@@ -51,6 +51,10 @@ impl Operation {
         Error::Reentrant { operation: self.name.clone() }
     }
 
+    pub(crate) fn shutting_down(&self) -> Error {
+        Error::ShuttingDown { operation: self.name.clone() }
+    }
+
     pub(crate) fn store(&self, source: StoreError) -> Error {
         Error::Store { operation: self.name.clone(), source }
     }

@@ -207,6 +207,29 @@ rows! {
         assert_eq!(h.store.count(Verb::Finish), 1, "it would say the same again");
     }
 
+    async fn drain__refuses_new_claims_and_waits_for_the_rest(h) {
+        h.ok(&h.idem.operation(NAME).key("done"), "done").await.unwrap();
+        let running = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 20 * SECOND).await } }).await;
+        let detached = h.idem.operation(NAME).key("detached").detached();
+        let detached = started(detached.run(async { tokio::time::sleep(30 * SECOND).await; Ok::<_, Declined>(1) })).await;
+        detached.abort();
+        let before = tokio::time::Instant::now();
+        assert_eq!(h.idem.drain(10 * SECOND).await, 2, "in time nothing had ended");
+        assert_eq!(before.elapsed(), 10 * SECOND);
+        let other = h.idem.operation(NAME).key("other");
+        let refused = refusal(h.ok(&other, "b").await);
+        assert!(matches!(refused, Error::ShuttingDown { .. }) && refused.is_retryable());
+        if h.store.peeks() {
+            let done = h.idem.operation(NAME).key("done");
+            assert_eq!(value(h.ok(&done, "b").await).0, "done", "what is at hand is replayed");
+        }
+        assert_eq!(h.idem.drain(TTL).await, 0);
+        assert_eq!(before.elapsed(), 30 * SECOND);
+        assert_eq!(value(running.await.unwrap()), ("a".into(), Kind::Executed));
+        assert_eq!(h.idem.drain(Duration::ZERO).await, 0);
+        assert_eq!(h.ran(), 2);
+    }
+
     async fn a_long_run_keeps_its_key(h) {
         let first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 100 * SECOND).await } }).await;
         for _ in 0..9 {

@@ -50,6 +50,7 @@ impl Call {
             let timeout = self.op.store_timeout;
             match self.engine.flights.join(&self.op.key, |now| later(now, timeout)) {
                 Place::Leader(slot) => {
+                    self.enter()?;
                     let slot = Arc::clone(self.slot.insert(Arc::new(slot)));
                     return self.lead(&slot, &mut patience).await;
                 }
@@ -59,6 +60,15 @@ impl Call {
                 },
             }
         }
+    }
+
+    /// Counts this call as under way. One that has a result to record is so already.
+    fn enter(&mut self) -> Result<(), Error> {
+        if self.under_way.is_none() {
+            let calls = &self.engine.calls;
+            self.under_way = Some(calls.enter().ok_or_else(|| self.op.shutting_down())?);
+        }
+        Ok(())
     }
 
     /// Asks the store, and goes on asking while another process runs the call.

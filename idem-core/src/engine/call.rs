@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::drain::UnderWay;
 use super::flight::Slot;
 use super::lease::Lease;
 use super::Engine;
@@ -17,6 +18,8 @@ pub(crate) struct Call {
     pub(super) op: Operation,
     pub(super) run: Arc<Run>,
     pub(super) slot: Option<Arc<Slot>>,
+    /// Counts this call as long as it may hold a key.
+    pub(super) under_way: Option<UnderWay>,
     pub(super) stage: Stage,
     /// How the body ended, once it has, until the record knows or needs not.
     pub(super) ending: Option<Ending>,
@@ -38,7 +41,7 @@ pub(super) enum Stage {
 impl Call {
     pub(crate) fn new(engine: Arc<Engine>, op: Operation) -> Self {
         let run = Run::new(engine.id(), op.key.clone());
-        Self { engine, op, run, slot: None, stage: Stage::Outside, ending: None }
+        Self { engine, op, run, slot: None, under_way: None, stage: Stage::Outside, ending: None }
     }
 
     pub(super) const fn owner(&self) -> Option<Owner> {

@@ -1,0 +1,70 @@
+//! A payment service and its clients in trouble: nobody is charged twice, nobody is forgotten.
+//!
+//! ```text
+//! payments                    drive the service over real HTTP and print a table
+//! payments --unguarded        the same traffic without #[idempotent]: see the damage
+//! payments --orders FILE      orders of your own, one JSON object a line: {"id": "o-1", "cents": 500}
+//! payments --serve ADDR       only serve, until SIGTERM or Ctrl-C
+//! ```
+//!
+//! It ends with 0 when everybody was charged exactly once, with 1 when not, with 2 when it could not start.
+
+mod client;
+mod gateway;
+mod options;
+mod orders;
+mod report;
+mod server;
+mod service;
+mod traffic;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use idem::{Idem, MokaStore};
+
+use gateway::Gateway;
+use options::Options;
+use service::Service;
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("payments: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run() -> Result<ExitCode, AnyError> {
+    let Some(options) = Options::from_env()? else {
+        print!("{}", options::HELP);
+        return Ok(ExitCode::SUCCESS);
+    };
+    // Once, at start-up: the store that every annotated function of this process uses.
+    let idem = Idem::new(MokaStore::new());
+    idem::install(idem.clone())?;
+
+    if let Some(address) = &options.serve {
+        let service = Arc::new(Service::new(Gateway::reliable(), options.unguarded));
+        server::serve_until_told(address, service, &idem).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    let orders = match &options.orders {
+        Some(file) => orders::read(file)?,
+        None => orders::generate(),
+    };
+    let service = Arc::new(Service::new(Gateway::troubled(&orders), options.unguarded));
+    let address = server::start(Arc::clone(&service)).await?;
+    let sent = traffic::drive(address, &orders).await;
+    // Bodies whose callers have left still count.
+    idem.drain(std::time::Duration::from_secs(10)).await;
+    let report = report::Report::new(&orders, &service, sent);
+    println!("{report}");
+    Ok(if report.everybody_was_charged_once() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
