@@ -1,1 +1,239 @@
+use std::time::Duration;
 
+use super::*;
+use crate::fingerprint::Fingerprint;
+use crate::record::{Completion, Owner, Payload, Phase};
+
+const LEASE: Duration = Duration::from_secs(15);
+const TTL: Duration = Duration::from_secs(60);
+const START: Timestamp = Timestamp::from_micros(1_000_000_000);
+
+fn owner(n: u8) -> Owner {
+    Owner::from_bytes([n; 16])
+}
+
+fn claim(n: u8) -> Claim {
+    Claim::new(owner(n), LEASE, TTL)
+}
+
+fn print(n: u8) -> Option<Fingerprint> {
+    Some(Fingerprint::from_bytes([n; 32]))
+}
+
+fn completed() -> Ending {
+    Ending::Completed(Completion::Result(Payload::from_bytes(&b"\x01\x01\x00null"[..])))
+}
+
+/// A store of one key.
+#[derive(Debug, Clone, Default)]
+struct Cell(Option<Record>);
+
+impl Cell {
+    fn apply<V: Verb>(&mut self, verb: V, now: Timestamp) -> V::Answer {
+        let (change, answer) = transition(self.0.as_ref(), verb, now);
+        if let Change::Write(record) = change {
+            self.0 = Some(record);
+        }
+        answer
+    }
+
+    fn claim(&mut self, claim: Claim, now: Timestamp) -> Claimed {
+        self.apply(&claim, now)
+    }
+
+    fn finish(&mut self, n: u8, ending: Ending, now: Timestamp) -> Held {
+        self.apply(Finish::new(owner(n), ending), now)
+    }
+
+    fn record(&self) -> &Record {
+        self.0.as_ref().expect("a record")
+    }
+
+    /// A cell in each state that a claim can meet, all of them owner 1's, with fingerprint 1.
+    fn in_every_state(at_most_once: bool) -> Vec<(&'static str, Self)> {
+        let mut running = Self::default();
+        running.claim(claim(1).fingerprint(print(1)).at_most_once(at_most_once), START);
+        let ended = |ending| {
+            let mut cell = running.clone();
+            cell.finish(1, ending, START);
+            cell
+        };
+        vec![
+            ("completed", ended(completed())),
+            ("unreplayable", ended(Ending::Completed(Completion::Unreplayable))),
+            ("released", ended(Ending::Released)),
+            ("withdrawn", ended(Ending::Withdrawn)),
+            ("abandoned", ended(Ending::Abandoned)),
+            ("running", running),
+        ]
+    }
+}
+
+#[test]
+fn a_free_key_is_granted_and_kept_for_lease_and_ttl() {
+    let mut cell = Cell::default();
+    let granted = cell.claim(claim(1).fingerprint(print(1)), START);
+    assert_eq!(granted, Claimed::Granted(Grant::new(START.as_micros(), 1, print(1), false)));
+    assert_eq!(cell.record().expires_at, START.after(LEASE + TTL));
+    cell.finish(1, Ending::Released, START.after(LEASE));
+    assert_eq!(cell.record().expires_at, START.after(LEASE + TTL), "the TTL, counted from the ending");
+}
+
+#[test]
+fn claims_by_the_table() {
+    for at_most_once in [false, true] {
+        for (state, cell) in Cell::in_every_state(at_most_once) {
+            for (print, same) in [(print(1), true), (None, true), (print(2), false)] {
+                for reconciling in [false, true] {
+                    let before = cell.clone();
+                    let mut cell = cell.clone();
+                    let answer = cell.claim(claim(2).fingerprint(print).reconciling(reconciling), START);
+                    let case = format!("{state}, same {same}, at most once {at_most_once}, reconciling {reconciling}");
+                    let granted = |attempt, after_unknown| match answer {
+                        Claimed::Granted(grant) => (grant.attempt, grant.after_unknown) == (attempt, after_unknown),
+                        _ => false,
+                    };
+                    let refused = !matches!(answer, Claimed::Granted(_));
+                    let as_expected = match (state, same) {
+                        ("released" | "withdrawn", false) => granted(1, false),
+                        (_, false) => answer == Claimed::Reused,
+                        ("completed" | "unreplayable", true) => {
+                            answer == Claimed::Completed(before.record().completed().expect("it is"))
+                        }
+                        ("released", true) => granted(2, false),
+                        ("withdrawn", true) => granted(1, false),
+                        ("abandoned", true) if at_most_once && !reconciling => answer == Claimed::abandoned(1),
+                        ("abandoned", true) => granted(2, true),
+                        _ => answer == Claimed::running(LEASE, Duration::ZERO, self::print(1)),
+                    };
+                    assert!(as_expected, "{case}: {answer:?}");
+                    assert!(!refused || cell.0 == before.0, "{case}: refused and untouched");
+                    assert!(refused || cell.record().fence > before.record().fence, "{case}: the fence rises");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lease_that_is_over_counts_as_abandoned() {
+    let over = START.after(LEASE);
+    let just_before = Timestamp::from_micros(over.as_micros() - 1);
+    let (_, running) = Cell::in_every_state(false).pop().expect("running");
+    assert!(matches!(running.clone().claim(claim(2), just_before), Claimed::Running { .. }));
+    assert!(matches!(running.clone().claim(claim(2), over), Claimed::Granted(grant) if grant.after_unknown));
+    assert_eq!(running.clone().claim(claim(2).at_most_once(true), over), Claimed::abandoned(1));
+    assert_eq!(running.clone().claim(claim(2).fingerprint(print(2)), over), Claimed::Reused);
+}
+
+#[test]
+fn a_lapsed_or_abandoned_record_is_its_last_owners_until_somebody_takes_over() {
+    let late = START.after(LEASE * 2);
+    for ending in [None, Some(Ending::Released), Some(Ending::Withdrawn), Some(Ending::Abandoned)] {
+        let mut cell = Cell::default();
+        cell.claim(claim(1), START);
+        if let Some(ending) = ending.clone() {
+            cell.finish(1, ending, START);
+        }
+        let mut taken = cell.clone();
+        assert_eq!(cell.finish(1, completed(), late), Held::Held, "{ending:?}: a late success lands");
+        assert!(matches!(cell.claim(claim(2), late), Claimed::Completed(_)));
+        assert!(matches!(taken.claim(claim(2), late), Claimed::Granted(_)));
+        let before = taken.clone();
+        assert_eq!(taken.finish(1, completed(), late), Held::Lost);
+        assert_eq!(taken.apply(Renew::new(owner(1)), late), Held::Lost);
+        assert_eq!(taken.0, before.0, "a former owner changes nothing");
+    }
+}
+
+#[test]
+fn withdrawing_leaves_what_was_known_before() {
+    let mut cell = Cell::default();
+    cell.claim(claim(1), START);
+    cell.finish(1, Ending::Abandoned, START);
+    cell.claim(claim(2), START);
+    cell.finish(2, Ending::Withdrawn, START);
+    assert_eq!((&cell.record().phase, cell.record().attempt), (&Phase::Abandoned, 1));
+    cell.claim(claim(3), START);
+    cell.finish(3, Ending::Released, START);
+    assert_eq!((&cell.record().phase, cell.record().attempt), (&Phase::Released, 2));
+}
+
+#[test]
+fn fences_rise_after_the_record_was_forgotten() {
+    let mut cell = Cell::default();
+    cell.claim(claim(1), START);
+    let fence = cell.record().fence;
+    let mut forgotten = Cell::default();
+    forgotten.claim(claim(2), START.after(LEASE + TTL));
+    assert!(forgotten.record().fence > fence);
+    cell.claim(claim(2), Timestamp::from_micros(1));
+    assert_eq!(cell.record().fence, fence, "a clock set back grants nothing under a live lease");
+    cell.finish(1, Ending::Released, Timestamp::from_micros(1));
+    cell.claim(claim(2), Timestamp::from_micros(2));
+    assert!(cell.record().fence > fence, "and fences rise all the same");
+}
+
+#[test]
+fn times_without_end_saturate() {
+    let mut cell = Cell::default();
+    cell.claim(Claim::new(owner(1), Duration::MAX, Duration::MAX), START);
+    assert_eq!(cell.record().expires_at, Timestamp::from_micros(u64::MAX));
+    assert!(matches!(cell.claim(claim(2), START.after(TTL * 1_000_000)), Claimed::Running { .. }));
+}
+
+/// Random walks: three owners, two fingerprints, every verb, a clock that steps both ways within the retention.
+#[test]
+fn the_laws_hold_on_random_walks() {
+    for seed in 0..2_000_u64 {
+        let mut dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut roll = move |sides: u64| {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            dice % sides
+        };
+        let (mut cell, mut now, mut fence) = (Cell::default(), START, 0);
+        for step in 0..60 {
+            let before = cell.clone();
+            let n = roll(3) as u8 + 1;
+            let owns = before.0.as_ref().is_some_and(|record| record.owner == owner(n));
+            let done = before.0.as_ref().filter(|record| !record.is_expired(now)).and_then(Record::completed);
+            let context = format!("seed {seed} step {step} owner {n} at {now:?} on {before:?}");
+            match roll(6) {
+                0..=2 => {
+                    let print = [None, print(1), print(2)][roll(3) as usize];
+                    let request = claim(n).fingerprint(print).at_most_once(roll(4) == 0);
+                    let answer = cell.claim(request, now);
+                    if let Claimed::Granted(grant) = answer {
+                        assert!(grant.fence > fence || (owns && grant.fence == fence), "{context}");
+                        assert!(done.is_none(), "done stays done: {context}");
+                        fence = grant.fence;
+                    } else {
+                        assert_eq!(cell.0, before.0, "{context}");
+                    }
+                    let after = cell.clone();
+                    assert_eq!(std::mem::discriminant(&cell.claim(request, now)), std::mem::discriminant(&answer), "{context}");
+                    assert_eq!(cell.0, after.0, "sent again: {context}");
+                }
+                3 => {
+                    let held = cell.apply(Renew::new(owner(n)), now);
+                    assert!(owns || (held == Held::Lost && cell.0 == before.0), "{context}");
+                }
+                4 => {
+                    let ending = [Ending::Released, Ending::Abandoned, completed(), Ending::Withdrawn][roll(4) as usize].clone();
+                    let held = cell.finish(n, ending.clone(), now);
+                    assert!(owns || (held == Held::Lost && cell.0 == before.0), "{context}");
+                    assert!(done.is_none() || cell.0 == before.0, "one result: {context}");
+                    let after = cell.clone();
+                    assert_eq!(cell.finish(n, ending, now), held, "sent again: {context}");
+                    assert_eq!(cell.0, after.0, "sent again: {context}");
+                }
+                _ => {
+                    let by = Duration::from_secs(roll(20));
+                    now = if roll(4) == 0 { Timestamp::from_micros(now.as_micros() - 5_000_000) } else { now.after(by) };
+                }
+            }
+        }
+    }
+}
