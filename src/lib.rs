@@ -1,4 +1,4 @@
-//! Makes async functions safe to retry.
+#![doc = include_str!("../README.md")]
 
 pub use idem_core::*;
 pub use idem_macros::idempotent;

@@ -6,9 +6,6 @@ mod expand;
 mod fallback;
 mod item;
 
-#[cfg(test)]
-mod tests;
-
 use proc_macro::TokenStream;
 
 /// Makes an async function safe to retry.

@@ -185,6 +185,3 @@ impl fmt::Debug for Slot {
         write!(f, "Slot({:?})", self.key)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -213,7 +213,11 @@ fn the_laws_hold_on_random_walks() {
                         assert_eq!(cell.0, before.0, "{context}");
                     }
                     let after = cell.clone();
-                    assert_eq!(std::mem::discriminant(&cell.claim(request, now)), std::mem::discriminant(&answer), "{context}");
+                    assert_eq!(
+                        std::mem::discriminant(&cell.claim(request, now)),
+                        std::mem::discriminant(&answer),
+                        "{context}"
+                    );
                     assert_eq!(cell.0, after.0, "sent again: {context}");
                 }
                 3 => {
@@ -221,7 +225,8 @@ fn the_laws_hold_on_random_walks() {
                     assert!(owns || (held == Held::Lost && cell.0 == before.0), "{context}");
                 }
                 4 => {
-                    let ending = [Ending::Released, Ending::Abandoned, completed(), Ending::Withdrawn][roll(4) as usize].clone();
+                    let ending =
+                        [Ending::Released, Ending::Abandoned, completed(), Ending::Withdrawn][roll(4) as usize].clone();
                     let held = cell.finish(n, ending.clone(), now);
                     assert!(owns || (held == Held::Lost && cell.0 == before.0), "{context}");
                     assert!(done.is_none() || cell.0 == before.0, "one result: {context}");
@@ -231,7 +236,8 @@ fn the_laws_hold_on_random_walks() {
                 }
                 _ => {
                     let by = Duration::from_secs(roll(20));
-                    now = if roll(4) == 0 { Timestamp::from_micros(now.as_micros() - 5_000_000) } else { now.after(by) };
+                    now =
+                        if roll(4) == 0 { Timestamp::from_micros(now.as_micros() - 5_000_000) } else { now.after(by) };
                 }
             }
         }
