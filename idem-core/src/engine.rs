@@ -60,7 +60,7 @@ impl Engine {
 
     /// Which engine this is, among all of the process.
     pub(crate) fn id(&self) -> usize {
-        std::ptr::from_ref(self).addr()
+        std::ptr::from_ref(self) as usize
     }
 }
 

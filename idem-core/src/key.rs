@@ -7,7 +7,7 @@ mod writer;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 
 pub use hashed::{hash, Hashed};
 pub use part::{IntoKey, KeyPart};
@@ -46,7 +46,7 @@ impl Key {
         let end = writer.len();
         key.write_to(&mut writer);
         let bytes = writer.finish()?;
-        Ok(Self { hash: SEED.hash_one(&*bytes), bytes, operation: (end - operation.len(), end) })
+        Ok(Self { hash: seed().hash_one(&*bytes), bytes, operation: (end - operation.len(), end) })
     }
 
     /// The bytes a store files the record under.
@@ -88,7 +88,10 @@ impl fmt::Debug for Key {
     }
 }
 
-static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+fn seed() -> &'static RandomState {
+    static SEED: OnceLock<RandomState> = OnceLock::new();
+    SEED.get_or_init(RandomState::new)
+}
 
 /// The hasher for maps keyed by [`Key`], which brings its hash along.
 pub(crate) type Prehashed = BuildHasherDefault<TakeHash>;

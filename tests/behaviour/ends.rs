@@ -292,8 +292,12 @@ fn panic_now<T>() -> Result<T, Declined> {
 
 /// What a future that needs no waiting comes to.
 fn futures_now<T>(future: impl Future<Output = T>) -> T {
+    struct Nobody;
+    impl std::task::Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
     let mut future = std::pin::pin!(future);
-    match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+    match future.as_mut().poll(&mut std::task::Context::from_waker(&Arc::new(Nobody).into())) {
         std::task::Poll::Ready(output) => output,
         std::task::Poll::Pending => panic!("it waits"),
     }

@@ -1,7 +1,7 @@
 //! How a run ends: the second table of the contract.
 
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Wake};
 use std::time::Duration;
 
 use super::begin::Begin;
@@ -120,8 +120,15 @@ impl Call {
             let limit = self.op.ttl;
             self.land(limit).await;
         });
-        if landing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        if landing.as_mut().poll(&mut Context::from_waker(&Arc::new(Nobody).into())).is_pending() {
             engine.spawn(landing);
         }
     }
+}
+
+/// Wakes nobody: what is polled with it is either done at once or polled again by an executor.
+struct Nobody;
+
+impl Wake for Nobody {
+    fn wake(self: Arc<Self>) {}
 }

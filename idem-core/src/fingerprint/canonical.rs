@@ -103,7 +103,11 @@ impl Compound<'_> {
     fn finish(mut self) {
         let bytes = &mut self.to.bytes;
         let at = |bytes: &[u8], entry: &Range<usize>| bytes.get(entry.clone()).unwrap_or_default().to_vec();
-        if !self.entries.is_sorted_by(|a, b| bytes.get(a.clone()) <= bytes.get(b.clone())) {
+        let in_order = |pair: &[Range<usize>]| match pair {
+            [a, b] => bytes.get(a.clone()) <= bytes.get(b.clone()),
+            _ => true,
+        };
+        if !self.entries.windows(2).all(in_order) {
             self.entries.sort_by(|a, b| bytes.get(a.clone()).cmp(&bytes.get(b.clone())));
             let sorted = self.entries.iter().flat_map(|entry| at(bytes, entry)).collect::<Vec<_>>();
             bytes.truncate(self.start);

@@ -19,7 +19,9 @@ pub struct Returns<T, E> {
 #[must_use]
 pub fn returns<R>() -> Returns<R::Ok, R::Err>
 where
-    R: ReturnType<Ok: Recorded, Err: FromError>,
+    R: ReturnType,
+    R::Ok: Recorded,
+    R::Err: FromError,
 {
     Returns { replay: Recorded::replay(), error: FromError::from_error }
 }
