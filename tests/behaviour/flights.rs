@@ -41,6 +41,19 @@ rows! {
         assert!((40..100).contains(&asked), "one poller, twice a second at the most: {asked}");
     }
 
+    async fn a_follower_of_a_poller_hears_when_to_retry(h) {
+        let op = h.op().lease(4 * SECOND);
+        let _first = started({ let h = h.clone(); async move { h.ok_after(&op, "a", 60 * SECOND).await } }).await;
+        tokio::time::sleep(30 * SECOND).await;
+        let other = h.elsewhere();
+        let _poller = started({ let other = other.clone(); async move { other.ok(&other.op(), "b").await } }).await;
+        let asked = h.store.count(Verb::Claim);
+        let refused = refusal(other.ok(&other.op().wait(Duration::ZERO), "c").await);
+        assert_eq!(h.store.count(Verb::Claim), asked, "it did not ask itself");
+        let retry_after = refused.retry_after().unwrap();
+        assert!(retry_after > SECOND && retry_after <= 4 * SECOND, "by the run's age and its lease: {retry_after:?}");
+    }
+
     async fn followers_of_a_claim_that_found_a_result__replay(h) {
         h.ok(&h.op(), "a").await.unwrap();
         let other = h.elsewhere();

@@ -1,9 +1,10 @@
 //! Whether to run: the first table of the contract.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::call::{Call, Stage};
-use super::flight::{Followed, Place, Slot};
+use super::flight::{Followed, Place, Running, Slot};
 use super::lease::Lease;
 use super::wait::{self, Backoff, Patience, LONGEST};
 use crate::clock::{later, Instant};
@@ -90,7 +91,13 @@ impl Call {
                 }
                 Claimed::Granted(grant) => {
                     self.stage = Stage::Granted(Lease { owner: claim.owner, sent });
-                    slot.running(later(sent, self.op.lease), grant.fingerprint);
+                    let lease_until = later(sent, self.op.lease);
+                    slot.running(Running {
+                        age: (Duration::ZERO, sent),
+                        lease_until,
+                        heard_until: lease_until,
+                        fingerprint: grant.fingerprint,
+                    });
                     return Ok(Begin::Run);
                 }
                 Claimed::Completed(completed) => {
@@ -103,12 +110,17 @@ impl Call {
                 Claimed::Running { lease_left, age, .. } if patience.is_over() => {
                     return Err(self.op.in_progress(age, lease_left));
                 }
-                Claimed::Running { lease_left, fingerprint, .. } => {
+                Claimed::Running { lease_left, age, fingerprint } => {
                     waited = true;
-                    // Whoever follows this call hears of it again after its next question.
-                    slot.running(later(sent, LONGEST + self.op.store_timeout), fingerprint);
-                    let pause = backoff.next().min(lease_left);
-                    let deadline = later(Instant::now(), pause).min(patience.until());
+                    let now = Instant::now();
+                    slot.running(Running {
+                        age: (age, now),
+                        lease_until: later(now, lease_left),
+                        // Whoever follows this call hears of it again after its next question.
+                        heard_until: later(now, LONGEST + self.op.store_timeout),
+                        fingerprint,
+                    });
+                    let deadline = later(now, backoff.next().min(lease_left)).min(patience.until());
                     wait::until(self.engine.store.changed(&self.op.key), || deadline).await;
                 }
             }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -26,18 +27,30 @@ pub(super) struct Flights(Arc<[Mutex<Shard>; SHARDS]>);
 
 /// A slot, as those who wait for its leader see it.
 pub(super) struct Flight {
-    since: Instant,
     state: watch::Sender<State>,
 }
 
 #[derive(Clone)]
 enum State {
     /// The leader is asking the store. Not answered by `until`, it no longer counts.
-    Claiming { until: Instant },
-    /// A call is running, the leader's own or another process'. Not heard of by `until`, it no longer counts.
-    Running { until: Instant, fingerprint: Option<Fingerprint> },
+    Claiming {
+        until: Instant,
+    },
+    Running(Running),
     /// It is over: with a recorded result and how a waiter should call it, or with nothing that others can have.
     Ended(Option<(Completed, Kind)>),
+}
+
+/// A call that has the key: the leader's own, or another process'.
+#[derive(Clone)]
+pub(super) struct Running {
+    /// How long it had been running, at a moment.
+    pub(super) age: (Duration, Instant),
+    /// When its lease is over, if it is not renewed.
+    pub(super) lease_until: Instant,
+    /// Not heard of by then, it no longer counts.
+    pub(super) heard_until: Instant,
+    pub(super) fingerprint: Option<Fingerprint>,
 }
 
 /// A call's place in its key's slot.
@@ -77,7 +90,7 @@ impl Flights {
             }
         }
         let state = State::Claiming { until: claim_until(now) };
-        let flight = Arc::new(Flight { since: now, state: watch::Sender::new(state) });
+        let flight = Arc::new(Flight { state: watch::Sender::new(state) });
         shard.insert(key.clone(), Arc::clone(&flight));
         Place::Leader(Slot { flights: self.clone(), key: key.clone(), flight })
     }
@@ -93,7 +106,7 @@ impl Flights {
 impl Flight {
     fn is_overdue(&self, now: Instant) -> bool {
         match &*self.state.borrow() {
-            State::Claiming { until } | State::Running { until, .. } => *until <= now,
+            State::Claiming { until } | State::Running(Running { heard_until: until, .. }) => *until <= now,
             State::Ended(_) => true,
         }
     }
@@ -107,17 +120,11 @@ impl Flight {
                 State::Ended(Some((completed, kind))) => return Ok(Followed::Completed(completed, kind)),
                 State::Ended(None) => return Ok(Followed::Gone),
                 State::Claiming { until } => until,
-                State::Running { fingerprint, .. } if !op.is_same_request(fingerprint.as_ref()) => {
+                State::Running(running) if !op.is_same_request(running.fingerprint.as_ref()) => {
                     return Err(op.key_reused());
                 }
-                State::Running { until, .. } => {
-                    if patience.is_over() {
-                        let now = Instant::now();
-                        let age = now.saturating_duration_since(self.since);
-                        return Err(op.in_progress(age, until.saturating_duration_since(now)));
-                    }
-                    until.min(patience.until())
-                }
+                State::Running(running) if patience.is_over() => return Err(running.in_progress(op)),
+                State::Running(running) => running.heard_until.min(patience.until()),
             };
             // A leader that is gone without a word has dropped its slot, so the sender of the news is ours alone.
             if wait::until(news.changed(), || deadline).await.is_none() && self.is_overdue(Instant::now()) {
@@ -127,17 +134,31 @@ impl Flight {
     }
 }
 
+impl Running {
+    fn in_progress(&self, op: &Operation) -> Error {
+        let now = Instant::now();
+        let (age, at) = self.age;
+        let age = age.saturating_add(now.saturating_duration_since(at));
+        op.in_progress(age, self.lease_until.saturating_duration_since(now))
+    }
+}
+
 impl Slot {
-    /// The claim was answered: a call is running, this one or another process'.
-    pub(super) fn running(&self, until: Instant, fingerprint: Option<Fingerprint>) {
-        self.flight.state.send_replace(State::Running { until, fingerprint });
+    /// The claim was answered: a call is running. Those who knew that are not woken.
+    pub(super) fn running(&self, running: Running) {
+        self.flight.state.send_if_modified(|state| {
+            let known = matches!(state, State::Running(known) if known.fingerprint == running.fingerprint);
+            *state = State::Running(running);
+            !known
+        });
     }
 
     /// The lease was renewed.
     pub(super) fn renewed(&self, lease_until: Instant) {
         self.flight.state.send_if_modified(|state| {
-            if let State::Running { until, .. } = state {
-                *until = lease_until;
+            if let State::Running(running) = state {
+                running.lease_until = lease_until;
+                running.heard_until = lease_until;
             }
             false
         });
@@ -146,7 +167,7 @@ impl Slot {
     /// The leader's own run ended with a recorded result, for all who wait.
     pub(super) fn recorded(&self, completion: Completion) {
         let fingerprint = match &*self.flight.state.borrow() {
-            State::Running { fingerprint, .. } => *fingerprint,
+            State::Running(running) => running.fingerprint,
             _ => None,
         };
         self.found(Completed::new(fingerprint, completion), Kind::Attached);
