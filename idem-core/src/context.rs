@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::{pin, Pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::key::Key;
@@ -15,6 +16,8 @@ pub(crate) struct Run {
     engine: usize,
     key: Key,
     outer: Option<Arc<Run>>,
+    /// Its call has ended; a detached body inside it may go on.
+    over: AtomicBool,
 }
 
 /// Where `with_outcome` wants the kind to be left.
@@ -33,15 +36,25 @@ thread_local! {
 impl Run {
     /// A run inside the one that is being polled.
     pub(crate) fn new(engine: usize, key: Key) -> Arc<Self> {
-        Arc::new(Self { engine, key, outer: CONTEXT.with_borrow(|context| context.run.clone()) })
+        Arc::new(Self {
+            engine,
+            key,
+            outer: CONTEXT.with_borrow(|context| context.run.clone()),
+            over: AtomicBool::new(false),
+        })
     }
 
     /// Whether the code that asks is part of a body that runs for this very key.
     pub(crate) fn is_inside(engine: usize, key: &Key) -> bool {
         CONTEXT.with_borrow(|context| {
             let outward = std::iter::successors(context.run.as_deref(), |run| run.outer.as_deref());
-            outward.into_iter().any(|run| run.engine == engine && run.key == *key)
+            outward.into_iter().any(|run| run.engine == engine && run.key == *key && !run.over.load(Ordering::Relaxed))
         })
+    }
+
+    /// The call of this run has ended, or its caller is gone.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
     }
 
     /// Polls a body as part of this run.
@@ -52,19 +65,19 @@ impl Run {
     }
 }
 
-/// Says how a guarded call was answered, to the `with_outcome` around it.
-pub(crate) fn report(kind: Kind) {
+/// Says how a guarded call was answered, to the `with_outcome` around it; `None` when it begins.
+pub(crate) fn report(kind: Option<Kind>) {
     CONTEXT.with_borrow(|context| {
         if let Some(outcome) = &context.outcome {
-            *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(kind);
+            *outcome.lock().unwrap_or_else(PoisonError::into_inner) = kind;
         }
     });
 }
 
 /// Runs `future` and says how the guarded call in it was answered.
 ///
-/// The kind is that of the last outermost guarded call: calls made inside its body do not count, and it is `None` when
-/// `future` made none that was answered. Calls in tasks that `future` spawns are not seen.
+/// The kind is that of the last outermost guarded call: calls made inside its body do not count. It is `None` when that
+/// call was refused, or there was none. Calls in tasks that `future` spawns are not seen.
 ///
 /// # Cancellation
 /// Dropping it drops `future`.

@@ -48,6 +48,19 @@ pub(crate) struct Settings {
     pub(crate) codec: Codec,
 }
 
+impl Settings {
+    /// Refuses durations with which nothing would be guarded.
+    pub(crate) fn check(ttl: Duration, lease: Duration) -> Result<(), &'static str> {
+        if ttl < Duration::from_millis(1) {
+            Err("`ttl` is zero or under 1 ms: nothing would be replayed")
+        } else if lease < Duration::from_millis(10) {
+            Err("`lease` is zero or under 10 ms: the key would be anybody's while the body runs")
+        } else {
+            Ok(())
+        }
+    }
+}
+
 impl Engine {
     pub(crate) fn new(store: Arc<dyn Store>, settings: Settings, spawner: Option<Spawner>) -> Self {
         Self { store, settings, spawner, flights: Flights::default(), calls: Calls::default() }

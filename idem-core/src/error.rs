@@ -130,6 +130,9 @@ pub enum InvalidKey {
     /// A hashed part cannot be serialized.
     #[error("a part of it cannot be serialized")]
     Unserializable,
+    /// It has thousands of parts.
+    #[error("it has too many parts")]
+    TooManyParts,
     /// The key's own bytes exceed [`Key::LIMIT`](crate::Key::LIMIT).
     #[error("it is {bytes} bytes long, the limit is 1024")]
     #[non_exhaustive]

@@ -2,6 +2,7 @@
 
 mod returns;
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -12,6 +13,7 @@ pub use crate::idem::{Idem, OperationBuilder};
 pub use crate::operation::Site;
 pub use returns::{returns, DecodeOnly, Memory, Probe, Remember, Returns};
 
+use crate::context::report;
 use crate::engine::guard::Started;
 use crate::error::Error;
 use crate::idem::{ambient, Scoped};
@@ -26,6 +28,7 @@ pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<OperationBu
 
 /// Answers at once (`Err`, to be returned), or goes on with a guard.
 pub fn start<T, E>(operation: Result<OperationBuilder, Error>, returns: Returns<T, E>) -> Result<Guard, Result<T, E>> {
+    report(None);
     match operation.and_then(|operation| operation.start(returns.replay)) {
         Ok(Started::Guarded(guard)) => Ok(guard),
         Ok(Started::Answered(value)) => Err(Ok(value)),
@@ -59,9 +62,27 @@ where
     }
 }
 
-/// One element of a tuple that is a key.
-pub fn part<'a, K: KeyPart>(part: &'a K) -> &'a (dyn KeyPart + 'a) {
-    part
+/// One element of a tuple that is a key. That it can be a part was asked when it was made, and is asked of nothing else.
+pub struct Part<'a, K: ?Sized> {
+    part: &'a K,
+    write: fn(&K, &mut KeyWriter),
+}
+
+/// Asks whether `part` can be a part of a key.
+pub fn part<K: KeyPart + ?Sized>(part: &K) -> Part<'_, K> {
+    Part { part, write: K::write_to }
+}
+
+impl<K: ?Sized> KeyPart for Part<'_, K> {
+    fn write_to(&self, key: &mut KeyWriter) {
+        (self.write)(self.part, key);
+    }
+}
+
+impl<K: ?Sized> fmt::Debug for Part<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Part")
+    }
 }
 
 /// What a placeholder of a key template came out as.
@@ -69,7 +90,7 @@ pub fn part<'a, K: KeyPart>(part: &'a K) -> &'a (dyn KeyPart + 'a) {
 pub struct Placeholder(String);
 
 /// Renders a placeholder.
-pub fn placeholder(value: &(impl std::fmt::Display + ?Sized)) -> Placeholder {
+pub fn placeholder(value: &(impl fmt::Display + ?Sized)) -> Placeholder {
     Placeholder(value.to_string())
 }
 

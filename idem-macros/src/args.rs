@@ -4,8 +4,8 @@ mod duration;
 mod suggest;
 mod template;
 
-use proc_macro2::{Span, TokenStream};
-use quote::{quote_spanned, ToTokens};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{format_ident, quote_spanned, ToTokens};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
@@ -30,6 +30,8 @@ pub(crate) struct Value {
     pub(crate) option: ValueOption,
     /// What was written, to point at.
     pub(crate) span: Span,
+    /// What is evaluated first, in statements of its own.
+    pub(crate) first: TokenStream,
     /// What it evaluates to, for the builder's method of the option's name.
     pub(crate) tokens: TokenStream,
 }
@@ -78,16 +80,25 @@ impl Args {
         self.values.iter().any(|value| value.option == option)
     }
 
+    /// Whether an expression names `ident`.
+    pub(crate) fn mentions(&self, ident: &Ident) -> bool {
+        self.values.iter().any(|value| names(&value.first, ident) || names(&value.tokens, ident))
+    }
+
     fn option(&mut self, option: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
         match option.to_string().as_str() {
             "key" => {
                 let value = value::<Expr>(option, input)?;
+                let mut first = TokenStream::new();
                 let tokens = match &value {
                     Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => self.template(text)?,
-                    Expr::Tuple(_) => parts(&value),
+                    Expr::Tuple(_) => {
+                        let parts = parts(&value, &mut 0, &mut first);
+                        quote_spanned!(value.span()=> &#parts)
+                    }
                     _ => borrowed(&value),
                 };
-                self.value(ValueOption::Key, &value, tokens);
+                self.values.push(Value { option: ValueOption::Key, span: value.span(), first, tokens });
             }
             "fingerprint" => {
                 let value = value::<Expr>(option, input)?;
@@ -123,7 +134,7 @@ impl Args {
     }
 
     fn value(&mut self, option: ValueOption, at: &impl ToTokens, tokens: TokenStream) {
-        self.values.push(Value { option, span: at.span(), tokens });
+        self.values.push(Value { option, span: at.span(), first: TokenStream::new(), tokens });
     }
 
     fn duration(&mut self, kind: ValueOption, option: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
@@ -168,20 +179,30 @@ fn borrowed(value: &Expr) -> TokenStream {
     }
 }
 
-/// The same for a tuple that is a key, each element asked whether it can be a part of one.
-fn parts(value: &Expr) -> TokenStream {
-    match value {
-        Expr::Tuple(tuple) => {
-            let elements = tuple.elems.iter().map(parts);
-            quote_spanned!(value.span()=> &(#(#elements,)*))
-        }
-        _ => quote_spanned!(value.span()=> __idem_private::part(&#value)),
+/// The same for a tuple that is a key. Each element is evaluated in a statement of its own, which keeps what it borrows
+/// alive, and is asked by itself whether it can be a part.
+fn parts(value: &Expr, count: &mut usize, first: &mut TokenStream) -> TokenStream {
+    if let Expr::Tuple(tuple) = value {
+        let elements: Vec<_> = tuple.elems.iter().map(|element| parts(element, count, first)).collect();
+        return quote_spanned!(value.span()=> (#(#elements,)*));
     }
+    let part = format_ident!("__idem_key_{count}", span = value.span());
+    *count += 1;
+    first.extend(quote_spanned!(value.span()=> let #part = &#value;));
+    quote_spanned!(value.span()=> __idem_private::part(#part))
+}
+
+fn names(tokens: &TokenStream, ident: &Ident) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(found) => found == *ident,
+        TokenTree::Group(group) => names(&group.stream(), ident),
+        _ => false,
+    })
 }
 
 fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
     while !input.is_empty() && !input.peek(Token![,]) {
-        input.parse::<proc_macro2::TokenTree>()?;
+        input.parse::<TokenTree>()?;
     }
     Ok(())
 }

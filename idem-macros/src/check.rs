@@ -131,6 +131,12 @@ pub(crate) fn borrows(ty: &Type) -> bool {
         fn visit_type_reference(&mut self, _: &'ast syn::TypeReference) {
             self.0 = true;
         }
+
+        fn visit_path_segment(&mut self, segment: &'ast syn::PathSegment) {
+            // It may have a lifetime that is not written here.
+            self.0 |= segment.ident == "Self";
+            syn::visit::visit_path_segment(self, segment);
+        }
     }
     let mut finder = Finder(false);
     syn::visit::Visit::visit_type(&mut finder, ty);

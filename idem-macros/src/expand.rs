@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{parse_quote, Ident, Path, Type};
+use syn::visit_mut::VisitMut;
+use syn::{parse_quote, FnArg, Ident, Pat, PatIdent, Path, Signature, Type};
 
 use crate::args::{Args, Value, ValueOption};
 use crate::check::{borrows, check};
@@ -40,6 +41,7 @@ pub(crate) fn idempotent(attribute: TokenStream, tokens: TokenStream) -> TokenSt
 /// The guard is made before the body and so dropped after it.
 fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
     let Item { attrs, vis, sig, body } = item;
+    let (sig, arguments) = if args.detached { owned(sig, args) } else { (sig.clone(), TokenStream::new()) };
     let krate: Path = args.krate.clone().unwrap_or_else(|| parse_quote!(::idem));
     let name = name(args, &sig.ident);
     let witness = witness(returns);
@@ -52,6 +54,7 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
                 let __idem_returns: #returns = loop {};
                 return __idem_returns;
             }
+            #arguments
             #body
         }
     };
@@ -74,6 +77,52 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
             let #mutable __idem_guard = #guard;
             #run
         }
+    }
+}
+
+/// Moves every argument into the body, whole, also those it does not name: they live as long as it does. Without this they
+/// would be dropped with the caller.
+fn owned(sig: &Signature, args: &Args) -> (Signature, TokenStream) {
+    let mut sig = sig.clone();
+    let mut bindings = Bindings { moves: TokenStream::new(), unnamed: 0, args };
+    bindings.visit_signature_mut(&mut sig);
+    let Bindings { moves, .. } = bindings;
+    let receiver = sig.receiver().map(|receiver| {
+        let this = &receiver.self_token;
+        quote!(let _ = &#this;)
+    });
+    (sig, quote!(#receiver #moves))
+}
+
+/// Collects the names that a signature binds, takes their `mut`s, and gives names to what has none.
+struct Bindings<'a> {
+    moves: TokenStream,
+    unnamed: usize,
+    args: &'a Args,
+}
+
+impl VisitMut for Bindings<'_> {
+    fn visit_fn_arg_mut(&mut self, arg: &mut FnArg) {
+        if let FnArg::Typed(typed) = arg {
+            if let Pat::Wild(wild) = &*typed.pat {
+                let name = format_ident!("__idem_unnamed_{}", self.unnamed, span = wild.underscore_token.span);
+                self.unnamed += 1;
+                *typed.pat = parse_quote!(#name);
+            }
+            self.visit_pat_mut(&mut typed.pat);
+        }
+    }
+
+    fn visit_pat_ident_mut(&mut self, pat: &mut PatIdent) {
+        let name = &pat.ident;
+        let mutable = pat.mutability.take();
+        // What an option uses is used, also where the body does not.
+        let used = self.args.mentions(name).then(|| quote!(#[allow(unused_variables)]));
+        self.moves.extend(quote! {
+            #[allow(clippy::redundant_locals)]
+            #used
+            let #mutable #name = #name;
+        });
     }
 }
 
@@ -110,7 +159,7 @@ fn guard(args: &Args) -> TokenStream {
     let mut lets = TokenStream::new();
     let mut calls = TokenStream::new();
     let mut idem = quote!(::core::option::Option::None);
-    for Value { option, span, tokens } in &args.values {
+    for Value { option, span, first, tokens } in &args.values {
         let method = match option {
             ValueOption::Key => "key",
             ValueOption::Ttl => "ttl",
@@ -124,7 +173,7 @@ fn guard(args: &Args) -> TokenStream {
             ValueOption::Ttl | ValueOption::Lease | ValueOption::Wait => quote!(: __idem_private::Duration),
             ValueOption::Idem | ValueOption::Key | ValueOption::Fingerprint => TokenStream::new(),
         };
-        lets.extend(quote!(let #variable #ty = #tokens;));
+        lets.extend(quote!(#first let #variable #ty = #tokens;));
         if *option == ValueOption::Idem {
             idem = quote!(::core::option::Option::Some(#variable));
         } else {

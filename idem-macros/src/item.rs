@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Error, FnArg, GenericParam, Ident, Pat, ReturnType, Signature, Type, Visibility};
+use syn::{AttrStyle, Attribute, Error, FnArg, GenericParam, Ident, Pat, ReturnType, Signature, Type, Visibility};
 
 pub(crate) struct Item {
     pub(crate) attrs: Vec<Attribute>,
@@ -14,7 +14,7 @@ pub(crate) struct Item {
 
 impl Parse for Item {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let attrs = input.call(Attribute::parse_outer)?;
+        let mut attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
         let sig: Signature = input
             .parse()
@@ -24,6 +24,9 @@ impl Parse for Item {
         }
         let content;
         syn::braced!(content in input);
+        // `#![allow(…)]` at the top of a body is the function's own.
+        let inner = content.call(Attribute::parse_inner)?;
+        attrs.extend(inner.into_iter().map(|attr| Attribute { style: AttrStyle::Outer, ..attr }));
         Ok(Self { attrs, vis, sig, body: content.parse()? })
     }
 }

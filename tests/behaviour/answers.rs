@@ -239,6 +239,23 @@ rows! {
         assert_eq!(value(inner.await).0, "outer");
     }
 
+    async fn a_detached_body_is_not_inside_a_call_that_has_ended(h) {
+        let (inner, other) = (h.clone(), h.clone());
+        let outer = h.op().run(async move {
+            let op = inner.idem.operation(NAME).key("inner").detached();
+            op.run(async move {
+                tokio::time::sleep(20 * SECOND).await;
+                Ok::<_, Declined>(value(other.ok(&other.op(), "again").await).0)
+            })
+            .await
+            .map_err(|_| Declined)
+            .map(idem::Outcome::into_inner)
+        });
+        assert!(tokio::time::timeout(SECOND, outer).await.is_err(), "its caller gave up");
+        tokio::time::sleep(30 * SECOND).await;
+        assert_eq!(value(h.ok(&h.op(), "b").await), ("again".into(), Kind::Replayed));
+    }
+
     async fn key_empty_or_too_long__invalid_key_and_store_not_asked(h) {
         let long = "x".repeat(1025);
         for (key, reason) in [("", InvalidKey::Empty), (long.as_str(), h.too_long())] {
@@ -250,7 +267,15 @@ rows! {
     }
 
     async fn zero_ttl_or_lease__config_and_store_not_asked(h) {
-        for op in [h.op().ttl(Duration::ZERO), h.op().lease(Duration::ZERO), h.idem.operation(NAME), h.idem.operation("").key("k")] {
+        let nothing_guarded = [
+            h.op().ttl(Duration::ZERO),
+            h.op().ttl(Duration::from_nanos(999)),
+            h.op().lease(Duration::ZERO),
+            h.op().lease(Duration::from_nanos(1)),
+            h.idem.operation(NAME),
+            h.idem.operation("").key("k"),
+        ];
+        for op in nothing_guarded {
             assert!(matches!(refusal(h.ok(&op, "a").await), Error::Config { .. }));
         }
         let unserializable = std::collections::HashMap::from([((), Unserializable)]);
@@ -268,10 +293,11 @@ rows! {
     }
 
     async fn store_refuses__store_and_the_body_does_not_run(h) {
-        h.store.refuse(Verb::Claim, true);
+        h.store.trouble(Verb::Claim, Trouble::Refused);
         let refused = refusal(h.ok(&h.op(), "a").await);
         assert!(matches!(refused, Error::Store { .. }) && !refused.is_retryable());
-        h.store.refuse(Verb::Claim, false);
+        assert_eq!((h.store.count(Verb::Claim), h.store.count(Verb::Finish)), (1, 0), "it would say the same again");
+        h.store.trouble(Verb::Claim, Trouble::None);
         assert_eq!(h.ran(), 0);
         assert_eq!(value(h.ok(&h.op(), "a").await).1, Kind::Executed);
     }
@@ -290,12 +316,53 @@ rows! {
         assert_eq!(h.record().await.unwrap().attempt, 1, "what never began is no attempt");
     }
 
+    async fn a_claim_whose_answer_is_lost_is_sent_again(h) {
+        h.store.trouble(Verb::Claim, Trouble::Lost(2));
+        assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed));
+        assert_eq!((h.store.count(Verb::Claim), h.record().await.unwrap().attempt), (3, 1), "and is one claim");
+    }
+
+    async fn a_claim_that_was_not_applied_is_tried_once_more(h) {
+        h.store.trouble(Verb::Claim, Trouble::NotApplied(1));
+        assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed));
+        let other = h.idem.operation(NAME).key("other");
+        h.store.trouble(Verb::Claim, Trouble::NotApplied(9));
+        assert!(matches!(refusal(h.ok(&other, "b").await), Error::Store { .. }));
+        assert_eq!((h.store.count(Verb::Claim), h.store.count(Verb::Finish)), (4, 1), "there was nothing to withdraw");
+    }
+
     async fn the_claims_fate_is_unknown__store_and_the_claim_is_withdrawn(h) {
-        h.store.lose(Verb::Claim, 1);
+        h.store.trouble(Verb::Claim, Trouble::Lost(1000));
+        let before = tokio::time::Instant::now();
         assert!(matches!(refusal(h.ok(&h.op(), "a").await), Error::Store { .. }));
+        assert!(before.elapsed() <= 5 * SECOND);
         settle().await;
         assert_eq!(h.record().await.unwrap().phase, Phase::Released);
+        h.store.trouble(Verb::Claim, Trouble::None);
         assert_eq!(value(h.ok(&h.op(), "a").await).1, Kind::Executed);
+    }
+
+    async fn a_claim_that_comes_after_its_caller_left_is_withdrawn_too(h) {
+        h.store.trouble(Verb::Claim, Trouble::Late(7 * SECOND));
+        assert!(matches!(refusal(h.ok(&h.op(), "a").await), Error::Store { .. }));
+        h.store.trouble(Verb::Claim, Trouble::None);
+        assert_eq!(h.record().await, None, "not yet");
+        tokio::time::sleep(10 * SECOND).await;
+        let record = h.record().await.unwrap();
+        assert_eq!((record.phase, record.attempt), (Phase::Released, 0));
+        let sent = h.store.count(Verb::Finish);
+        tokio::time::sleep(TTL / 2).await;
+        assert_eq!(h.store.count(Verb::Finish), sent, "and that was the end of it");
+    }
+
+    async fn a_claim_that_never_comes_is_not_withdrawn_for_ever(h) {
+        h.store.trouble(Verb::Claim, Trouble::Late(2 * TTL));
+        assert!(matches!(refusal(h.ok(&h.op(), "a").await), Error::Store { .. }));
+        tokio::time::sleep(LEASE + 10 * SECOND).await;
+        let sent = h.store.count(Verb::Finish);
+        assert!(sent < 20, "{sent}");
+        tokio::time::sleep(TTL / 2).await;
+        assert_eq!(h.store.count(Verb::Finish), sent, "for longer than the lease it would be of no use");
     }
 
     async fn no_key__unguarded(h) {

@@ -105,6 +105,50 @@ rows! {
         assert_eq!(h.ran(), 1);
     }
 
+    async fn the_end_of_a_call_that_was_taken_over_disturbs_nobody(h) {
+        let unpolled = h.hang(&h.op()).await;
+        tokio::time::sleep(LEASE).await;
+        let theirs = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "theirs", 10 * SECOND).await } }).await;
+        drop(unpolled);
+        let claims = h.store.count(Verb::Claim);
+        assert_eq!(value(h.ok(&h.op(), "c").await), ("theirs".into(), Kind::Attached));
+        assert_eq!(h.store.count(Verb::Claim), claims, "it followed the call that runs");
+        theirs.await.unwrap().unwrap();
+    }
+
+    async fn followers_of_a_claim_hear_its_answer_at_once(h) {
+        let hold = h.store.hold(Verb::Claim);
+        let _first = started({ let h = h.clone(); async move { h.ok_after(&h.op().fingerprint("one"), "a", 20 * SECOND).await } }).await;
+        let impatient = started({ let h = h.clone(); async move { h.ok(&h.op().wait(Duration::ZERO), "b").await } }).await;
+        let other = started({ let h = h.clone(); async move { h.ok(&h.op().fingerprint("other"), "b").await } }).await;
+        let before = tokio::time::Instant::now();
+        hold.add_permits(1000);
+        assert!(matches!(refusal(impatient.await.unwrap()), Error::InProgress { .. }));
+        assert!(matches!(refusal(other.await.unwrap()), Error::KeyReused { .. }));
+        assert_eq!(before.elapsed(), Duration::ZERO);
+    }
+
+    async fn a_thousand_callers_of_a_silent_store__one_time_out(h) {
+        let _hold = h.store.hold(Verb::Claim);
+        let before = tokio::time::Instant::now();
+        let calls: Vec<_> = (0..1000).map(|_| { let h = h.clone(); tokio::spawn(async move { h.ok(&h.op(), "a").await }) }).collect();
+        for call in calls {
+            assert!(matches!(refusal(call.await.unwrap()), Error::Store { .. }));
+        }
+        assert_eq!(before.elapsed(), 5 * SECOND);
+        assert_eq!((h.store.count(Verb::Claim), h.ran()), (1, 0));
+    }
+
+    async fn a_store_may_hint_as_often_as_it_likes(h) {
+        let _first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 60 * SECOND).await } }).await;
+        let hinted = idem::Idem::new(h.store.hinting());
+        let before = h.store.count(Verb::Claim);
+        let op = hinted.operation(NAME).key("k").wait(2 * SECOND);
+        assert!(matches!(refusal(h.ok(&op, "b").await), Error::InProgress { .. }));
+        let asked = h.store.count(Verb::Claim) - before;
+        assert!((100..=210).contains(&asked), "a hundred times a second at the most: {asked}");
+    }
+
     async fn each_waits_for_its_own_patience(h) {
         let _first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 60 * SECOND).await } }).await;
         for seconds in [3, 1, 2] {

@@ -98,6 +98,29 @@ rows! {
         assert_eq!(value(h.ok(&h.op(), "c").await), ("theirs".into(), Kind::Replayed));
     }
 
+    async fn err_and_theirs_is_open__nothing_is_changed(h) {
+        let call = lapsed(&h, h.op(), true).await;
+        h.abandon(&h.elsewhere().op()).await;
+        let before = h.record().await;
+        assert!(matches!(call.await.unwrap(), Err(Failed::Body(Declined))));
+        assert_eq!(h.record().await, before);
+    }
+
+    async fn an_error_on_the_way_back_does_not_lose_the_success(h) {
+        let call = lapsed(&h, h.op().wait(40 * SECOND), false).await;
+        let other = h.elsewhere();
+        let theirs = started({ let h = h.clone(); async move { h.err_after(&other.op(), 20 * SECOND).await } }).await;
+        tokio::time::sleep(SECOND).await;
+        h.store.trouble(Verb::Claim, Trouble::NotApplied(2));
+        let before = tokio::time::Instant::now();
+        assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
+        assert!(before.elapsed() < 25 * SECOND, "it does not wait for itself");
+        theirs.await.unwrap().unwrap_err();
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(value(h.ok(&h.op(), "c").await), ("mine".into(), Kind::Replayed));
+        assert_eq!(h.ran(), 2);
+    }
+
     async fn dropped_on_the_way_back__lands_in_the_background(h) {
         let call = lapsed(&h, h.op(), false).await;
         let other = h.elsewhere();

@@ -91,6 +91,37 @@ rows! {
         }).await;
     }
 
+    async fn tuple_keys_take_any_expression(h) {
+        #[idempotent(key = (tenant.to_lowercase(), (order.id.to_string(), &tenant[..1]), idem::hash(&order)))]
+        async fn charge(tenant: String, order: Order) -> Result<u64, ChargeError> {
+            Ok(order.cents + tenant.len() as u64)
+        }
+        #[idempotent(key = (look(1).await, id), fingerprint = look(id).await)]
+        async fn awaits(id: u64) -> Result<u64, ChargeError> {
+            Ok(id)
+        }
+        async fn look(id: u64) -> u64 {
+            tokio::task::yield_now().await;
+            id
+        }
+        h.idem.scope(async {
+            for kind in [Kind::Executed, Kind::Replayed] {
+                assert_eq!(with_outcome(charge("ACME".into(), order(1))).await.1, Some(kind));
+                assert_eq!(with_outcome(awaits(1)).await.1, Some(kind));
+            }
+        }).await;
+        drop(is_send(awaits(1)));
+    }
+
+    async fn a_key_may_be_a_reference_to_an_option(h) {
+        #[idempotent(key = key, idem = idem)]
+        async fn charge(idem: &Idem, key: &Option<String>) -> Result<u64, ChargeError> {
+            Ok(key.is_some().into())
+        }
+        assert_eq!(with_outcome(charge(&h.idem, &None)).await.1, Some(Kind::Unguarded));
+        assert_eq!(with_outcome(charge(&h.idem, &Some("k".into()))).await.1, Some(Kind::Executed));
+    }
+
     async fn templates_are_tuples_in_disguise(h) {
         #[idempotent(key = "{tenant}:{order.id}", name = "templates")]
         async fn charge(tenant: &str, order: &Order) -> Result<u64, ChargeError> {
@@ -338,6 +369,52 @@ rows! {
         assert_eq!(done.load(Ordering::SeqCst), 1);
     }
 
+    async fn detached_keeps_every_argument_as_long_as_the_body_runs(h) {
+        struct Held(#[allow(dead_code)] u64, Arc<AtomicUsize>);
+        impl Drop for Held {
+            fn drop(&mut self) {
+                self.1.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        #[idempotent(key = id, idem = idem, detached)]
+        async fn charge(idem: Idem, mut id: u64, _permit: Held, _: Held, held: Held) -> Result<u64, ChargeError> {
+            tokio::time::sleep(SECOND).await;
+            id += held.0;
+            Ok(id)
+        }
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let held = || Held(1, Arc::clone(&dropped));
+        let call = charge(h.idem.clone(), 7, held(), held(), held());
+        assert!(tokio::time::timeout(SECOND / 2, call).await.is_err(), "its caller gave up");
+        assert_eq!(dropped.load(Ordering::SeqCst), 0);
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(dropped.load(Ordering::SeqCst), 3);
+        assert_eq!(charge(h.idem.clone(), 7, held(), held(), held()).await.unwrap(), 8);
+    }
+
+    async fn a_body_may_begin_with_attributes(h) {
+        #[idempotent(key = id, idem = idem)]
+        async fn charge(idem: &Idem, id: u64) -> Result<u64, ChargeError> {
+            #![allow(unused_variables)]
+            let unused = 1;
+            Ok(id)
+        }
+        assert_eq!(charge(&h.idem, 7).await.unwrap(), 7);
+    }
+
+    async fn a_result_of_self_may_hide_a_lifetime(h) {
+        #[derive(Serialize, Deserialize)]
+        struct Name<'a>(Cow<'a, str>);
+        impl Name<'_> {
+            #[idempotent(name = "name.same", key = self.0, idem = idem)]
+            async fn same(&self, idem: &Idem) -> Result<Self, ChargeError> {
+                Ok(Self(self.0.clone()))
+            }
+        }
+        let name = Name("a".into());
+        assert_eq!(name.same(&h.idem).await.unwrap().0, name.same(&h.idem).await.unwrap().0);
+    }
+
     async fn scopes_nest(h) {
         #[idempotent(key = 1)]
         async fn constant(value: u64) -> Result<u64, ChargeError> {
@@ -369,6 +446,12 @@ rows! {
             inner(&h.idem, 2).await.unwrap();
         });
         assert_eq!(both.await.1, Some(Kind::Executed), "the last one");
+        let refused = with_outcome(async {
+            inner(&h.idem, 3).await.unwrap();
+            let refused = h.idem.operation("").key("k").run(async { Ok::<_, ChargeError>(1) });
+            assert!(refused.await.is_err());
+        });
+        assert_eq!(refused.await.1, None, "the last one was refused");
         let nested = with_outcome(async { with_outcome(outer(&h.idem, 1)).await.1 }).await;
         assert_eq!(nested, (Some(Kind::Replayed), None), "the inner with_outcome took it");
         assert!(Kind::Attached.is_replayed() && !Kind::Unguarded.is_replayed());
@@ -410,6 +493,10 @@ rows! {
         send(h.op().run(async { Ok::<_, ChargeError>(1) })).await.unwrap();
         send(h.op().detached().run(async { Ok::<_, ChargeError>(1) })).await.unwrap();
     }
+}
+
+fn is_send<T: Send>(value: T) -> T {
+    value
 }
 
 #[tokio::test]

@@ -1,21 +1,19 @@
 //! Whether to run: the first table of the contract.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::call::{Call, Stage};
 use super::flight::{Followed, Place, Running, Slot};
-use super::lease::Lease;
-use super::wait::{self, Backoff, Patience, LONGEST};
-use crate::clock::{later, Instant};
+use super::lease::{Lease, Renewal};
+use super::wait::{self, Backoff, Patience, LONGEST, SHORTEST};
+use super::Engine;
+use crate::clock::{later, sleep_until, Instant};
 use crate::context::Run;
-use crate::error::{Applied, Error};
+use crate::error::{Applied, Error, StoreError};
+use crate::operation::Operation;
 use crate::outcome::Kind;
 use crate::record::{Completed, Completion, Owner, Payload};
 use crate::transition::{Claim, Claimed};
-
-use super::Engine;
-use crate::operation::Operation;
 
 /// What a call does next.
 #[derive(Debug)]
@@ -45,17 +43,19 @@ fn recorded(op: &Operation, completed: Completed) -> Result<Payload, Error> {
 
 impl Call {
     /// Asks until the call runs, has an answer, or is refused.
-    pub(crate) async fn begin(&mut self) -> Result<Begin, Error> {
-        let mut patience = Patience::new(self.op.wait);
+    pub(super) async fn begin(&mut self, patience: &mut Patience) -> Result<Begin, Error> {
+        // What this call led before is over; it must not wait for itself.
+        self.slot = None;
+        self.renewal = Renewal::NotYet;
         loop {
             let timeout = self.op.store_timeout;
             match self.engine.flights.join(&self.op.key, |now| later(now, timeout)) {
                 Place::Leader(slot) => {
                     self.enter()?;
                     let slot = Arc::clone(self.slot.insert(Arc::new(slot)));
-                    return self.lead(&slot, &mut patience).await;
+                    return self.lead(&slot, patience).await;
                 }
-                Place::Follower(flight) => match flight.follow(&self.op, &mut patience).await? {
+                Place::Follower(flight) => match flight.follow(&self.op, patience).await? {
                     Followed::Completed(completed, kind) => return self.answer(completed, kind),
                     Followed::Gone => {}
                 },
@@ -73,31 +73,27 @@ impl Call {
     }
 
     /// Asks the store, and goes on asking while another process runs the call.
-    pub(super) async fn lead(&mut self, slot: &Slot, patience: &mut Patience) -> Result<Begin, Error> {
-        let claim = Claim::new(Owner::random(), self.op.lease, self.op.ttl).fingerprint(self.op.fingerprint);
-        let mut backoff = Backoff::new();
+    async fn lead(&mut self, slot: &Slot, patience: &mut Patience) -> Result<Begin, Error> {
+        let owner = match self.stage {
+            // Its lease ran out before the body began; it may still be this call's.
+            Stage::Granted(lease) => lease.owner,
+            _ => Owner::random(),
+        };
+        let claim = Claim::new(owner, self.op.lease, self.op.ttl).fingerprint(self.op.fingerprint);
+        let mut backoff = Backoff::waiting();
         let mut waited = false;
         loop {
-            let sent = Instant::now();
-            self.stage = Stage::Claiming(claim.owner);
-            let answer = wait::answer(self.engine.store.claim(&self.op.key, &claim), self.op.store_timeout).await;
-            if !matches!(&answer, Err(error) if error.applied() == Applied::Unknown) {
-                self.stage = Stage::Outside;
-            }
-            match answer.map_err(|error| self.op.store(error))? {
+            let (sent, answer) = self.claim(&claim).await;
+            let answer = answer.map_err(|error| {
+                slot.silent(error.clone());
+                self.op.store(error)
+            })?;
+            match answer {
                 // This call was not polled while the answer lay there, and the key may be somebody else's by now.
-                Claimed::Granted(_) if later(sent, self.op.lease) <= Instant::now() => {
-                    self.stage = Stage::Claiming(claim.owner);
-                }
+                Claimed::Granted(_) if later(sent, self.op.lease) <= Instant::now() => {}
                 Claimed::Granted(grant) => {
-                    self.stage = Stage::Granted(Lease { owner: claim.owner, sent });
-                    let lease_until = later(sent, self.op.lease);
-                    slot.running(Running {
-                        age: (Duration::ZERO, sent),
-                        lease_until,
-                        heard_until: lease_until,
-                        fingerprint: grant.fingerprint,
-                    });
+                    self.stage = Stage::Granted(Lease { owner, sent });
+                    slot.running(Running::ours(sent, later(sent, self.op.lease), grant.fingerprint));
                     return Ok(Begin::Run);
                 }
                 Claimed::Completed(completed) => {
@@ -113,17 +109,44 @@ impl Call {
                 Claimed::Running { lease_left, age, fingerprint } => {
                     waited = true;
                     let now = Instant::now();
-                    slot.running(Running {
-                        age: (age, now),
-                        lease_until: later(now, lease_left),
-                        // Whoever follows this call hears of it again after its next question.
-                        heard_until: later(now, LONGEST + self.op.store_timeout),
-                        fingerprint,
-                    });
-                    let deadline = later(now, backoff.next().min(lease_left)).min(patience.until());
-                    wait::until(self.engine.store.changed(&self.op.key), || deadline).await;
+                    // Whoever follows this call hears of it again after its next question.
+                    let heard_until = later(now, LONGEST + self.op.store_timeout);
+                    slot.running(Running::theirs(now, age, later(now, lease_left), heard_until, fingerprint));
+                    let pause = later(now, backoff.next().min(lease_left)).min(patience.until());
+                    wait::until(self.engine.store.changed(&self.op.key), || pause).await;
+                    // A store may hint as often as it likes; it is not asked more often for that.
+                    sleep_until(later(sent, SHORTEST).min(pause)).await;
                 }
             }
+        }
+    }
+
+    /// Sends a claim until it is answered: one that was not applied once more, one that may have been as often as the
+    /// store's time-out allows. It is one claim, however often it is sent.
+    async fn claim(&mut self, claim: &Claim) -> (Instant, Result<Claimed, StoreError>) {
+        let until = later(Instant::now(), self.op.store_timeout);
+        let mut backoff = Backoff::waiting();
+        let (mut known, mut once_more) = (true, true);
+        loop {
+            let sent = Instant::now();
+            self.stage = Stage::Claiming(claim.owner, sent);
+            let answer = wait::until(self.engine.store.claim(&self.op.key, claim), || until).await;
+            let answer = answer.unwrap_or_else(|| Err(wait::silent(self.op.store_timeout)));
+            let again = match &answer {
+                Ok(_) => false,
+                Err(error) => {
+                    let unknown = error.applied() == Applied::Unknown;
+                    known &= !unknown;
+                    error.is_retryable() && (unknown || std::mem::take(&mut once_more)) && Instant::now() < until
+                }
+            };
+            if !again {
+                if answer.is_ok() || known {
+                    self.stage = Stage::Outside;
+                }
+                return (sent, answer);
+            }
+            sleep_until(later(Instant::now(), backoff.next()).min(until)).await;
         }
     }
 

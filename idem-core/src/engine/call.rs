@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::drain::UnderWay;
 use super::flight::Slot;
-use super::lease::Lease;
+use super::lease::{self, Lease, Renewal};
+use super::spawn::Task;
 use super::Engine;
+use crate::clock::{later, Instant};
 use crate::context::Run;
 use crate::operation::Operation;
 use crate::record::Owner;
@@ -21,6 +23,7 @@ pub(crate) struct Call {
     /// Counts this call as long as it may hold a key.
     pub(super) under_way: Option<UnderWay>,
     pub(super) stage: Stage,
+    pub(super) renewal: Renewal,
     /// How the body ended, once it has, until the record knows or needs not.
     pub(super) ending: Option<Ending>,
 }
@@ -30,8 +33,8 @@ pub(crate) struct Call {
 pub(super) enum Stage {
     /// The key is not this call's.
     Outside,
-    /// A claim was sent and not answered.
-    Claiming(Owner),
+    /// A claim was sent, for the last time at this moment, and not answered.
+    Claiming(Owner, Instant),
     /// The key is this call's and the body was not polled yet.
     Granted(Lease),
     /// The body was polled.
@@ -41,15 +44,42 @@ pub(super) enum Stage {
 impl Call {
     pub(crate) fn new(engine: Arc<Engine>, op: Operation) -> Self {
         let run = Run::new(engine.id(), op.key.clone());
-        Self { engine, op, run, slot: None, under_way: None, stage: Stage::Outside, ending: None }
+        Self {
+            engine,
+            op,
+            run,
+            slot: None,
+            under_way: None,
+            stage: Stage::Outside,
+            renewal: Renewal::NotYet,
+            ending: None,
+        }
     }
 
     pub(super) const fn owner(&self) -> Option<Owner> {
         match self.stage {
             Stage::Outside => None,
-            Stage::Claiming(owner) | Stage::Granted(Lease { owner, .. }) | Stage::Running(Lease { owner, .. }) => {
+            Stage::Claiming(owner, _) | Stage::Granted(Lease { owner, .. }) | Stage::Running(Lease { owner, .. }) => {
                 Some(owner)
             }
         }
+    }
+
+    /// Whether the lease ran out before the body began, as far as this process knows.
+    pub(super) fn is_stale(&self) -> bool {
+        matches!(self.stage, Stage::Granted(lease) if later(lease.sent, self.op.lease) <= Instant::now())
+    }
+
+    /// The lease's renewal, beside whatever the borrowed parts are used for.
+    pub(super) fn renewing(&mut self) -> (&mut Renewal, impl Fn() -> Option<Task> + '_) {
+        let Self { engine, op, slot, stage, renewal, .. } = self;
+        let make = || match (&*stage, &*slot) {
+            (Stage::Granted(lease) | Stage::Running(lease), Some(slot)) => {
+                let (engine, op, slot) = (Arc::clone(engine), op.clone(), Arc::clone(slot));
+                Some(Box::pin(lease::renew(engine, op, *lease, slot)) as Task)
+            }
+            _ => None,
+        };
+        (renewal, make)
     }
 }

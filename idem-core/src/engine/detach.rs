@@ -13,7 +13,7 @@ use super::guard::{Answer, Guard};
 use super::replay::Replay;
 use crate::context::report;
 use crate::error::Error;
-use crate::outcome::Kind;
+use crate::outcome::{Failed, Kind};
 
 impl Guard {
     /// The call, with body and record in a task of their own. The claim is the caller's: until it is granted there is
@@ -24,15 +24,12 @@ impl Guard {
         T: Send + 'static,
         E: Send + 'static,
     {
-        let Some((engine, op)) = self.call() else {
-            let mut body = body;
-            return self.run(replay, body.as_mut()).await;
-        };
+        let (engine, operation) = (Arc::clone(&self.engine), self.name.clone());
+        let body_ran = if self.is_guarded() { Kind::Executed } else { Kind::Unguarded };
         if !engine.can_spawn() {
             let reason = "`detached` needs a tokio runtime, or a spawner given to the Idem's builder";
-            return Err(Error::config(op.name.clone(), reason).into());
+            return Err(Error::config(operation, reason).into());
         }
-        let (engine, operation) = (Arc::clone(engine), op.name.clone());
         if let Some(answer) = self.begin(replay).await? {
             return Ok(answer);
         }
@@ -44,7 +41,11 @@ impl Guard {
         }));
         match caller.await {
             Ok(Ok(answer)) => {
-                report(answer.as_ref().map_or(Kind::Executed, |(_, kind)| *kind));
+                report(match &answer {
+                    Ok((_, kind)) => Some(*kind),
+                    Err(Failed::Body(_)) => Some(body_ran),
+                    Err(Failed::Idem(_)) => None,
+                });
                 answer
             }
             Ok(Err(panic)) => resume_unwind(panic),
@@ -63,7 +64,13 @@ async fn to_its_end<F, T, E>(
 where
     F: Future<Output = Result<T, E>>,
 {
-    let mut run = pin!(guard.run(replay, body.as_mut()));
+    let mut run = pin!(async {
+        // The executor may have been busy for a lease or more.
+        match guard.resume(replay).await? {
+            Some(answer) => Ok(answer),
+            None => guard.run(replay, body.as_mut()).await,
+        }
+    });
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {
         Ok(Poll::Ready(answer)) => Poll::Ready(Ok(answer)),
         Ok(Poll::Pending) => Poll::Pending,

@@ -1,23 +1,24 @@
 //! How a run ends: the second table of the contract.
 
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
-use std::task::{Context, Wake};
+use std::task::{Context, Poll, Wake};
 use std::time::Duration;
 
 use super::begin::Begin;
 use super::call::{Call, Stage};
+use super::lease::Renewal;
 use super::replay::Replay;
-use super::spawn::Task;
-use super::wait::{self, Backoff};
+use super::wait::{self, Backoff, Patience};
 use crate::clock::{later, sleep_until, Instant};
 use crate::error::{Error, StoreError};
 use crate::outcome::Kind;
-use crate::record::Payload;
+use crate::record::{Completion, Payload};
 use crate::transition::{Ending, Held};
 
 /// What became of an ending.
-pub(super) enum Landed {
-    /// The record knows, or somebody else's goes before it, or the store refuses to.
+enum Landed {
+    /// There is nothing left to do.
     Over,
     /// The key was lost, and this is the recorded result.
     Theirs(Payload),
@@ -34,7 +35,9 @@ impl Call {
         };
         self.ending = Some(ending);
         let limit = self.op.store_timeout;
-        match (Box::pin(self.land(limit)).await, outcome) {
+        let landed = Box::pin(self.land(limit, Caller::Waits)).await;
+        self.run.end();
+        match (landed, outcome) {
             (Landed::Theirs(payload), Ok(value)) => match replay.replay(&payload) {
                 Ok(recorded) => (Ok(recorded), Kind::Replayed),
                 Err(_) => (Ok(value), Kind::Executed),
@@ -44,50 +47,69 @@ impl Call {
         }
     }
 
-    /// Sends the ending until it lands, is refused, or `limit` is over.
-    pub(super) async fn land(&mut self, limit: Duration) -> Landed {
-        let mut backoff = Backoff::new();
-        let mut until = None;
+    /// Sends the ending, and renews the lease of a body that has ended, until the record knows, somebody else's goes before
+    /// it, or `limit` is over.
+    async fn land(&mut self, limit: Duration, caller: Caller) -> Landed {
+        let until = later(Instant::now(), limit);
+        let mut patience = Patience::new(self.op.wait);
+        let mut backoff = Backoff::landing();
         while let Some(ending) = self.ending.clone() {
-            let failure = match self.send(&ending).await {
-                Ok(Held::Held) => return self.landed(ending),
-                Ok(Held::Lost) if !matches!(ending, Ending::Completed(_)) => return self.over(),
+            match (self.send(ending.clone()).await, &ending) {
+                (Ok(Held::Held), _) => return self.landed(ending),
                 // Once more through the first table, as a new claim, with the outcome standing in for the body.
-                Ok(Held::Lost) => match self.begin().await {
+                (Ok(Held::Lost), Ending::Completed(_)) => match self.begin(&mut patience).await {
                     Ok(Begin::Run) => continue,
                     Ok(Begin::Answer(payload, _)) => {
                         self.over();
                         return Landed::Theirs(payload);
                     }
-                    Err(Error::Store { source, .. }) => source,
+                    Err(Error::Store { .. }) => {}
                     Err(_) => return self.over(),
                 },
-                Err(failure) => failure,
-            };
-            if !failure.is_retryable() {
-                return self.over();
+                (Ok(Held::Lost), _) if !self.claim_may_come() => return self.over(),
+                (Ok(Held::Lost), _) => {}
+                (Err(failure), _) if failure.is_retryable() => {}
+                // A store that will not hold the result is told at least that there was one.
+                (Err(_), Ending::Completed(Completion::Result(_))) => {
+                    let without = Ending::Completed(Completion::Unreplayable);
+                    if let Ok(Held::Held) = self.send(without.clone()).await {
+                        return self.landed(without);
+                    }
+                    if caller == Caller::Waits {
+                        return Landed::NotYet;
+                    }
+                }
+                (Err(_), Ending::Completed(_)) if caller == Caller::Gone => {}
+                (Err(_), Ending::Completed(_)) => return Landed::NotYet,
+                (Err(_), _) => return self.over(),
             }
             let now = Instant::now();
-            if *until.get_or_insert_with(|| later(now, limit)) <= now {
+            if until <= now {
                 return Landed::NotYet;
             }
-            sleep_until(later(now, backoff.next())).await;
+            let (renewal, make) = self.renewing();
+            renewal.beside(make, sleep_until(later(now, backoff.next()).min(until))).await;
         }
         Landed::Over
     }
 
-    /// Sends the ending once. A call that has not the key any more has lost it.
-    async fn send(&mut self, ending: &Ending) -> Result<Held, StoreError> {
+    /// Sends an ending once. A call that has not the key any more has lost it.
+    async fn send(&mut self, ending: Ending) -> Result<Held, StoreError> {
         let Some(owner) = self.owner() else {
             return Ok(Held::Lost);
         };
-        let answer = self.engine.store.finish(&self.op.key, owner, ending.clone());
-        let held = wait::answer(answer, self.op.store_timeout).await?;
-        if held == Held::Lost {
+        let (store, key, limit) = (Arc::clone(&self.engine.store), self.op.key.clone(), self.op.store_timeout);
+        let (renewal, make) = self.renewing();
+        let held = renewal.beside(make, wait::answer(store.finish(&key, owner, ending), limit)).await?;
+        if held == Held::Lost && !self.claim_may_come() {
             self.stage = Stage::Outside;
-            self.slot = None;
         }
         Ok(held)
+    }
+
+    /// Whether a claim that was sent may still reach the store: then losing to nobody is not the last word.
+    fn claim_may_come(&self) -> bool {
+        matches!(self.stage, Stage::Claiming(_, sent) if Instant::now() < later(sent, self.op.lease))
     }
 
     /// The record knows the ending; so do all who wait for this call.
@@ -108,22 +130,55 @@ impl Call {
     /// Ends a call whose caller is gone, in the way its stage calls for. A store in memory knows before this returns; for
     /// others there must be something to spawn on, and without that the lease runs out.
     pub(super) fn wind_up(mut self: Box<Self>) {
-        let ending = match (self.ending.take(), self.stage) {
-            (Some(ending), _) => ending,
+        self.run.end();
+        let (ending, limit) = match (self.ending.take(), self.stage) {
+            (Some(ending), _) => (ending, self.op.ttl),
             (None, Stage::Outside) => return,
-            (None, Stage::Claiming(_) | Stage::Granted(_)) => Ending::Withdrawn,
-            (None, Stage::Running(_)) => Ending::Abandoned,
+            // What dies with its caller is the lease's business: nothing is renewed, and nothing sent beyond it.
+            (None, Stage::Claiming(..) | Stage::Granted(_)) => (Ending::Withdrawn, self.op.lease),
+            (None, Stage::Running(_)) => (Ending::Abandoned, self.op.lease),
+        };
+        self.renewal = match ending {
+            Ending::Completed(_) | Ending::Released => Renewal::NotYet,
+            Ending::Withdrawn | Ending::Abandoned => Renewal::Over,
         };
         self.ending = Some(ending);
-        let engine = Arc::clone(&self.engine);
-        let mut landing: Task = Box::pin(async move {
-            let limit = self.op.ttl;
-            self.land(limit).await;
-        });
-        if landing.as_mut().poll(&mut Context::from_waker(&Arc::new(Nobody).into())).is_pending() {
-            engine.spawn(landing);
+        // In a drop, perhaps of a body that panics: a second panic would end the process.
+        let _ = catch_unwind(AssertUnwindSafe(move || {
+            if !self.lands_at_once() {
+                let engine = Arc::clone(&self.engine);
+                engine.spawn(Box::pin(async move {
+                    self.land(limit, Caller::Gone).await;
+                }));
+            }
+        }));
+    }
+
+    /// Sends the ending to a store that answers without waiting, as one in memory does.
+    fn lands_at_once(&mut self) -> bool {
+        let (Some(owner), Some(ending)) = (self.owner(), self.ending.clone()) else {
+            return false;
+        };
+        let answer = {
+            let mut finish = self.engine.store.finish(&self.op.key, owner, ending.clone());
+            finish.as_mut().poll(&mut Context::from_waker(&Arc::new(Nobody).into()))
+        };
+        match (answer, &ending) {
+            (Poll::Ready(Ok(Held::Held)), _) => {
+                self.landed(ending);
+                true
+            }
+            (Poll::Ready(Ok(Held::Lost)), Ending::Released | Ending::Abandoned) => true,
+            _ => false,
         }
     }
+}
+
+/// Whether somebody waits for an ending to land.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    Waits,
+    Gone,
 }
 
 /// Wakes nobody: what is polled with it is either done at once or polled again by an executor.

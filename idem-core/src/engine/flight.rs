@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::wait::{self, Patience};
 use crate::clock::Instant;
-use crate::error::Error;
+use crate::error::{Error, StoreError};
 use crate::fingerprint::Fingerprint;
 use crate::key::{Key, Prehashed};
 use crate::operation::Operation;
@@ -37,20 +37,30 @@ enum State {
         until: Instant,
     },
     Running(Running),
-    /// It is over: with a recorded result and how a waiter should call it, or with nothing that others can have.
-    Ended(Option<(Completed, Kind)>),
+    Ended(End),
+}
+
+/// What those who wait for a leader are left with.
+#[derive(Clone)]
+enum End {
+    /// A recorded result, and how a waiter should call it.
+    Recorded(Completed, Kind),
+    /// The store would not answer them either.
+    Silent(StoreError),
+    /// Nothing: one of them leads next.
+    Nothing,
 }
 
 /// A call that has the key: the leader's own, or another process'.
 #[derive(Clone)]
 pub(super) struct Running {
     /// How long it had been running, at a moment.
-    pub(super) age: (Duration, Instant),
+    age: (Duration, Instant),
     /// When its lease is over, if it is not renewed.
-    pub(super) lease_until: Instant,
+    lease_until: Instant,
     /// Not heard of by then, it no longer counts.
-    pub(super) heard_until: Instant,
-    pub(super) fingerprint: Option<Fingerprint>,
+    heard_until: Instant,
+    fingerprint: Option<Fingerprint>,
 }
 
 /// A call's place in its key's slot.
@@ -117,8 +127,9 @@ impl Flight {
         loop {
             let state = news.borrow_and_update().clone();
             let deadline = match state {
-                State::Ended(Some((completed, kind))) => return Ok(Followed::Completed(completed, kind)),
-                State::Ended(None) => return Ok(Followed::Gone),
+                State::Ended(End::Recorded(completed, kind)) => return Ok(Followed::Completed(completed, kind)),
+                State::Ended(End::Silent(error)) => return Err(op.store(error)),
+                State::Ended(End::Nothing) => return Ok(Followed::Gone),
                 State::Claiming { until } => until,
                 State::Running(running) if !op.is_same_request(running.fingerprint.as_ref()) => {
                     return Err(op.key_reused());
@@ -135,6 +146,20 @@ impl Flight {
 }
 
 impl Running {
+    pub(super) const fn ours(sent: Instant, lease_until: Instant, fingerprint: Option<Fingerprint>) -> Self {
+        Self { age: (Duration::ZERO, sent), lease_until, heard_until: lease_until, fingerprint }
+    }
+
+    pub(super) const fn theirs(
+        now: Instant,
+        age: Duration,
+        lease_until: Instant,
+        heard_until: Instant,
+        fingerprint: Option<Fingerprint>,
+    ) -> Self {
+        Self { age: (age, now), lease_until, heard_until, fingerprint }
+    }
+
     fn in_progress(&self, op: &Operation) -> Error {
         let now = Instant::now();
         let (age, at) = self.age;
@@ -175,29 +200,34 @@ impl Slot {
 
     /// The store had a recorded result, for all who wait.
     pub(super) fn found(&self, completed: Completed, kind: Kind) {
-        self.leave();
-        self.flight.state.send_replace(State::Ended(Some((completed, kind))));
+        self.end(End::Recorded(completed, kind));
     }
 
-    fn leave(&self) {
+    /// The store did not answer the claim. All who waited for it have waited long enough.
+    pub(super) fn silent(&self, error: StoreError) {
+        self.end(End::Silent(error));
+    }
+
+    fn end(&self, end: End) {
         let mut shard = self.flights.shard(&self.key);
         // Another call may have taken the slot from a leader that was not heard of.
         if shard.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
             shard.remove(&self.key);
         }
+        drop(shard);
+        self.flight.state.send_if_modified(|state| {
+            let first = !matches!(state, State::Ended(_));
+            if first {
+                *state = State::Ended(end);
+            }
+            first
+        });
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.leave();
-        self.flight.state.send_if_modified(|state| {
-            let waiting = !matches!(state, State::Ended(_));
-            if waiting {
-                *state = State::Ended(None);
-            }
-            waiting
-        });
+        self.end(End::Nothing);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What stands between a body and its caller.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use super::begin::{at_once, Begin};
 use super::call::Call;
 use super::replay::Replay;
+use super::wait::Patience;
 use super::Engine;
 use crate::context::report;
 use crate::error::Error;
@@ -19,25 +21,40 @@ use crate::record::Payload;
 /// However a call ends before its time, dropping its guard ends it in the store. So it is made before the body is, that it
 /// may be dropped after it.
 #[derive(Debug)]
-pub struct Guard(Option<Box<Call>>);
+pub struct Guard {
+    pub(super) engine: Arc<Engine>,
+    pub(super) name: Cow<'static, str>,
+    call: Option<Box<Call>>,
+}
 
 /// What a guarded call came to.
 pub(crate) type Answer<T, E> = Result<(T, Kind), Failed<E>>;
 
+/// A call after its first, synchronous look.
+pub(crate) enum Started<T> {
+    /// It has its answer.
+    Answered(T),
+    /// It goes on.
+    Guarded(Guard),
+}
+
 impl Guard {
     /// Answers from memory, or prepares the call.
-    pub(crate) fn start<T>(
-        engine: &Arc<Engine>,
-        op: Option<Operation>,
-        replay: Replay<T>,
-    ) -> Result<Started<T>, Error> {
-        let Some(op) = op else {
-            return Ok(Started::Guarded(Self(None)));
-        };
-        match at_once(engine, &op)? {
-            Some(payload) => Ok(Started::Answered(decode(&op, replay, &payload, Kind::Replayed)?)),
-            None => Ok(Started::Guarded(Self(Some(Box::new(Call::new(Arc::clone(engine), op)))))),
+    pub(crate) fn start<T>(engine: Arc<Engine>, op: Operation, replay: Replay<T>) -> Result<Started<T>, Error> {
+        if let Some(payload) = at_once(&engine, &op)? {
+            return Ok(Started::Answered(decode(&op, replay, &payload, Kind::Replayed)?));
         }
+        let (name, call) = (op.name.clone(), Call::new(Arc::clone(&engine), op));
+        Ok(Started::Guarded(Self { engine, name, call: Some(Box::new(call)) }))
+    }
+
+    /// A call without a key.
+    pub(crate) fn unguarded<T>(engine: Arc<Engine>, name: Cow<'static, str>) -> Started<T> {
+        Started::Guarded(Self { engine, name, call: None })
+    }
+
+    pub(super) const fn is_guarded(&self) -> bool {
+        self.call.is_some()
     }
 
     /// The call, from its claim to its record.
@@ -53,12 +70,22 @@ impl Guard {
 
     /// The first half: an answer, or `None` to run the body.
     pub(super) async fn begin<T>(&mut self, replay: Replay<T>) -> Result<Option<(T, Kind)>, Error> {
-        let Some(call) = &mut self.0 else {
+        let Some(call) = &mut self.call else {
             return Ok(None);
         };
-        match Box::pin(call.begin()).await? {
+        let mut patience = Patience::new(call.op.wait);
+        match Box::pin(call.begin(&mut patience)).await? {
             Begin::Run => Ok(None),
             Begin::Answer(payload, kind) => Ok(Some((decode(&call.op, replay, &payload, kind)?, kind))),
+        }
+    }
+
+    /// The first half again, if the second one comes so late that the lease is over.
+    pub(super) async fn resume<T>(&mut self, replay: Replay<T>) -> Result<Option<(T, Kind)>, Error> {
+        if self.call.as_ref().is_some_and(|call| call.is_stale()) {
+            self.begin(replay).await
+        } else {
+            Ok(None)
         }
     }
 
@@ -67,43 +94,31 @@ impl Guard {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let (outcome, kind) = match &mut self.0 {
+        let (outcome, kind) = match &mut self.call {
             None => (body.await, Kind::Unguarded),
             Some(call) => {
                 let outcome = call.drive(body).await;
                 call.finish(outcome, replay).await
             }
         };
-        report(kind);
+        report(Some(kind));
         match outcome {
             Ok(value) => Ok((value, kind)),
             Err(error) => Err(Failed::Body(error)),
         }
     }
-
-    pub(super) fn call(&self) -> Option<(&Arc<Engine>, &Operation)> {
-        self.0.as_ref().map(|call| (&call.engine, &call.op))
-    }
-}
-
-/// A call after its first, synchronous look.
-pub(crate) enum Started<T> {
-    /// It has its answer.
-    Answered(T),
-    /// It goes on.
-    Guarded(Guard),
 }
 
 fn decode<T>(op: &Operation, replay: Replay<T>, payload: &Payload, kind: Kind) -> Result<T, Error> {
     let value =
         replay.replay(payload).map_err(|error| Error::Decode { operation: op.name.clone(), source: error.into() })?;
-    report(kind);
+    report(Some(kind));
     Ok(value)
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some(call) = self.0.take() {
+        if let Some(call) = self.call.take() {
             call.wind_up();
         }
     }

@@ -1,8 +1,13 @@
-//! Keeping the key while the body runs.
+//! Keeping the key, from the body's first pause until its record is written.
 
+use std::fmt;
+use std::future::{poll_fn, Future};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Context;
 
 use super::flight::Slot;
+use super::spawn::Task;
 use super::wait::{self, Backoff};
 use super::Engine;
 use crate::clock::{later, sleep_until, Instant};
@@ -18,6 +23,57 @@ pub(super) struct Lease {
     pub(super) sent: Instant,
 }
 
+/// The renewal of a lease. It runs beside the run and not without it.
+#[derive(Default)]
+pub(super) enum Renewal {
+    /// Made at the first pause: most bodies of a microsecond need none.
+    #[default]
+    NotYet,
+    Going(Task),
+    /// The key is not to be renewed, or is somebody else's. The body goes on all the same, and its ending finds out.
+    Over,
+}
+
+impl Renewal {
+    pub(super) fn poll(&mut self, make: impl FnOnce() -> Option<Task>, cx: &mut Context<'_>) {
+        if let Self::NotYet = self {
+            *self = make().map_or(Self::Over, Self::Going);
+        }
+        if let Self::Going(renewal) = self {
+            if renewal.as_mut().poll(cx).is_ready() {
+                *self = Self::Over;
+            }
+        }
+    }
+
+    /// What `work` comes to, the lease renewed meanwhile.
+    pub(super) async fn beside<T>(
+        &mut self,
+        mut make: impl FnMut() -> Option<Task>,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            let output = work.as_mut().poll(cx);
+            if output.is_pending() {
+                self.poll(&mut make, cx);
+            }
+            output
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for Renewal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotYet => "NotYet",
+            Self::Going(_) => "Going",
+            Self::Over => "Over",
+        })
+    }
+}
+
 /// Renews the lease for as long as it is polled and the key is ours.
 ///
 /// Every third of the lease it asks; an error is tried again with growing pauses. It returns when somebody else has the
@@ -25,15 +81,17 @@ pub(super) struct Lease {
 pub(super) async fn renew(engine: Arc<Engine>, op: Operation, lease: Lease, slot: Arc<Slot>) {
     let third = op.lease / 3;
     let mut next = later(lease.sent, third);
-    let mut backoff = Backoff::new();
+    let mut backoff = Backoff::waiting();
     loop {
         sleep_until(next).await;
         let sent = Instant::now();
-        match wait::answer(engine.store.renew(&op.key, lease.owner), op.store_timeout).await {
+        // The store's own futures may take part in the body's cooperative budget, which a busy body has spent.
+        let answer = tokio::task::unconstrained(engine.store.renew(&op.key, lease.owner));
+        match wait::answer(answer, op.store_timeout).await {
             Ok(Held::Held) => {
                 slot.renewed(later(sent, op.lease));
                 next = later(sent, third);
-                backoff = Backoff::new();
+                backoff = Backoff::waiting();
             }
             Ok(Held::Lost) => return,
             Err(_) => next = later(Instant::now(), backoff.next()),

@@ -39,26 +39,23 @@ impl<T> Replay<T> {
         T: Clone + Send + Sync + 'static,
     {
         Self {
-            remember: |value| Some(Arc::new(value.clone())),
-            recall: |memo| memo.downcast_ref::<T>().cloned(),
+            remember: |value| Some(Arc::new(Remembered(Some(value.clone())))),
+            recall: |memo| memo.downcast_ref::<Remembered<T>>()?.0.clone(),
             ..self
         }
     }
 
     /// What to record of a success. Never fails, also when the value's own code panics: then the record is without a result.
     pub(crate) fn record(&self, value: &T, codec: Codec) -> Completion {
-        let recorded = catch_unwind(AssertUnwindSafe(|| {
-            let payload = (self.encode)(value, codec).filter(|payload| payload.as_bytes().len() <= LARGEST)?;
-            Some(payload.with_memo((self.remember)(value)))
-        }));
-        match recorded {
-            Ok(Some(payload)) => Completion::Result(payload),
-            Ok(None) | Err(_) => Completion::Unreplayable,
+        let encoded = caught(|| (self.encode)(value, codec));
+        match encoded.filter(|payload| payload.as_bytes().len() <= LARGEST) {
+            Some(payload) => Completion::Result(payload.with_memo(caught(|| (self.remember)(value)))),
+            None => Completion::Unreplayable,
         }
     }
 
     pub(crate) fn replay(&self, payload: &Payload) -> Result<T, PayloadError> {
-        match payload.memo().and_then(self.recall) {
+        match payload.memo().and_then(|memo| caught(|| (self.recall)(memo))) {
             Some(value) => Ok(value),
             None => (self.decode)(payload),
         }
@@ -69,7 +66,25 @@ impl<T> Replay<T> {
 fn encode_checked<T: Serialize + DeserializeOwned>(value: &T, codec: Codec) -> Option<Payload> {
     let payload = Payload::encode(value, codec).ok()?;
     let decoded = payload.decode::<T>().ok()?;
-    same_value(value, &decoded).then_some(payload)
+    let same = same_value(value, &decoded);
+    // It was only made to be looked at; that it cannot be dropped quietly says nothing of what was recorded.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(decoded)));
+    same.then_some(payload)
+}
+
+/// What code of the value's own comes to; nothing when it panics.
+fn caught<T>(run: impl FnOnce() -> Option<T>) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(run)).ok().flatten()
+}
+
+/// A value that is kept for others. Its drop may happen in anybody's call and must not panic there.
+struct Remembered<T>(Option<T>);
+
+impl<T> Drop for Remembered<T> {
+    fn drop(&mut self) {
+        let value = self.0.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
+    }
 }
 
 impl<T> Clone for Replay<T> {

@@ -1,11 +1,14 @@
 //! Waiting: for an event or a deadline, whichever is first, and for another process with growing pauses.
 
+use std::collections::hash_map::RandomState;
 use std::future::{poll_fn, Future};
+use std::hash::{BuildHasher, Hasher};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use rand::Rng;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 
 use crate::clock::{later, sleep_until, Instant};
 use crate::error::StoreError;
@@ -36,9 +39,12 @@ pub(super) async fn answer<T>(
     answer: impl Future<Output = Result<T, StoreError>>,
     limit: Duration,
 ) -> Result<T, StoreError> {
-    until(answer, || later(Instant::now(), limit))
-        .await
-        .unwrap_or_else(|| Err(StoreError::unknown(format!("the store did not answer within {limit:?}"))))
+    until(answer, || later(Instant::now(), limit)).await.unwrap_or_else(|| Err(silent(limit)))
+}
+
+/// The store said nothing, which says nothing of what it did.
+pub(super) fn silent(limit: Duration) -> StoreError {
+    StoreError::unknown(format!("the store did not answer within {limit:?}"))
 }
 
 /// How long a call waits for another one; counted from when it first sees that one running.
@@ -64,19 +70,36 @@ impl Patience {
 
 /// Growing, jittered pauses between two questions to a store.
 #[derive(Debug)]
-pub(super) struct Backoff(Duration);
+pub(super) struct Backoff {
+    pause: Duration,
+    longest: Duration,
+    // Of its own: an ending may have to land while the thread's locals are being destroyed.
+    jitter: SmallRng,
+}
 
-/// The longest pause, before jitter.
+/// The shortest pause of a waiting call, before jitter, and the longest.
+pub(super) const SHORTEST: Duration = Duration::from_millis(10);
 pub(super) const LONGEST: Duration = Duration::from_millis(500);
 
 impl Backoff {
-    pub(super) const fn new() -> Self {
-        Self(Duration::from_millis(10))
+    /// For a call that waits for another one.
+    pub(super) fn waiting() -> Self {
+        Self::up_to(LONGEST)
+    }
+
+    /// For an ending that does not land. The longer a store is gone, the less often all endings ask for it.
+    pub(super) fn landing() -> Self {
+        Self::up_to(Duration::from_secs(10))
+    }
+
+    fn up_to(longest: Duration) -> Self {
+        let seed = RandomState::new().build_hasher().finish();
+        Self { pause: SHORTEST, longest, jitter: SmallRng::seed_from_u64(seed) }
     }
 
     pub(super) fn next(&mut self) -> Duration {
-        let pause = self.0;
-        self.0 = (self.0 * 2).min(LONGEST);
-        pause.mul_f64(rand::rng().random_range(0.5..=1.0))
+        let pause = self.pause;
+        self.pause = (pause * 2).min(self.longest);
+        pause.mul_f64(self.jitter.random_range(0.5..=1.0))
     }
 }

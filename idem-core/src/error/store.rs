@@ -1,15 +1,16 @@
 //! What a store says when it cannot answer.
 
-use super::Source;
+use std::error::Error;
+use std::sync::Arc;
 
 /// A store's failure to answer a verb.
 ///
 /// Losing a race is an answer, not an error. What the engine needs to know of a failure is whether the verb may have taken
 /// effect all the same ([`Applied`]) and whether asking again can help.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{source}")]
 pub struct StoreError {
-    source: Source,
+    source: Arc<dyn Error + Send + Sync>,
     applied: Applied,
     retryable: bool,
 }
@@ -25,18 +26,18 @@ pub enum Applied {
 
 impl StoreError {
     /// The verb certainly changed nothing (refused, or never sent), and asking again may help.
-    pub fn not_applied(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { source: source.into(), applied: Applied::No, retryable: true }
+    pub fn not_applied(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { source: Arc::from(source.into()), applied: Applied::No, retryable: true }
     }
 
     /// The verb may or may not have been applied, and asking again may help.
-    pub fn unknown(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { source: source.into(), applied: Applied::Unknown, retryable: true }
+    pub fn unknown(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { source: Arc::from(source.into()), applied: Applied::Unknown, retryable: true }
     }
 
     /// The store refuses and will go on refusing until somebody mends it: full, read-only, wrong schema.
-    pub fn refused(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { source: source.into(), applied: Applied::No, retryable: false }
+    pub fn refused(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { source: Arc::from(source.into()), applied: Applied::No, retryable: false }
     }
 
     /// Whether the verb may have changed the record.

@@ -39,14 +39,14 @@ impl Builder {
         self
     }
 
-    /// How long a recorded result is replayed, counted from its recording. Default: 24 h.
+    /// How long a recorded result is replayed, counted from its recording; at least 1 ms. Default: 24 h.
     #[must_use]
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.settings.ttl = ttl;
         self
     }
 
-    /// How long a silent owner keeps a key; renewed every third of it while the body runs. Default: 15 s.
+    /// How long a silent owner keeps a key; renewed every third of it while the body runs; at least 10 ms. Default: 15 s.
     #[must_use]
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.settings.lease = lease;
@@ -80,13 +80,12 @@ impl Builder {
     /// The `Idem`.
     ///
     /// # Errors
-    /// [`Error::Config`] when the TTL, the lease or the store's time-out is zero.
+    /// [`Error::Config`] when the TTL is under 1 ms, the lease under 10 ms, or the store's time-out zero.
     pub fn build(self) -> Result<Idem, Error> {
         let Settings { ttl, lease, store_timeout, .. } = self.settings;
-        for (name, duration) in [("ttl", ttl), ("lease", lease), ("store_timeout", store_timeout)] {
-            if duration.is_zero() {
-                return Err(Error::config("idem", format!("`{name}` is zero: give it a duration")));
-            }
+        Settings::check(ttl, lease).map_err(|reason| Error::config("idem", reason))?;
+        if store_timeout.is_zero() {
+            return Err(Error::config("idem", "`store_timeout` is zero: no store is that fast"));
         }
         Ok(self.with_defaults())
     }

@@ -2,14 +2,17 @@
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use super::{Idem, Scoped};
+use crate::context::report;
 use crate::engine::guard::{Guard, Started};
 use crate::engine::replay::Replay;
+use crate::engine::Settings;
 use crate::error::Error;
 use crate::fingerprint::{Fingerprint, Unserializable};
 use crate::key::{IntoKey, Key};
@@ -101,8 +104,12 @@ impl OperationBuilder {
 
     /// Looks for an answer that can be had at once, and prepares the call if there is none.
     pub(crate) fn start<T>(self, replay: Replay<T>) -> Result<Started<T>, Error> {
-        let engine = std::sync::Arc::clone(&self.idem.engine);
-        Guard::start(&engine, self.build()?, replay)
+        report(None);
+        let (engine, name) = (Arc::clone(&self.idem.engine), self.name.clone());
+        match self.build()? {
+            Some(op) => Guard::start(engine, op, replay),
+            None => Ok(Guard::unguarded(engine, name)),
+        }
     }
 
     /// The call as its options and the `Idem`'s defaults make it; `None` when there is no key.
@@ -124,12 +131,7 @@ impl OperationBuilder {
         let settings = &idem.engine.settings;
         let ttl = ttl.unwrap_or(settings.ttl);
         let lease = lease.unwrap_or(settings.lease);
-        if ttl.is_zero() {
-            return Err(config("`ttl` is zero: nothing would be replayed".into()));
-        }
-        if lease.is_zero() {
-            return Err(config("`lease` is zero: the key would be anybody's while the body runs".into()));
-        }
+        Settings::check(ttl, lease).map_err(|reason| config(reason.into()))?;
         let wait = wait.unwrap_or(settings.wait);
         // A store that takes longer than the lease lives would lose every run it was asked about.
         let store_timeout = settings.store_timeout.min(lease / 3);

@@ -69,6 +69,14 @@ impl<K: KeyPart> IntoKey for &Option<K> {
     }
 }
 
+impl<K: KeyPart> IntoKey for &&Option<K> {
+    type Part = K;
+
+    fn as_key(&self) -> Option<&K> {
+        self.as_ref()
+    }
+}
+
 macro_rules! forwarding {
     ($($pointer:ty),*) => {$(
         #[diagnostic::do_not_recommend]

@@ -88,6 +88,19 @@ fn the_limit_counts_the_users_bytes_only() {
 }
 
 #[test]
+fn parts_without_bytes_are_bounded_too() {
+    struct Many(usize);
+    impl KeyPart for Many {
+        fn write_to(&self, key: &mut KeyWriter) {
+            "x".write_to(key);
+            (0..self.0).for_each(|_| "".write_to(key));
+        }
+    }
+    Key::new("ns", "op", &Many(1000)).expect("a thousand parts");
+    assert_eq!(Key::new("ns", "op", &Many(1_000_000)).expect_err("a million"), InvalidKey::TooManyParts);
+}
+
+#[test]
 fn the_encoding_is_frozen() {
     let hex = |key: Key| key.as_bytes().iter().map(|b| format!("{b:02x}")).collect::<String>();
     assert_eq!(hex(key("id")), "01026e73026f7001026964");

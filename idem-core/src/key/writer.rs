@@ -26,6 +26,8 @@ pub struct KeyWriter {
     bytes: Vec<u8>,
     /// How many bytes the user wrote, without types, lengths and prefixes.
     users: usize,
+    /// How many bytes the program's own texts before the parts have.
+    prefix: usize,
     /// The first part that cannot be one.
     invalid: Option<InvalidKey>,
 }
@@ -52,7 +54,7 @@ impl KeyWriter {
     pub(super) fn new(first: u8) -> Self {
         let mut bytes = Vec::with_capacity(96);
         bytes.push(first);
-        Self { bytes, users: 0, invalid: None }
+        Self { bytes, users: 0, prefix: 0, invalid: None }
     }
 
     /// Writes a part that is text.
@@ -107,7 +109,7 @@ impl KeyWriter {
     pub(super) fn part(&mut self, tag: Tag, bytes: &[u8]) {
         self.users = self.users.saturating_add(bytes.len());
         // What is over the limit is counted, for the error, and not kept.
-        if self.users <= Key::LIMIT {
+        if self.users <= Key::LIMIT && self.room() {
             self.mark(tag);
             self.length(bytes.len());
             self.bytes.extend_from_slice(bytes);
@@ -118,6 +120,7 @@ impl KeyWriter {
     pub(super) fn prefix(&mut self, text: &str) {
         self.length(text.len());
         self.bytes.extend_from_slice(text.as_bytes());
+        self.prefix = self.bytes.len();
     }
 
     pub(super) fn len(&self) -> usize {
@@ -137,7 +140,18 @@ impl KeyWriter {
     }
 
     fn mark(&mut self, tag: Tag) {
-        self.bytes.push(tag as u8);
+        if self.room() {
+            self.bytes.push(tag as u8);
+        }
+    }
+
+    /// Whether there is room for more parts. Empty ones have no bytes of their own and are bounded all the same.
+    fn room(&mut self) -> bool {
+        let room = self.bytes.len() - self.prefix < 8 * Key::LIMIT;
+        if !room {
+            self.invalid.get_or_insert(InvalidKey::TooManyParts);
+        }
+        room
     }
 
     /// LEB128.

@@ -10,7 +10,9 @@ impl Owner {
     /// A token nobody had before, from a seeded CSPRNG.
     #[must_use]
     pub fn random() -> Self {
-        Self(rand::random())
+        // A forked process goes on with its parent's seed; its id tells the two apart.
+        let process = u128::from(std::process::id());
+        Self((rand::random::<u128>() ^ process).to_be_bytes())
     }
 
     /// A token read back from a record.

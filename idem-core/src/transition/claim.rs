@@ -170,7 +170,8 @@ impl Claim {
             after_unknown,
             lease: self.lease,
             ttl: self.ttl,
-            expires_at: lease_until.after(self.ttl),
+            // A claim that is withdrawn must not have shortened what is known of the attempts before it.
+            expires_at: lease_until.after(self.ttl).max(earlier.map_or(now, |earlier| earlier.expires_at)),
         };
         granted(record)
     }

@@ -55,6 +55,7 @@ impl Verb for Finish {
             Ending::Abandoned => Phase::Abandoned,
             Ending::Withdrawn => {
                 ended.attempt = record.attempt.saturating_sub(1);
+                ended.expires_at = ended.expires_at.max(record.expires_at);
                 if record.after_unknown {
                     Phase::Abandoned
                 } else {

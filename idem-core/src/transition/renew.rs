@@ -49,7 +49,7 @@ impl Record {
         let mut record = self.clone();
         if let Phase::Running { lease_until, .. } = &mut record.phase {
             *lease_until = now.after(self.lease);
-            record.expires_at = lease_until.after(self.ttl);
+            record.expires_at = lease_until.after(self.ttl).max(self.expires_at);
         }
         record
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use idem::{Clock, Failed, Idem, Key, OperationBuilder, Outcome, Record, Store, Timestamp};
-pub(crate) use store::{TestStore, Verb};
+pub(crate) use store::{TestStore, Trouble, Verb};
 use tokio::time::Instant;
 
 pub(crate) const NAME: &str = "test.op";
