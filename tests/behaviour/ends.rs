@@ -268,6 +268,8 @@ rows! {
             task.await;
             let expected = if taken_over { ("theirs".to_owned(), Kind::Replayed) } else { ("late".into(), Kind::Executed) };
             assert_eq!(value(call.await.unwrap()), expected);
+            let record = h.store.inner().load(&idem::Key::new("", name, "k").unwrap()).await.unwrap().unwrap();
+            assert_eq!(record.attempt, if taken_over { 2 } else { 1 }, "asking again is no other attempt");
         }
         assert_eq!(h.ran(), 2);
     }

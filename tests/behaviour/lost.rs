@@ -35,7 +35,9 @@ rows! {
         let other = h.elsewhere();
         h.err(&other.op()).await.unwrap_err();
         assert_eq!(h.record().await.unwrap().phase, Phase::Released);
+        let before = tokio::time::Instant::now();
         assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
+        assert!(before.elapsed() <= 4 * SECOND, "it did not wait for itself");
         assert_eq!(value(h.ok(&h.op(), "c").await), ("mine".into(), Kind::Replayed));
     }
 

@@ -85,6 +85,8 @@ impl TestStore {
         verb: Verb,
         answer: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
+        // As a client of a real store would, it takes part in tokio's cooperative budget.
+        tokio::task::consume_budget().await;
         let trouble = {
             let mut doors = self.doors.lock().unwrap();
             let (count, trouble) = doors.entry(verb).or_default();
