@@ -42,6 +42,11 @@ fn recorded(op: &Operation, completed: Completed) -> Result<Payload, Error> {
 }
 
 impl Call {
+    /// Begins with a patience of its own.
+    pub(super) async fn begin_with(&mut self, mut patience: Patience) -> Result<Begin, Error> {
+        self.begin(&mut patience).await
+    }
+
     /// Asks until the call runs, has an answer, or is refused.
     pub(super) async fn begin(&mut self, patience: &mut Patience) -> Result<Begin, Error> {
         // What this call led before is over; it must not wait for itself.

@@ -12,7 +12,6 @@ use super::replay::Replay;
 use super::wait::{self, Backoff, Patience};
 use crate::clock::{later, sleep_until, Instant};
 use crate::error::{Error, StoreError};
-use crate::outcome::Kind;
 use crate::record::{Completion, Payload};
 use crate::transition::{Ending, Held};
 
@@ -27,23 +26,23 @@ enum Landed {
 }
 
 impl Call {
-    /// Writes down how the body ended and gives its outcome back, or the recorded one that goes before it.
-    pub(crate) async fn finish<T, E>(&mut self, outcome: Result<T, E>, replay: Replay<T>) -> (Result<T, E>, Kind) {
-        let ending = match &outcome {
+    /// Takes down how the body ended. Until the store knows, this call does.
+    pub(super) fn conclude<T, E>(&mut self, outcome: &Result<T, E>, replay: Replay<T>) {
+        self.ending = Some(match outcome {
             Ok(value) => Ending::Completed(replay.record(value, self.engine.settings.codec)),
             Err(_) => Ending::Released,
-        };
-        self.ending = Some(ending);
-        let limit = self.op.store_timeout;
-        let landed = Box::pin(self.land(limit, Caller::Waits)).await;
+        });
+    }
+
+    /// Writes it into the record, as far as that is possible while the caller waits. If the key was lost meanwhile, this is
+    /// the recorded result that goes before this call's own.
+    pub(super) async fn record(&mut self) -> Option<Payload> {
+        // What does not land now does so after the call, when its guard is dropped.
+        let landed = self.land(self.op.store_timeout, Caller::Waits).await;
         self.run.end();
-        match (landed, outcome) {
-            (Landed::Theirs(payload), Ok(value)) => match replay.replay(&payload) {
-                Ok(recorded) => (Ok(recorded), Kind::Replayed),
-                Err(_) => (Ok(value), Kind::Executed),
-            },
-            // What did not land does so after the call, when its guard is dropped.
-            (_, outcome) => (outcome, Kind::Executed),
+        match landed {
+            Landed::Theirs(payload) => Some(payload),
+            Landed::Over | Landed::NotYet => None,
         }
     }
 

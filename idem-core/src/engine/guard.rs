@@ -73,8 +73,8 @@ impl Guard {
         let Some(call) = &mut self.call else {
             return Ok(None);
         };
-        let mut patience = Patience::new(call.op.wait);
-        match Box::pin(call.begin(&mut patience)).await? {
+        let begin: Boxed<'_, _> = Box::pin(call.begin_with(Patience::new(call.op.wait)));
+        match begin.await? {
             Begin::Run => Ok(None),
             Begin::Answer(payload, kind) => Ok(Some((decode(&call.op, replay, &payload, kind)?, kind))),
         }
@@ -94,18 +94,28 @@ impl Guard {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let (outcome, kind) = match &mut self.call {
-            None => (body.await, Kind::Unguarded),
-            Some(call) => {
-                let outcome = call.drive(body).await;
-                call.finish(outcome, replay).await
-            }
+        let Some(call) = &mut self.call else {
+            let outcome = body.await;
+            return answer(outcome, Kind::Unguarded);
         };
-        report(Some(kind));
-        match outcome {
-            Ok(value) => Ok((value, kind)),
-            Err(error) => Err(Failed::Body(error)),
+        let outcome = call.drive(body).await;
+        call.conclude(&outcome, replay);
+        let record: Boxed<'_, _> = Box::pin(call.record());
+        match (record.await.map(|theirs| replay.replay(&theirs)), outcome) {
+            (Some(Ok(recorded)), Ok(_)) => answer(Ok(recorded), Kind::Replayed),
+            (_, outcome) => answer(outcome, Kind::Executed),
         }
+    }
+}
+
+/// What the engine waits for lies outside the caller's future, which holds the user's body and result and little more.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+fn answer<T, E>(outcome: Result<T, E>, kind: Kind) -> Answer<T, E> {
+    report(Some(kind));
+    match outcome {
+        Ok(value) => Ok((value, kind)),
+        Err(error) => Err(Failed::Body(error)),
     }
 }
 
