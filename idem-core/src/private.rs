@@ -27,9 +27,9 @@ pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<OperationBu
 }
 
 /// Answers at once (`Err`, to be returned), or goes on with a guard.
-pub fn start<T, E>(operation: Result<OperationBuilder, Error>, returns: Returns<T, E>) -> Result<Guard, Result<T, E>> {
+pub fn start<T, E>(operation: Result<OperationBuilder, Error>, returns: &Returns<T, E>) -> Result<Guard, Result<T, E>> {
     report(None);
-    match operation.and_then(|operation| operation.start(returns.replay)) {
+    match operation.and_then(|operation| operation.start(&returns.replay)) {
         Ok(Started::Guarded(guard)) => Ok(guard),
         Ok(Started::Answered(value)) => Err(Ok(value)),
         Err(error) => Err(Err((returns.error)(error))),
@@ -37,11 +37,11 @@ pub fn start<T, E>(operation: Result<OperationBuilder, Error>, returns: Returns<
 }
 
 /// Runs the body under its guard, or answers with another call's result.
-pub async fn execute<F, T, E>(guard: &mut Guard, returns: Returns<T, E>, body: Pin<&mut F>) -> Result<T, E>
+pub async fn execute<F, T, E>(guard: &mut Guard, returns: &Returns<T, E>, body: Pin<&mut F>) -> Result<T, E>
 where
     F: Future<Output = Result<T, E>>,
 {
-    match guard.execute(returns.replay, body).await {
+    match guard.execute(&returns.replay, body).await {
         Ok((value, _)) => Ok(value),
         Err(Failed::Body(error)) => Err(error),
         Err(Failed::Idem(error)) => Err((returns.error)(error)),

@@ -35,7 +35,7 @@ pub(crate) fn idempotent(attribute: TokenStream, tokens: TokenStream) -> TokenSt
 ///     let returns = returns::<Result<Receipt, ChargeError>>().remember(…);
 ///     let mut guard = { …the options, borrowed… start(operation(&SITE)…)? };
 ///     let body = pin!(async move { …the body… });
-///     execute(&mut guard, returns, body).await
+///     execute(&mut guard, &returns, body).await
 /// }
 /// ```
 /// The guard is made before the body and so dropped after it.
@@ -63,7 +63,7 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
     } else {
         quote! {
             let __idem_body = ::core::pin::pin!(#body);
-            __idem_private::execute(&mut __idem_guard, __idem_returns, __idem_body).await
+            __idem_private::execute(&mut __idem_guard, &__idem_returns, __idem_body).await
         }
     };
     let mutable = (!args.detached).then(|| quote!(mut));
@@ -185,7 +185,7 @@ fn guard(args: &Args) -> TokenStream {
         #lets
         let __idem_operation =
             __idem_private::operation(&__IDEM_SITE, #idem).map(|__idem_operation| __idem_operation #calls);
-        match __idem_private::start(__idem_operation, __idem_returns) {
+        match __idem_private::start(__idem_operation, &__idem_returns) {
             ::core::result::Result::Ok(__idem_guard) => __idem_guard,
             ::core::result::Result::Err(__idem_answer) => return __idem_answer,
         }

@@ -487,6 +487,26 @@ rows! {
         assert_eq!(error.operation(), "idem-rs behaviour::macros::charge");
     }
 
+    async fn a_future_is_little_larger_than_the_plain_ones(h) {
+        type Answer = Result<Receipt, ChargeError>;
+        async fn plain(idem: &Idem, order: Order) -> Answer {
+            let large = [order.id; 256];
+            tokio::task::yield_now().await;
+            let _ = idem;
+            Ok(Receipt { order: large[7], cents: 1 })
+        }
+        #[idempotent(key = order.id, fingerprint = order, idem = idem)]
+        async fn guarded(idem: &Idem, order: Order) -> Answer {
+            let large = [order.id; 256];
+            tokio::task::yield_now().await;
+            let _ = idem;
+            Ok(Receipt { order: large[7], cents: 1 })
+        }
+        let plain = std::mem::size_of_val(&plain(&h.idem, order(1)));
+        let guarded = std::mem::size_of_val(&guarded(&h.idem, order(1)));
+        assert!(guarded <= plain + std::mem::size_of::<Answer>() + 512, "{guarded} beside {plain}");
+    }
+
     async fn futures_are_send_when_their_parts_are(h) {
         fn send<T: Send>(value: T) -> T { value }
         send(h.idem.scope(charge(order(line!().into())))).await.unwrap();

@@ -30,7 +30,7 @@ impl Guard {
             let reason = "`detached` needs a tokio runtime, or a spawner given to the Idem's builder";
             return Err(Error::config(operation, reason).into());
         }
-        if let Some(answer) = self.begin(replay).await? {
+        if let Some(answer) = self.begin(&replay).await? {
             return Ok(answer);
         }
         let (result, caller) = oneshot::channel();
@@ -66,9 +66,9 @@ where
 {
     let mut run = pin!(async {
         // The executor may have been busy for a lease or more.
-        match guard.resume(replay).await? {
+        match guard.resume(&replay).await? {
             Some(answer) => Ok(answer),
-            None => guard.run(replay, body.as_mut()).await,
+            None => guard.run(&replay, body.as_mut()).await,
         }
     });
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {

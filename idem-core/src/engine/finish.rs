@@ -27,7 +27,7 @@ enum Landed {
 
 impl Call {
     /// Takes down how the body ended. Until the store knows, this call does.
-    pub(super) fn conclude<T, E>(&mut self, outcome: &Result<T, E>, replay: Replay<T>) {
+    pub(super) fn conclude<T, E>(&mut self, outcome: &Result<T, E>, replay: &Replay<T>) {
         self.ending = Some(match outcome {
             Ok(value) => Ending::Completed(replay.record(value, self.engine.settings.codec)),
             Err(_) => Ending::Released,

@@ -40,7 +40,7 @@ pub(crate) enum Started<T> {
 
 impl Guard {
     /// Answers from memory, or prepares the call.
-    pub(crate) fn start<T>(engine: Arc<Engine>, op: Operation, replay: Replay<T>) -> Result<Started<T>, Error> {
+    pub(crate) fn start<T>(engine: Arc<Engine>, op: Operation, replay: &Replay<T>) -> Result<Started<T>, Error> {
         if let Some(payload) = at_once(&engine, &op)? {
             return Ok(Started::Answered(decode(&op, replay, &payload, Kind::Replayed)?));
         }
@@ -58,18 +58,19 @@ impl Guard {
     }
 
     /// The call, from its claim to its record.
-    pub(crate) async fn execute<F, T, E>(&mut self, replay: Replay<T>, body: Pin<&mut F>) -> Answer<T, E>
+    pub(crate) async fn execute<F, T, E>(&mut self, replay: &Replay<T>, body: Pin<&mut F>) -> Answer<T, E>
     where
         F: Future<Output = Result<T, E>>,
     {
-        match self.begin(replay).await? {
-            Some(answer) => Ok(answer),
-            None => self.run(replay, body).await,
+        // No `match`: it would keep its answer, empty, beside the body.
+        if let Some(answer) = self.begin(replay).await? {
+            return Ok(answer);
         }
+        self.run(replay, body).await
     }
 
     /// The first half: an answer, or `None` to run the body.
-    pub(super) async fn begin<T>(&mut self, replay: Replay<T>) -> Result<Option<(T, Kind)>, Error> {
+    pub(super) async fn begin<T>(&mut self, replay: &Replay<T>) -> Result<Option<(T, Kind)>, Error> {
         let Some(call) = &mut self.call else {
             return Ok(None);
         };
@@ -81,7 +82,7 @@ impl Guard {
     }
 
     /// The first half again, if the second one comes so late that the lease is over.
-    pub(super) async fn resume<T>(&mut self, replay: Replay<T>) -> Result<Option<(T, Kind)>, Error> {
+    pub(super) async fn resume<T>(&mut self, replay: &Replay<T>) -> Result<Option<(T, Kind)>, Error> {
         if self.call.as_ref().is_some_and(|call| call.is_stale()) {
             self.begin(replay).await
         } else {
@@ -90,7 +91,7 @@ impl Guard {
     }
 
     /// The second half: the body and its record.
-    pub(super) async fn run<F, T, E>(&mut self, replay: Replay<T>, body: Pin<&mut F>) -> Answer<T, E>
+    pub(super) async fn run<F, T, E>(&mut self, replay: &Replay<T>, body: Pin<&mut F>) -> Answer<T, E>
     where
         F: Future<Output = Result<T, E>>,
     {
@@ -119,7 +120,7 @@ fn answer<T, E>(outcome: Result<T, E>, kind: Kind) -> Answer<T, E> {
     }
 }
 
-fn decode<T>(op: &Operation, replay: Replay<T>, payload: &Payload, kind: Kind) -> Result<T, Error> {
+fn decode<T>(op: &Operation, replay: &Replay<T>, payload: &Payload, kind: Kind) -> Result<T, Error> {
     let value =
         replay.replay(payload).map_err(|error| Error::Decode { operation: op.name.clone(), source: error.into() })?;
     report(Some(kind));

@@ -92,18 +92,18 @@ impl OperationBuilder {
     {
         let (this, replay) = (self.clone(), Replay::decoding());
         async move {
-            let mut guard = match this.start(replay)? {
+            let mut guard = match this.start(&replay)? {
                 Started::Answered(value) => return Ok(Outcome::new(value, Kind::Replayed)),
                 Started::Guarded(guard) => guard,
             };
             let mut body = Box::pin(body);
-            let (value, kind) = guard.execute(replay, body.as_mut()).await?;
+            let (value, kind) = guard.execute(&replay, body.as_mut()).await?;
             Ok(Outcome::new(value, kind))
         }
     }
 
     /// Looks for an answer that can be had at once, and prepares the call if there is none.
-    pub(crate) fn start<T>(self, replay: Replay<T>) -> Result<Started<T>, Error> {
+    pub(crate) fn start<T>(self, replay: &Replay<T>) -> Result<Started<T>, Error> {
         report(None);
         let (engine, name) = (Arc::clone(&self.idem.engine), self.name.clone());
         match self.build()? {
@@ -161,7 +161,7 @@ impl DetachedOperation {
     {
         let (this, replay) = (self.0.clone(), Replay::decoding());
         async move {
-            let guard = match this.start(replay)? {
+            let guard = match this.start(&replay)? {
                 Started::Answered(value) => return Ok(Outcome::new(value, Kind::Replayed)),
                 Started::Guarded(guard) => guard,
             };
