@@ -3,6 +3,7 @@
 //! Each row runs twice: against a store that answers replays from memory (`peek`), and against one that has to be asked.
 //! Time is tokio's paused clock; the store's own clock can be stepped apart from it.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(unused_qualifications)] // size_of is in newer preludes only
 
 mod answers;
 mod ends;
