@@ -34,7 +34,7 @@ pub use fingerprint::{Fingerprint, Unserializable};
 pub use idem::{install, Builder, DetachedOperation, Idem, OperationBuilder, Scoped};
 pub use key::{hash, Hashed, IntoKey, Key, KeyPart, KeyWriter};
 pub use outcome::{Failed, Kind, Outcome};
-pub use record::{Completed, Completion, Owner, Payload, PayloadError, Phase, Record};
+pub use record::{Completed, Completion, Owner, Payload, PayloadError, Phase, Record, RecordError};
 #[cfg(feature = "moka")]
 pub use store::MokaStore;
 pub use store::Store;

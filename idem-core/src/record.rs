@@ -1,10 +1,12 @@
 //! What a store keeps about one key.
 
+mod bytes;
 mod owner;
 mod payload;
 
 use std::time::Duration;
 
+pub use bytes::RecordError;
 pub use owner::Owner;
 pub(crate) use payload::Memo;
 pub use payload::{Payload, PayloadError};

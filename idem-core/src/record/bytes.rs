@@ -1,0 +1,225 @@
+//! A record as bytes, for stores that keep it whole.
+//!
+//! ```text
+//! version 1 | phase 1 | flags 1 | owner 16 | fence 8 | attempt 4 | lease 8 | ttl 8 | expires_at 8
+//!     | fingerprint 32, if flagged | running: since 8, lease_until 8; completed with a result: the payload
+//! ```
+//! Numbers are big-endian, times and durations in microseconds; a duration too long to count is the longest that can be.
+
+use std::time::Duration;
+
+use super::{Completion, Owner, Payload, Phase, Record};
+use crate::clock::Timestamp;
+use crate::fingerprint::Fingerprint;
+
+const VERSION: u8 = 1;
+
+const RUNNING: u8 = 1;
+const RESULT: u8 = 2;
+const UNREPLAYABLE: u8 = 3;
+const RELEASED: u8 = 4;
+const ABANDONED: u8 = 5;
+
+const FINGERPRINT: u8 = 1;
+const AT_MOST_ONCE: u8 = 2;
+const AFTER_UNKNOWN: u8 = 4;
+const KNOWN_FLAGS: u8 = FINGERPRINT | AT_MOST_ONCE | AFTER_UNKNOWN;
+
+/// Why bytes are no record that this build can read. Whatever they are, they must be left as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// A newer build wrote them, or they are no record at all.
+    #[error("the record has an unknown format (version {0:?})")]
+    Version(Option<u8>),
+    /// They are cut short, or damaged.
+    #[error("the record is damaged")]
+    Damaged,
+}
+
+impl Record {
+    /// The record as bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let payload = match &self.phase {
+            Phase::Completed(Completion::Result(payload)) => payload.as_bytes(),
+            _ => &[],
+        };
+        let mut bytes = Vec::with_capacity(103 + payload.len());
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        let phase = match &self.phase {
+            Phase::Running { .. } => RUNNING,
+            Phase::Completed(Completion::Result(_)) => RESULT,
+            Phase::Completed(Completion::Unreplayable) => UNREPLAYABLE,
+            Phase::Released => RELEASED,
+            Phase::Abandoned => ABANDONED,
+        };
+        let flags = flag(self.fingerprint.is_some(), FINGERPRINT)
+            | flag(self.at_most_once, AT_MOST_ONCE)
+            | flag(self.after_unknown, AFTER_UNKNOWN);
+        bytes.extend([VERSION, phase, flags]);
+        bytes.extend(self.owner.as_bytes());
+        bytes.extend(self.fence.to_be_bytes());
+        bytes.extend(self.attempt.to_be_bytes());
+        for duration in [self.lease, self.ttl] {
+            bytes.extend(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).to_be_bytes());
+        }
+        bytes.extend(self.expires_at.as_micros().to_be_bytes());
+        bytes.extend(self.fingerprint.iter().flat_map(Fingerprint::as_bytes));
+        if let Phase::Running { since, lease_until } = &self.phase {
+            bytes.extend(since.as_micros().to_be_bytes());
+            bytes.extend(lease_until.as_micros().to_be_bytes());
+        }
+        bytes.extend(payload);
+        bytes
+    }
+
+    /// A record read back from bytes.
+    ///
+    /// # Errors
+    /// [`RecordError`] when they are not a record that this build can read.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
+        let mut reader = match bytes.split_first() {
+            Some((&VERSION, rest)) => Reader(rest),
+            other => return Err(RecordError::Version(other.map(|(version, _)| *version))),
+        };
+        let [phase, flags] = reader.take()?;
+        if flags & !KNOWN_FLAGS != 0 {
+            return Err(RecordError::Damaged);
+        }
+        let owner = Owner::from_bytes(reader.take()?);
+        let fence = reader.number()?;
+        let attempt = u32::from_be_bytes(reader.take()?);
+        let lease = Duration::from_micros(reader.number()?);
+        let ttl = Duration::from_micros(reader.number()?);
+        let expires_at = Timestamp::from_micros(reader.number()?);
+        let fingerprint = match flags & FINGERPRINT {
+            0 => None,
+            _ => Some(Fingerprint::from_bytes(reader.take()?)),
+        };
+        let phase = match phase {
+            RUNNING => Phase::Running {
+                since: Timestamp::from_micros(reader.number()?),
+                lease_until: Timestamp::from_micros(reader.number()?),
+            },
+            RESULT => Phase::Completed(Completion::Result(Payload::from_bytes(reader.rest()))),
+            UNREPLAYABLE => Phase::Completed(Completion::Unreplayable),
+            RELEASED => Phase::Released,
+            ABANDONED => Phase::Abandoned,
+            _ => return Err(RecordError::Damaged),
+        };
+        if !reader.rest().is_empty() {
+            return Err(RecordError::Damaged);
+        }
+        let (at_most_once, after_unknown) = (flags & AT_MOST_ONCE != 0, flags & AFTER_UNKNOWN != 0);
+        Ok(Self { phase, owner, fence, attempt, fingerprint, at_most_once, after_unknown, lease, ttl, expires_at })
+    }
+}
+
+/// What is left to read.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
+        let (taken, rest) = self.0.split_first_chunk::<N>().ok_or(RecordError::Damaged)?;
+        self.0 = rest;
+        Ok(*taken)
+    }
+
+    fn number(&mut self) -> Result<u64, RecordError> {
+        Ok(u64::from_be_bytes(self.take()?))
+    }
+
+    fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(phase: Phase) -> Record {
+        Record {
+            phase,
+            owner: Owner::from_bytes([7; 16]),
+            fence: 0x0102_0304,
+            attempt: 2,
+            fingerprint: None,
+            at_most_once: false,
+            after_unknown: false,
+            lease: Duration::from_secs(15),
+            ttl: Duration::from_secs(86_400),
+            expires_at: Timestamp::from_micros(0x0a0b_0c0d),
+        }
+    }
+
+    fn every_kind() -> Vec<Record> {
+        let running =
+            record(Phase::Running { since: Timestamp::from_micros(1), lease_until: Timestamp::from_micros(u64::MAX) });
+        let result = Completion::Result(Payload::from_bytes(&b"\x01\x01\x00\"a\""[..]));
+        let flagged = Record {
+            fingerprint: Some(Fingerprint::from_bytes([9; 32])),
+            at_most_once: true,
+            after_unknown: true,
+            ..record(Phase::Completed(result.clone()))
+        };
+        vec![
+            running,
+            record(Phase::Completed(result)),
+            record(Phase::Completed(Completion::Unreplayable)),
+            record(Phase::Released),
+            record(Phase::Abandoned),
+            flagged,
+        ]
+    }
+
+    #[test]
+    fn records_come_back_as_they_were() {
+        for record in every_kind() {
+            assert_eq!(Record::from_bytes(&record.to_bytes()), Ok(record));
+        }
+        let endless = Record { lease: Duration::MAX, ..record(Phase::Released) };
+        let back = Record::from_bytes(&endless.to_bytes()).expect("a record");
+        assert_eq!(back.lease, Duration::from_micros(u64::MAX));
+    }
+
+    #[test]
+    fn the_format_is_frozen() {
+        let hex = |record: &Record| record.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let head = |phase: &str, flags: &str| {
+            let times = "0000000000e4e1c0".to_owned() + "000000141dd76000" + "000000000a0b0c0d";
+            format!("01{phase}{flags}{}0000000001020304{}{times}", "07".repeat(16), "00000002")
+        };
+        let [running, result, unreplayable, released, abandoned, flagged] = &every_kind()[..] else {
+            panic!("six kinds")
+        };
+        assert_eq!(hex(running), head("01", "00") + "0000000000000001" + "ffffffffffffffff");
+        assert_eq!(hex(result), head("02", "00") + "010100226122");
+        assert_eq!(hex(unreplayable), head("03", "00"));
+        assert_eq!(hex(released), head("04", "00"));
+        assert_eq!(hex(abandoned), head("05", "00"));
+        assert_eq!(hex(flagged), head("02", "07") + &"09".repeat(32) + "010100226122");
+    }
+
+    #[test]
+    fn what_is_no_record_is_an_error() {
+        assert_eq!(Record::from_bytes(b""), Err(RecordError::Version(None)));
+        for record in every_kind() {
+            let bytes = record.to_bytes();
+            let newer = [&[2], &bytes[1..]].concat();
+            assert_eq!(Record::from_bytes(&newer), Err(RecordError::Version(Some(2))));
+            let head =
+                bytes.len() - if matches!(record.phase, Phase::Completed(Completion::Result(_))) { 6 } else { 0 };
+            for cut in 1..head {
+                assert_eq!(Record::from_bytes(&bytes[..cut]), Err(RecordError::Damaged), "{cut} of {record:?}");
+            }
+            let unknown_flag = [&bytes[..2], &[0x80], &bytes[3..]].concat();
+            assert_eq!(Record::from_bytes(&unknown_flag), Err(RecordError::Damaged));
+            let unknown_phase = [&bytes[..1], &[0], &bytes[2..]].concat();
+            assert_eq!(Record::from_bytes(&unknown_phase), Err(RecordError::Damaged));
+        }
+        let longer = [record(Phase::Released).to_bytes(), vec![0]].concat();
+        assert_eq!(Record::from_bytes(&longer), Err(RecordError::Damaged));
+    }
+}
