@@ -69,17 +69,16 @@ impl Call {
                 (Ok(Held::Lost), _) => {}
                 (Err(failure), _) if failure.is_retryable() => {}
                 // A store that will not hold the result is told at least that there was one.
-                (Err(_), Ending::Completed(Completion::Result(_))) => {
+                (Err(_), Ending::Completed(_)) => {
                     let without = Ending::Completed(Completion::Unreplayable);
-                    if let Ok(Held::Held) = self.send(without.clone()).await {
+                    if ending != without && matches!(self.send(without.clone()).await, Ok(Held::Held)) {
                         return self.landed(without);
                     }
+                    // Nobody waits for a refusal to change; but done stays done, so it is asked again later.
                     if caller == Caller::Waits {
                         return Landed::NotYet;
                     }
                 }
-                (Err(_), Ending::Completed(_)) if caller == Caller::Gone => {}
-                (Err(_), Ending::Completed(_)) => return Landed::NotYet,
                 (Err(_), _) => return self.over(),
             }
             let now = Instant::now();
