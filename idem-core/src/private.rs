@@ -20,6 +20,11 @@ use crate::idem::{ambient, Scoped};
 use crate::key::{KeyPart, KeyWriter};
 use crate::outcome::Failed;
 
+/// A guarded call begins: whatever `with_outcome` knows is of an earlier one.
+pub fn called() {
+    report(None);
+}
+
 /// The operation of a call site, on the `Idem` it names or the ambient one.
 pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<OperationBuilder, Error> {
     let name = site.name()?;
@@ -28,7 +33,6 @@ pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<OperationBu
 
 /// Answers at once (`Err`, to be returned), or goes on with a guard.
 pub fn start<T, E>(operation: Result<OperationBuilder, Error>, returns: &Returns<T, E>) -> Result<Guard, Result<T, E>> {
-    report(None);
     match operation.and_then(|operation| operation.start(&returns.replay)) {
         Ok(Started::Guarded(guard)) => Ok(guard),
         Ok(Started::Answered(value)) => Err(Ok(value)),

@@ -35,6 +35,10 @@ pub struct Record {
     pub at_most_once: bool,
     /// Whether the attempt before this one ended with its outcome unknown.
     pub after_unknown: bool,
+    /// Whether this owner was the first to say what the request looks like; withdrawn, it takes that with it.
+    pub brought_fingerprint: bool,
+    /// Whether this owner was the first to ask for at-most-once; withdrawn, it takes that with it.
+    pub brought_at_most_once: bool,
     /// How long a silent owner keeps the key.
     pub lease: Duration,
     /// How long the record is kept once the run has ended.

@@ -30,8 +30,8 @@ pub(crate) struct Value {
     pub(crate) option: ValueOption,
     /// What was written, to point at.
     pub(crate) span: Span,
-    /// What is evaluated first, in statements of its own.
-    pub(crate) first: TokenStream,
+    /// What is evaluated first, each under a name of its own.
+    pub(crate) first: Vec<(Ident, TokenStream)>,
     /// What it evaluates to, for the builder's method of the option's name.
     pub(crate) tokens: TokenStream,
 }
@@ -82,21 +82,25 @@ impl Args {
 
     /// Whether an expression names `ident`.
     pub(crate) fn mentions(&self, ident: &Ident) -> bool {
-        self.values.iter().any(|value| names(&value.first, ident) || names(&value.tokens, ident))
+        let named = |tokens| names(tokens, ident);
+        self.values.iter().any(|value| named(&value.tokens) || value.first.iter().any(|(_, tokens)| named(tokens)))
     }
 
     fn option(&mut self, option: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
         match option.to_string().as_str() {
             "key" => {
                 let value = value::<Expr>(option, input)?;
-                let mut first = TokenStream::new();
-                let tokens = match &value {
+                let mut first = Vec::new();
+                let tokens = match bare(&value) {
+                    Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if text.value().is_empty() => {
+                        return Err(Error::new(text.span(), "the key is empty: say what identifies the operation"));
+                    }
                     Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => self.template(text)?,
                     Expr::Tuple(_) => {
-                        let parts = parts(&value, &mut 0, &mut first);
+                        let parts = self.parts(&value, &mut first)?;
                         quote_spanned!(value.span()=> &#parts)
                     }
-                    _ => borrowed(&value),
+                    value => borrowed(value),
                 };
                 self.values.push(Value { option: ValueOption::Key, span: value.span(), first, tokens });
             }
@@ -134,20 +138,37 @@ impl Args {
     }
 
     fn value(&mut self, option: ValueOption, at: &impl ToTokens, tokens: TokenStream) {
-        self.values.push(Value { option, span: at.span(), first: TokenStream::new(), tokens });
+        self.values.push(Value { option, span: at.span(), first: Vec::new(), tokens });
     }
 
     fn duration(&mut self, kind: ValueOption, option: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
         let value = value::<Expr>(option, input)?;
-        let tokens = match &value {
+        let tokens = match bare(&value) {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
                 let zero_is_allowed = kind == ValueOption::Wait;
                 duration::tokens(option, text, zero_is_allowed)?
             }
-            _ => value.to_token_stream(),
+            value => value.to_token_stream(),
         };
         self.value(kind, &value, tokens);
         Ok(())
+    }
+
+    /// A tuple that is a key. Each element is evaluated under a name of its own, which keeps alive what it borrows, and is
+    /// asked by itself whether it can be a part.
+    fn parts(&mut self, value: &Expr, first: &mut Vec<(Ident, TokenStream)>) -> syn::Result<TokenStream> {
+        let tokens = match bare(value) {
+            Expr::Tuple(tuple) => {
+                let elements = tuple.elems.iter().map(|element| self.parts(element, first));
+                let elements = elements.collect::<syn::Result<Vec<_>>>()?;
+                return Ok(quote_spanned!(value.span()=> (#(#elements,)*)));
+            }
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => self.template(text)?,
+            value => quote_spanned!(value.span()=> &#value),
+        };
+        let part = format_ident!("__idem_key_{}", first.len(), span = value.span());
+        first.push((part.clone(), tokens));
+        Ok(quote_spanned!(value.span()=> __idem_private::part(#part)))
     }
 
     fn template(&mut self, text: &LitStr) -> syn::Result<TokenStream> {
@@ -169,27 +190,22 @@ fn value<T: Parse>(option: &Ident, input: ParseStream<'_>) -> syn::Result<T> {
 
 /// `order.id` → `&order.id`; `(tenant, order.id)` → `(&tenant, &order.id)`, so that nothing is moved into a tuple.
 fn borrowed(value: &Expr) -> TokenStream {
-    match value {
+    match bare(value) {
         Expr::Tuple(tuple) => {
             let elements = tuple.elems.iter().map(borrowed);
             quote_spanned!(value.span()=> &(#(#elements,)*))
         }
-        Expr::Paren(inner) => borrowed(&inner.expr),
-        _ => quote_spanned!(value.span()=> &#value),
+        value => quote_spanned!(value.span()=> &#value),
     }
 }
 
-/// The same for a tuple that is a key. Each element is evaluated in a statement of its own, which keeps what it borrows
-/// alive, and is asked by itself whether it can be a part.
-fn parts(value: &Expr, count: &mut usize, first: &mut TokenStream) -> TokenStream {
-    if let Expr::Tuple(tuple) = value {
-        let elements: Vec<_> = tuple.elems.iter().map(|element| parts(element, count, first)).collect();
-        return quote_spanned!(value.span()=> (#(#elements,)*));
+/// An expression without the parentheses around it, also the invisible ones of a macro's `$key:expr`.
+fn bare(value: &Expr) -> &Expr {
+    match value {
+        Expr::Paren(inner) => bare(&inner.expr),
+        Expr::Group(inner) => bare(&inner.expr),
+        value => value,
     }
-    let part = format_ident!("__idem_key_{count}", span = value.span());
-    *count += 1;
-    first.extend(quote_spanned!(value.span()=> let #part = &#value;));
-    quote_spanned!(value.span()=> __idem_private::part(#part))
 }
 
 fn names(tokens: &TokenStream, ident: &Ident) -> bool {

@@ -1,7 +1,8 @@
 //! What can be said of a function without knowing its types.
 
 use proc_macro2::Span;
-use syn::{Expr, Ident, Receiver, ReceiverKind, Type};
+use quote::ToTokens;
+use syn::{visit, Expr, Ident, Receiver, ReceiverKind, Type};
 
 use crate::args::{Args, ValueOption};
 use crate::fallback::Errors;
@@ -86,8 +87,39 @@ fn owned_arguments(item: &Item, errors: &mut Errors) {
         }
         _ => {}
     }
-    for (_, ty) in item.typed_arguments().filter(|(_, ty)| matches!(ty, Type::Reference(_))) {
-        errors.spanning(ty, FIX);
+    for (pat, ty) in item.typed_arguments() {
+        if mentions(ty, Borrow::Written) {
+            errors.spanning(ty, FIX);
+        }
+        let mut patterns = Patterns { errors: &mut *errors };
+        visit::Visit::visit_pat(&mut patterns, pat);
+    }
+}
+
+/// Patterns that would leave a part of their argument with the caller.
+struct Patterns<'a> {
+    errors: &'a mut Errors,
+}
+
+impl Patterns<'_> {
+    fn refuse(&mut self, pat: &impl ToTokens) {
+        self.errors.spanning(
+            pat,
+            "`detached` goes on when the caller is gone, and this leaves a part of the argument with the caller: name the \
+             argument, and take it apart in the body",
+        );
+    }
+}
+
+impl<'ast> visit::Visit<'ast> for Patterns<'_> {
+    fn visit_pat_ident(&mut self, pat: &'ast syn::PatIdent) {
+        if pat.by_ref.is_some() {
+            self.refuse(pat);
+        }
+    }
+
+    fn visit_pat_rest(&mut self, pat: &'ast syn::PatRest) {
+        self.refuse(pat);
     }
 }
 
@@ -110,35 +142,53 @@ fn root(path: &Expr) -> Option<&Ident> {
 
 fn mentions_impl(ty: &Type) -> bool {
     struct Finder(bool);
-    impl<'ast> syn::visit::Visit<'ast> for Finder {
+    impl<'ast> visit::Visit<'ast> for Finder {
         fn visit_type_impl_trait(&mut self, _: &'ast syn::TypeImplTrait) {
             self.0 = true;
         }
     }
     let mut finder = Finder(false);
-    syn::visit::Visit::visit_type(&mut finder, ty);
+    visit::Visit::visit_type(&mut finder, ty);
     finder.0
 }
 
 /// Whether a return type borrows, as far as one can see. Such a result cannot be kept in memory.
 pub(crate) fn borrows(ty: &Type) -> bool {
-    struct Finder(bool);
-    impl<'ast> syn::visit::Visit<'ast> for Finder {
+    mentions(ty, Borrow::WrittenOrHidden)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Borrow {
+    /// A reference or a lifetime.
+    Written,
+    /// Also `Self`, which may have a lifetime that is not written here.
+    WrittenOrHidden,
+}
+
+fn mentions(ty: &Type, borrow: Borrow) -> bool {
+    struct Finder(bool, Borrow);
+    impl<'ast> visit::Visit<'ast> for Finder {
         fn visit_lifetime(&mut self, lifetime: &'ast syn::Lifetime) {
             self.0 |= lifetime.ident != "static";
         }
 
-        fn visit_type_reference(&mut self, _: &'ast syn::TypeReference) {
-            self.0 = true;
+        fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
+            let is_static = reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static");
+            self.0 |= !is_static;
+            visit::visit_type_reference(self, reference);
         }
 
         fn visit_path_segment(&mut self, segment: &'ast syn::PathSegment) {
-            // It may have a lifetime that is not written here.
-            self.0 |= segment.ident == "Self";
-            syn::visit::visit_path_segment(self, segment);
+            self.0 |= self.1 == Borrow::WrittenOrHidden && segment.ident == "Self";
+            visit::visit_path_segment(self, segment);
         }
+
+        // What a function borrows when it is called is not borrowed by the function.
+        fn visit_parenthesized_generic_arguments(&mut self, _: &'ast syn::ParenthesizedGenericArguments) {}
     }
-    let mut finder = Finder(false);
-    syn::visit::Visit::visit_type(&mut finder, ty);
+    let mut finder = Finder(false, borrow);
+    if !matches!(ty, Type::FnPtr(_)) {
+        visit::Visit::visit_type(&mut finder, ty);
+    }
     finder.0
 }

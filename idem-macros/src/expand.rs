@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::visit_mut::VisitMut;
-use syn::{parse_quote, FnArg, Ident, Pat, PatIdent, Path, Signature, Type};
+use syn::visit_mut::{self, VisitMut};
+use syn::{parse_quote, Attribute, FnArg, Ident, Pat, PatIdent, Path, Signature, Type};
 
 use crate::args::{Args, Value, ValueOption};
 use crate::check::{borrows, check};
@@ -73,6 +73,7 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
             use #krate::private as __idem_private;
             static __IDEM_SITE: __idem_private::Site =
                 __idem_private::Site::new(#name, ::core::file!(), ::core::line!());
+            __idem_private::called();
             let __idem_returns = #witness;
             let #mutable __idem_guard = #guard;
             #run
@@ -80,11 +81,11 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
     }
 }
 
-/// Moves every argument into the body, whole, also those it does not name: they live as long as it does. Without this they
-/// would be dropped with the caller.
+/// Moves every argument into the body, also those it does not name: they live as long as it does. Without this they would
+/// be dropped with the caller.
 fn owned(sig: &Signature, args: &Args) -> (Signature, TokenStream) {
     let mut sig = sig.clone();
-    let mut bindings = Bindings { moves: TokenStream::new(), unnamed: 0, args };
+    let mut bindings = Bindings { moves: TokenStream::new(), unnamed: 0, attrs: Vec::new(), args };
     bindings.visit_signature_mut(&mut sig);
     let Bindings { moves, .. } = bindings;
     let receiver = sig.receiver().map(|receiver| {
@@ -98,31 +99,40 @@ fn owned(sig: &Signature, args: &Args) -> (Signature, TokenStream) {
 struct Bindings<'a> {
     moves: TokenStream,
     unnamed: usize,
+    /// Those of the argument that is looked at.
+    attrs: Vec<Attribute>,
     args: &'a Args,
 }
 
 impl VisitMut for Bindings<'_> {
     fn visit_fn_arg_mut(&mut self, arg: &mut FnArg) {
         if let FnArg::Typed(typed) = arg {
-            if let Pat::Wild(wild) = &*typed.pat {
-                let name = format_ident!("__idem_unnamed_{}", self.unnamed, span = wild.underscore_token.span);
-                self.unnamed += 1;
-                *typed.pat = parse_quote!(#name);
-            }
+            self.attrs = typed.attrs.clone();
             self.visit_pat_mut(&mut typed.pat);
         }
     }
 
+    fn visit_pat_mut(&mut self, pat: &mut Pat) {
+        if let Pat::Wild(wild) = pat {
+            let name = format_ident!("__idem_unnamed_{}", self.unnamed, span = wild.underscore_token.span);
+            self.unnamed += 1;
+            *pat = parse_quote!(#name);
+        }
+        visit_mut::visit_pat_mut(self, pat);
+    }
+
     fn visit_pat_ident_mut(&mut self, pat: &mut PatIdent) {
-        let name = &pat.ident;
+        let (name, attrs) = (&pat.ident, &self.attrs);
         let mutable = pat.mutability.take();
         // What an option uses is used, also where the body does not.
         let used = self.args.mentions(name).then(|| quote!(#[allow(unused_variables)]));
         self.moves.extend(quote! {
+            #(#attrs)*
             #[allow(clippy::redundant_locals)]
             #used
             let #mutable #name = #name;
         });
+        visit_mut::visit_pat_ident_mut(self, pat);
     }
 }
 
@@ -155,11 +165,14 @@ fn witness(returns: &Type) -> TokenStream {
 }
 
 /// Evaluates the options in the order they were written, then makes the operation of them.
+///
+/// Each is the scrutinee of a `match` around the rest: so whatever it borrows lives until the call is prepared.
 fn guard(args: &Args) -> TokenStream {
-    let mut lets = TokenStream::new();
+    let mut evaluated = Vec::new();
     let mut calls = TokenStream::new();
     let mut idem = quote!(::core::option::Option::None);
     for Value { option, span, first, tokens } in &args.values {
+        evaluated.extend(first.clone());
         let method = match option {
             ValueOption::Key => "key",
             ValueOption::Ttl => "ttl",
@@ -169,25 +182,27 @@ fn guard(args: &Args) -> TokenStream {
             ValueOption::Idem => "idem",
         };
         let variable = format_ident!("__idem_{method}", span = *span);
-        let ty = match option {
-            ValueOption::Ttl | ValueOption::Lease | ValueOption::Wait => quote!(: __idem_private::Duration),
-            ValueOption::Idem | ValueOption::Key | ValueOption::Fingerprint => TokenStream::new(),
+        let tokens = match option {
+            ValueOption::Ttl | ValueOption::Lease | ValueOption::Wait => {
+                quote!({ let #variable: __idem_private::Duration = #tokens; #variable })
+            }
+            ValueOption::Idem | ValueOption::Key | ValueOption::Fingerprint => tokens.clone(),
         };
-        lets.extend(quote!(#first let #variable #ty = #tokens;));
         if *option == ValueOption::Idem {
             idem = quote!(::core::option::Option::Some(#variable));
         } else {
             let method = Ident::new(method, *span);
             calls.extend(quote_spanned!(*span=> .#method(#variable)));
         }
+        evaluated.push((variable, tokens));
     }
-    quote! {{
-        #lets
+    let start = quote! {{
         let __idem_operation =
             __idem_private::operation(&__IDEM_SITE, #idem).map(|__idem_operation| __idem_operation #calls);
         match __idem_private::start(__idem_operation, &__idem_returns) {
             ::core::result::Result::Ok(__idem_guard) => __idem_guard,
             ::core::result::Result::Err(__idem_answer) => return __idem_answer,
         }
-    }}
+    }};
+    evaluated.into_iter().rev().fold(start, |rest, (name, tokens)| quote!(match #tokens { #name => #rest }))
 }

@@ -53,8 +53,9 @@ impl Call {
         self.slot = None;
         self.renewal = Renewal::NotYet;
         loop {
-            let timeout = self.op.store_timeout;
-            match self.engine.flights.join(&self.op.key, |now| later(now, timeout)) {
+            // Longer than a claim takes to fail: a leader that is alive tells its followers so itself.
+            let silence = self.op.store_timeout + LONGEST;
+            match self.engine.flights.join(&self.op.key, |now| later(now, silence)) {
                 Place::Leader(slot) => {
                     self.enter()?;
                     let slot = Arc::clone(self.slot.insert(Arc::new(slot)));
@@ -82,6 +83,8 @@ impl Call {
         let owner = match self.stage {
             // Its lease ran out before the body began; it may still be this call's.
             Stage::Granted(lease) => lease.owner,
+            // The way back to a record, asked for before; it may be granted by now, and must not be met as a stranger.
+            Stage::Claiming(owner, _) if self.ending.is_some() => owner,
             _ => Owner::random(),
         };
         let claim = Claim::new(owner, self.op.lease, self.op.ttl).fingerprint(self.op.fingerprint);

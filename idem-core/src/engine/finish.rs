@@ -52,12 +52,15 @@ impl Call {
         let until = later(Instant::now(), limit);
         let mut patience = Patience::new(self.op.wait);
         let mut backoff = Backoff::landing();
+        let mut reclaimed = false;
         while let Some(ending) = self.ending.clone() {
             match (self.send(ending.clone()).await, &ending) {
                 (Ok(Held::Held), _) => return self.landed(ending),
                 // Once more through the first table, as a new claim, with the outcome standing in for the body.
                 (Ok(Held::Lost), Ending::Completed(_)) => match self.begin(&mut patience).await {
-                    Ok(Begin::Run) => continue,
+                    // At once, but not again and again: a store that grants and forgets must not be asked without a pause.
+                    Ok(Begin::Run) if !std::mem::replace(&mut reclaimed, true) => continue,
+                    Ok(Begin::Run) => {}
                     Ok(Begin::Answer(payload, _)) => {
                         self.over();
                         return Landed::Theirs(payload);

@@ -57,7 +57,8 @@ impl<T> Replay<T> {
     pub(crate) fn replay(&self, payload: &Payload) -> Result<T, PayloadError> {
         match payload.memo().and_then(|memo| caught(|| (self.recall)(memo))) {
             Some(value) => Ok(value),
-            None => (self.decode)(payload),
+            None => catch_unwind(AssertUnwindSafe(|| (self.decode)(payload)))
+                .unwrap_or_else(|_| Err(PayloadError::Type("its `Deserialize` panicked".into()))),
         }
     }
 }

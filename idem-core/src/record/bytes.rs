@@ -23,7 +23,9 @@ const ABANDONED: u8 = 5;
 const FINGERPRINT: u8 = 1;
 const AT_MOST_ONCE: u8 = 2;
 const AFTER_UNKNOWN: u8 = 4;
-const KNOWN_FLAGS: u8 = FINGERPRINT | AT_MOST_ONCE | AFTER_UNKNOWN;
+const BROUGHT_FINGERPRINT: u8 = 8;
+const BROUGHT_AT_MOST_ONCE: u8 = 16;
+const KNOWN_FLAGS: u8 = FINGERPRINT | AT_MOST_ONCE | AFTER_UNKNOWN | BROUGHT_FINGERPRINT | BROUGHT_AT_MOST_ONCE;
 
 /// Why bytes are no record that this build can read. Whatever they are, they must be left as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -56,7 +58,9 @@ impl Record {
         };
         let flags = flag(self.fingerprint.is_some(), FINGERPRINT)
             | flag(self.at_most_once, AT_MOST_ONCE)
-            | flag(self.after_unknown, AFTER_UNKNOWN);
+            | flag(self.after_unknown, AFTER_UNKNOWN)
+            | flag(self.brought_fingerprint, BROUGHT_FINGERPRINT)
+            | flag(self.brought_at_most_once, BROUGHT_AT_MOST_ONCE);
         bytes.extend([VERSION, phase, flags]);
         bytes.extend(self.owner.as_bytes());
         bytes.extend(self.fence.to_be_bytes());
@@ -111,8 +115,21 @@ impl Record {
         if !reader.rest().is_empty() {
             return Err(RecordError::Damaged);
         }
-        let (at_most_once, after_unknown) = (flags & AT_MOST_ONCE != 0, flags & AFTER_UNKNOWN != 0);
-        Ok(Self { phase, owner, fence, attempt, fingerprint, at_most_once, after_unknown, lease, ttl, expires_at })
+        let flag = |flag: u8| flags & flag != 0;
+        Ok(Self {
+            phase,
+            owner,
+            fence,
+            attempt,
+            fingerprint,
+            at_most_once: flag(AT_MOST_ONCE),
+            after_unknown: flag(AFTER_UNKNOWN),
+            brought_fingerprint: flag(BROUGHT_FINGERPRINT),
+            brought_at_most_once: flag(BROUGHT_AT_MOST_ONCE),
+            lease,
+            ttl,
+            expires_at,
+        })
     }
 }
 
@@ -148,6 +165,8 @@ mod tests {
             fingerprint: None,
             at_most_once: false,
             after_unknown: false,
+            brought_fingerprint: false,
+            brought_at_most_once: false,
             lease: Duration::from_secs(15),
             ttl: Duration::from_secs(86_400),
             expires_at: Timestamp::from_micros(0x0a0b_0c0d),
@@ -162,6 +181,8 @@ mod tests {
             fingerprint: Some(Fingerprint::from_bytes([9; 32])),
             at_most_once: true,
             after_unknown: true,
+            brought_fingerprint: true,
+            brought_at_most_once: true,
             ..record(Phase::Completed(result.clone()))
         };
         vec![
@@ -199,7 +220,7 @@ mod tests {
         assert_eq!(hex(unreplayable), head("03", "00"));
         assert_eq!(hex(released), head("04", "00"));
         assert_eq!(hex(abandoned), head("05", "00"));
-        assert_eq!(hex(flagged), head("02", "07") + &"09".repeat(32) + "010100226122");
+        assert_eq!(hex(flagged), head("02", "1f") + &"09".repeat(32) + "010100226122");
     }
 
     #[test]

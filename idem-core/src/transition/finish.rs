@@ -56,6 +56,8 @@ impl Verb for Finish {
             Ending::Withdrawn => {
                 ended.attempt = record.attempt.saturating_sub(1);
                 ended.expires_at = ended.expires_at.max(record.expires_at);
+                ended.fingerprint = record.fingerprint.filter(|_| !record.brought_fingerprint);
+                ended.at_most_once = record.at_most_once && !record.brought_at_most_once;
                 if record.after_unknown {
                     Phase::Abandoned
                 } else {

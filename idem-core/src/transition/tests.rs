@@ -160,6 +160,24 @@ fn withdrawing_leaves_what_was_known_before() {
 }
 
 #[test]
+fn a_withdrawn_claim_takes_with_it_what_it_brought() {
+    let mut cell = Cell::default();
+    cell.claim(claim(1), START);
+    cell.finish(1, Ending::Abandoned, START);
+    let short = Claim::new(owner(2), LEASE, Duration::from_micros(5));
+    cell.claim(short.fingerprint(print(2)).at_most_once(true).reconciling(true), START);
+    assert_eq!((cell.record().fingerprint, cell.record().at_most_once), (print(2), true));
+    cell.finish(2, Ending::Withdrawn, START);
+    assert_eq!((cell.record().fingerprint, cell.record().at_most_once), (None, false));
+    assert!(cell.record().expires_at >= START.after(TTL), "nor does it shorten what is known");
+    cell.claim(claim(3).fingerprint(print(3)), START);
+    cell.finish(3, Ending::Abandoned, START);
+    cell.claim(claim(4).fingerprint(print(3)), START);
+    cell.finish(4, Ending::Withdrawn, START);
+    assert_eq!(cell.record().fingerprint, print(3), "what others brought stays");
+}
+
+#[test]
 fn fences_rise_after_the_record_was_forgotten() {
     let mut cell = Cell::default();
     cell.claim(claim(1), START);

@@ -32,9 +32,6 @@ pub(super) fn parse(literal: &LitStr) -> syn::Result<Template> {
         }
     }
     text.push_str(rest);
-    if text.is_empty() {
-        return Err(error("the key is empty: it would be the same for every call"));
-    }
     Ok(Template { text: LitStr::new(&text, literal.span()), placeholders })
 }
 
@@ -100,7 +97,6 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (text, says) in [
-            ("", "the key is empty"),
             ("{", "no partner"),
             ("a}", "no partner"),
             ("{}", "is no path"),

@@ -1,6 +1,7 @@
 //! The bank's side: slow, not always there, and it charges whenever it is asked to.
 
 use std::collections::{HashMap, HashSet};
+use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,7 +57,8 @@ impl Gateway {
 
     fn say(&self, what: &str, order: &Order) {
         if self.talks {
-            println!("{what} {} {}", order.id, order.cents);
+            // Nobody may be reading; money moves all the same.
+            let _ = writeln!(std::io::stdout(), "{what} {} {}", order.id, order.cents);
         }
     }
 

@@ -18,6 +18,7 @@ mod server;
 mod service;
 mod traffic;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<ExitCode, AnyError> {
     let Some(options) = Options::from_env()? else {
-        print!("{}", options::HELP);
+        std::io::stdout().write_all(options::HELP.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     };
     // Once, at start-up: the store that every annotated function of this process uses.
@@ -65,6 +66,6 @@ async fn run() -> Result<ExitCode, AnyError> {
     // Bodies whose callers have left still count.
     idem.drain(std::time::Duration::from_secs(10)).await;
     let report = report::Report::new(&orders, &service, sent);
-    println!("{report}");
+    writeln!(std::io::stdout(), "{report}")?;
     Ok(if report.everybody_was_charged_once() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

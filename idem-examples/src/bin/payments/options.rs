@@ -36,6 +36,9 @@ impl Options {
                 _ => return Err(arg.unexpected()),
             }
         }
+        if options.serve.is_some() && options.orders.is_some() {
+            return Err("--serve takes its orders over HTTP: leave --orders out".into());
+        }
         Ok(Some(options))
     }
 }

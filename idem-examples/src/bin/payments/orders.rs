@@ -44,14 +44,27 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Order>, AnyError> {
 }
 
 fn parse(line: &[u8]) -> Result<Order, String> {
-    let order: Order = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    if order.id.is_empty() {
-        Err("the order's id is empty".into())
-    } else if order.id.len() > idem::Key::LIMIT {
-        Err(format!("the order's id is over {} bytes long", idem::Key::LIMIT))
-    } else if order.cents == 0 {
-        Err("there is nothing to charge".into())
-    } else {
-        Ok(order)
+    let order: Order = serde_json::from_slice(line).map_err(|error| {
+        // Its line is always the first; the file's is named by the caller.
+        let said = error.to_string();
+        let what = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
+        format!("{what} (column {})", error.column())
+    })?;
+    order.check()?;
+    Ok(order)
+}
+
+impl Order {
+    /// Whether it can be charged at all.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.id.is_empty() {
+            Err("the order's id is empty".into())
+        } else if self.id.len() > idem::Key::LIMIT {
+            Err(format!("the order's id is over {} bytes long", idem::Key::LIMIT))
+        } else if self.cents == 0 {
+            Err("there is nothing to charge".into())
+        } else {
+            Ok(())
+        }
     }
 }

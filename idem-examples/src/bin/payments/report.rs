@@ -14,8 +14,8 @@ pub(crate) struct Report {
     attached: u64,
     replayed: u64,
     refused: u64,
-    charged: u64,
-    owed: u64,
+    charged: u128,
+    owed: u128,
     charged_twice: Vec<String>,
     not_charged: Vec<String>,
 }
@@ -38,8 +38,8 @@ impl Report {
         };
         for order in orders {
             let charges = service.gateway.charges(order);
-            report.owed += order.cents;
-            report.charged += charges.iter().sum::<u64>();
+            report.owed += u128::from(order.cents);
+            report.charged += charges.iter().copied().map(u128::from).sum::<u128>();
             match charges.len() {
                 0 => report.not_charged.push(order.id.clone()),
                 1 => {}
@@ -56,7 +56,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let money = |cents: u64| format!("{}.{:02}", cents / 100, cents % 100);
+        let money = |cents: u128| format!("{}.{:02}", cents / 100, cents % 100);
         for (name, value) in [
             ("orders", self.orders.to_string()),
             ("requests sent", self.sent.to_string()),

@@ -1,5 +1,7 @@
 //! The service over HTTP.
 
+use std::future::IntoFuture;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use axum::routing::post;
 use axum::{Json, Router};
 use idem::{Error, Idem, Kind};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{signal, Signal, SignalKind};
+use tokio::sync::Notify;
 
 use crate::orders::Order;
 use crate::service::{ChargeError, Service};
@@ -18,6 +22,8 @@ use crate::AnyError;
 
 /// How long SIGTERM waits for charges under way.
 const DRAIN: Duration = Duration::from_secs(30);
+/// How long it then waits for answers to be read.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves in the background on a free loopback port.
 pub(crate) async fn start(service: Arc<Service>) -> Result<SocketAddr, AnyError> {
@@ -34,26 +40,50 @@ pub(crate) async fn start(service: Arc<Service>) -> Result<SocketAddr, AnyError>
 /// Serves until SIGTERM or Ctrl-C, and then until the charges under way have their records.
 pub(crate) async fn serve_until_told(address: &str, service: Arc<Service>, idem: &Idem) -> Result<(), AnyError> {
     let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
-    println!("listening on http://{}", listener.local_addr()?);
-    let told = told_to_stop()?;
-    axum::serve(listener, router(service)).with_graceful_shutdown(told).await?;
-    // Clients may have left; their charges go on.
-    match idem.drain(DRAIN).await {
-        0 => println!("drained"),
-        left => eprintln!("payments: {left} charges had not ended after {DRAIN:?}"),
+    writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
+    let told = Arc::new(Notify::new());
+    let serving = axum::serve(listener, router(service)).with_graceful_shutdown({
+        let told = Arc::clone(&told);
+        async move { told.notified().await }
+    });
+    let mut serving = tokio::spawn(serving.into_future());
+    let mut signals = told_to_stop()?;
+    signals.recv().await;
+    told.notify_one();
+    // Clients may have left, and their charges go on; others may never finish their requests, and are not waited for.
+    let ended = async {
+        let left = idem.drain(DRAIN).await;
+        let _ = tokio::time::timeout(LINGER, &mut serving).await;
+        left
+    };
+    tokio::select! {
+        left = ended => match left {
+            0 => writeln!(std::io::stdout(), "drained")?,
+            left => eprintln!("payments: {left} charges had not ended after {DRAIN:?}"),
+        },
+        // Told twice, it goes at once.
+        () = signals.recv() => eprintln!("payments: not drained"),
     }
     Ok(())
 }
 
-fn told_to_stop() -> Result<impl std::future::Future<Output = ()>, AnyError> {
-    use tokio::signal::unix::{signal, SignalKind};
-    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
+/// SIGTERM and Ctrl-C.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+fn told_to_stop() -> Result<Signals, AnyError> {
+    Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+}
+
+impl Signals {
+    async fn recv(&mut self) {
         tokio::select! {
-            _ = term.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    })
+    }
 }
 
 fn router(service: Arc<Service>) -> Router {
@@ -61,6 +91,9 @@ fn router(service: Arc<Service>) -> Router {
 }
 
 async fn charge(State(service): State<Arc<Service>>, Json(order): Json<Order>) -> Response {
+    if let Err(why) = order.check() {
+        return (StatusCode::BAD_REQUEST, why).into_response();
+    }
     let (answer, kind) = service.charge(order).await;
     match answer {
         Ok(receipt) => {

@@ -87,7 +87,7 @@ pub(crate) async fn drive(address: SocketAddr, orders: &[Order]) -> u64 {
             clicks.join_all().await;
             if trouble == Trouble::AnotherAmount {
                 sent.fetch_add(1, Ordering::SeqCst);
-                let more = Order { cents: order.cents + 1, ..order };
+                let more = Order { cents: order.cents.wrapping_add(1), ..order };
                 client::charge(address, &more, Patience::Waits).await;
             }
             progress.inc(1);
