@@ -44,7 +44,7 @@ fn unguarded_shows_the_damage() {
 #[test]
 fn orders_of_ones_own_and_bad_lines_by_number() {
     let file = std::env::temp_dir().join(format!("idem-payments-{}.jsonl", std::process::id()));
-    let lines: [&[u8]; 8] = [
+    let lines: [&[u8]; 9] = [
         br#"{"id": "a", "cents": 500}"#,
         b"rubbish",
         br#"{"id": "", "cents": 1}"#,
@@ -53,13 +53,17 @@ fn orders_of_ones_own_and_bad_lines_by_number() {
         br#"{"id": "b", "cents": -1}"#,
         b"\xff\xfe",
         br#"{"id": "b", "cents": 25}"#,
+        br#"{"id": "rich", "cents": 18446744073709551615}"#,
     ];
     std::fs::write(&file, lines.join(&b'\n')).unwrap();
     let output = payments(&["--orders", file.to_str().unwrap()]).output().unwrap();
     std::fs::remove_file(&file).unwrap();
     assert!(output.status.success(), "{output:?}");
     let table = table(&output);
-    assert_eq!((table["orders"], table["charged"], table["owed"]), (2.0, 5.25, 5.25));
+    assert_eq!(
+        (table["orders"], table["charged"], table["owed"]),
+        (3.0, 184_467_440_737_095_521.4, 184_467_440_737_095_521.4)
+    );
     let complaints = String::from_utf8(output.stderr).unwrap();
     let named: Vec<_> = (1..=8).filter(|line| complaints.contains(&format!("line {line}: "))).collect();
     assert_eq!(named, [2, 3, 4, 6, 7], "{complaints}");
@@ -67,7 +71,13 @@ fn orders_of_ones_own_and_bad_lines_by_number() {
 
 #[test]
 fn what_cannot_start_says_why() {
-    for args in [&["--orders", "/no/such/file"][..], &["--serve", "nonsense"], &["--rubbish"], &["--orders"]] {
+    for args in [
+        &["--orders", "/no/such/file"][..],
+        &["--orders", "x", "--serve", "127.0.0.1:0"],
+        &["--serve", "nonsense"],
+        &["--rubbish"],
+        &["--orders"],
+    ] {
         let output = payments(args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(String::from_utf8(output.stderr).unwrap().starts_with("payments: "), "{args:?}");
@@ -144,4 +154,16 @@ fn sigterm_lets_charges_finish_whose_clients_have_left() {
     server.output.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "charged o-2 500\ndrained\n");
     assert!(server.child.wait().unwrap().success());
+}
+
+#[test]
+fn sigterm_does_not_wait_for_a_request_that_never_ends() {
+    let mut server = Server::start();
+    let mut half = TcpStream::connect(&server.address).unwrap();
+    write!(half, "POST /charges HTTP/1.1\r\nhost: localhost\r\ncontent-length: 30\r\n\r\n{{").unwrap();
+    server.post(r#"{"id": "o-1", "cents": 500}"#);
+    let pid = server.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(server.child.wait().unwrap().success());
+    drop(half);
 }

@@ -205,3 +205,37 @@ async fn many_keys_many_callers_on_many_threads() {
     }
     assert_eq!(ran.load(std::sync::atomic::Ordering::SeqCst), 500);
 }
+
+/// Grants every claim and has forgotten it when its run ends.
+#[derive(Debug)]
+struct Forgetful(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+#[async_trait::async_trait]
+impl idem::Store for Forgetful {
+    async fn claim(&self, _: &idem::Key, claim: &idem::Claim) -> Result<idem::Claimed, idem::StoreError> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Ok(idem::Claimed::Granted(idem::Grant::new(1, 1, claim.fingerprint, false)))
+    }
+
+    async fn renew(&self, _: &idem::Key, _: idem::Owner) -> Result<idem::Held, idem::StoreError> {
+        Ok(idem::Held::Held)
+    }
+
+    async fn finish(&self, _: &idem::Key, _: idem::Owner, _: idem::Ending) -> Result<idem::Held, idem::StoreError> {
+        Ok(idem::Held::Lost)
+    }
+
+    async fn load(&self, _: &idem::Key) -> Result<Option<idem::Record>, idem::StoreError> {
+        Ok(None)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_grants_and_forgets_is_not_asked_without_a_pause() {
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let idem = idem::Idem::new(Forgetful(asked.clone()));
+    let answer = idem.operation(NAME).key("k").run(async { Ok::<_, Declined>("a".to_owned()) }).await;
+    assert_eq!(value(answer), ("a".into(), Kind::Executed));
+    let asked = asked.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(asked < 40, "{asked}");
+}

@@ -123,6 +123,18 @@ rows! {
         assert_eq!(h.ran(), 2);
     }
 
+    async fn the_way_back_may_meet_its_own_late_claim(h) {
+        let call = lapsed(&h, h.op().wait(Duration::ZERO), false).await;
+        h.clock.step(TTL);
+        // The record is gone. The claim for a new one is late, and is there when it is looked for again.
+        h.store.trouble(Verb::Claim, Trouble::Late(7 * SECOND));
+        tokio::time::sleep(10 * SECOND).await;
+        h.store.trouble(Verb::Claim, Trouble::None);
+        assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
+        tokio::time::sleep(30 * SECOND).await;
+        assert_eq!(value(h.ok(&h.op(), "again").await), ("mine".into(), Kind::Replayed));
+    }
+
     async fn dropped_on_the_way_back__lands_in_the_background(h) {
         let call = lapsed(&h, h.op(), false).await;
         let other = h.elsewhere();

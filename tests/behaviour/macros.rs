@@ -122,6 +122,45 @@ rows! {
         assert_eq!(with_outcome(charge(&h.idem, &Some("k".into()))).await.1, Some(Kind::Executed));
     }
 
+    async fn templates_are_found_wherever_they_stand(h) {
+        #[idempotent(key = ("order:{id}"), idem = idem)]
+        async fn parenthesized(idem: &Idem, id: u64) -> Result<u64, ChargeError> {
+            Ok(id)
+        }
+        #[idempotent(key = ("v1", ("order:{id}", "{id}")), idem = idem)]
+        async fn in_a_tuple(idem: &Idem, id: u64) -> Result<u64, ChargeError> {
+            Ok(id)
+        }
+        macro_rules! made {
+            ($name:ident, $id:ident, $key:expr, $ttl:expr) => {
+                #[idempotent(key = $key, ttl = $ttl, idem = idem)]
+                async fn $name(idem: &Idem, $id: u64) -> Result<u64, ChargeError> {
+                    Ok($id)
+                }
+            };
+        }
+        made!(by_a_macro, id, "order:{id}", "24h");
+        for id in [1, 2] {
+            assert_eq!(parenthesized(&h.idem, id).await.unwrap(), id);
+            assert_eq!(in_a_tuple(&h.idem, id).await.unwrap(), id);
+            assert_eq!(by_a_macro(&h.idem, id).await.unwrap(), id);
+        }
+        assert_eq!(with_outcome(in_a_tuple(&h.idem, 1)).await.1, Some(Kind::Replayed));
+    }
+
+    async fn expressions_may_borrow_what_they_make(h) {
+        #[idempotent(key = name.to_lowercase().trim(), fingerprint = name.to_uppercase().trim(), idem = idem)]
+        async fn one(idem: &Idem, name: &str) -> Result<usize, ChargeError> {
+            Ok(name.len())
+        }
+        #[idempotent(key = (name.to_lowercase().trim(), 1), idem = idem)]
+        async fn tuple(idem: &Idem, name: &str) -> Result<usize, ChargeError> {
+            Ok(name.len())
+        }
+        assert_eq!((one(&h.idem, "A ").await.unwrap(), one(&h.idem, "a").await.unwrap()), (2, 2));
+        assert_eq!((tuple(&h.idem, "A ").await.unwrap(), tuple(&h.idem, "a").await.unwrap()), (2, 2));
+    }
+
     async fn templates_are_tuples_in_disguise(h) {
         #[idempotent(key = "{tenant}:{order.id}", name = "templates")]
         async fn charge(tenant: &str, order: &Order) -> Result<u64, ChargeError> {
@@ -350,48 +389,6 @@ rows! {
         assert_eq!(CODED.load(Ordering::SeqCst), after_the_run);
     }
 
-    async fn detached_runs_on_and_keeps_its_scope(h) {
-        #[idempotent(key = id)]
-        async fn inner(id: u64) -> Result<u64, ChargeError> {
-            Ok(id)
-        }
-        #[idempotent(key = id, detached)]
-        async fn outer(id: u64, done: Arc<AtomicUsize>) -> Result<u64, ChargeError> {
-            tokio::time::sleep(SECOND).await;
-            let value = inner(id).await?;
-            done.fetch_add(1, Ordering::SeqCst);
-            Ok(value)
-        }
-        let done = Arc::new(AtomicUsize::new(0));
-        let dropped = h.idem.scope(outer(7, Arc::clone(&done)));
-        assert!(tokio::time::timeout(SECOND / 2, dropped).await.is_err(), "its caller gave up");
-        assert_eq!(h.idem.scope(outer(7, Arc::clone(&done))).await.unwrap(), 7);
-        assert_eq!(done.load(Ordering::SeqCst), 1);
-    }
-
-    async fn detached_keeps_every_argument_as_long_as_the_body_runs(h) {
-        struct Held(#[allow(dead_code)] u64, Arc<AtomicUsize>);
-        impl Drop for Held {
-            fn drop(&mut self) {
-                self.1.fetch_add(1, Ordering::SeqCst);
-            }
-        }
-        #[idempotent(key = id, idem = idem, detached)]
-        async fn charge(idem: Idem, mut id: u64, _permit: Held, _: Held, held: Held) -> Result<u64, ChargeError> {
-            tokio::time::sleep(SECOND).await;
-            id += held.0;
-            Ok(id)
-        }
-        let dropped = Arc::new(AtomicUsize::new(0));
-        let held = || Held(1, Arc::clone(&dropped));
-        let call = charge(h.idem.clone(), 7, held(), held(), held());
-        assert!(tokio::time::timeout(SECOND / 2, call).await.is_err(), "its caller gave up");
-        assert_eq!(dropped.load(Ordering::SeqCst), 0);
-        tokio::time::sleep(SECOND).await;
-        assert_eq!(dropped.load(Ordering::SeqCst), 3);
-        assert_eq!(charge(h.idem.clone(), 7, held(), held(), held()).await.unwrap(), 8);
-    }
-
     async fn a_body_may_begin_with_attributes(h) {
         #[idempotent(key = id, idem = idem)]
         async fn charge(idem: &Idem, id: u64) -> Result<u64, ChargeError> {
@@ -452,6 +449,15 @@ rows! {
             assert!(refused.await.is_err());
         });
         assert_eq!(refused.await.1, None, "the last one was refused");
+        #[idempotent(key = text.parse::<u64>().map_err(|_| ChargeError::Declined)?, idem = idem)]
+        async fn parsed(idem: &Idem, text: &str) -> Result<u64, ChargeError> {
+            Ok(text.len() as u64)
+        }
+        let early = with_outcome(async {
+            parsed(&h.idem, "12").await.unwrap();
+            parsed(&h.idem, "x").await.unwrap_err();
+        });
+        assert_eq!(early.await.1, None, "the last one returned before its claim");
         let nested = with_outcome(async { with_outcome(outer(&h.idem, 1)).await.1 }).await;
         assert_eq!(nested, (Some(Kind::Replayed), None), "the inner with_outcome took it");
         assert!(Kind::Attached.is_replayed() && !Kind::Unguarded.is_replayed());
@@ -488,6 +494,18 @@ rows! {
     }
 
     async fn a_future_is_little_larger_than_the_plain_ones(h) {
+        struct Large([u8; 8192]);
+        impl Serialize for Large {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_bytes(&self.0)
+            }
+        }
+        impl<'de> Deserialize<'de> for Large {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let bytes = Vec::<u8>::deserialize(deserializer)?;
+                bytes.try_into().map(Self).map_err(|_| serde::de::Error::custom("another length"))
+            }
+        }
         type Answer = Result<Receipt, ChargeError>;
         async fn plain(idem: &Idem, order: Order) -> Answer {
             let large = [order.id; 256];
@@ -502,6 +520,11 @@ rows! {
             let _ = idem;
             Ok(Receipt { order: large[7], cents: 1 })
         }
+        #[idempotent(key = 1, idem = idem)]
+        async fn large(idem: &Idem) -> Result<Large, ChargeError> {
+            Ok(Large([7; 8192].to_vec().try_into().unwrap()))
+        }
+        assert!(std::mem::size_of_val(&large(&h.idem)) <= 8 + std::mem::size_of::<Result<Large, ChargeError>>() + 512);
         let plain = std::mem::size_of_val(&plain(&h.idem, order(1)));
         let guarded = std::mem::size_of_val(&guarded(&h.idem, order(1)));
         assert!(guarded <= plain + std::mem::size_of::<Answer>() + 512, "{guarded} beside {plain}");
