@@ -20,6 +20,8 @@ pub(crate) struct Operation {
     pub(crate) ttl: Duration,
     pub(crate) lease: Duration,
     pub(crate) wait: Duration,
+    /// Whether an attempt whose outcome is unknown is the last one.
+    pub(crate) at_most_once: bool,
     /// How long the store may take to answer.
     pub(crate) store_timeout: Duration,
 }

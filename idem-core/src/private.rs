@@ -11,7 +11,7 @@ pub use std::time::Duration;
 pub use crate::engine::guard::Guard;
 pub use crate::idem::{Idem, OperationBuilder};
 pub use crate::operation::Site;
-pub use returns::{returns, DecodeOnly, Memory, Probe, Remember, Returns};
+pub use returns::{returns, returns_with, DecodeOnly, Memory, Probe, Remember, Returns};
 
 use crate::context::report;
 use crate::engine::guard::Started;

@@ -20,6 +20,8 @@ pub(crate) struct Args {
     pub(crate) values: Vec<Value>,
     pub(crate) name: Option<LitStr>,
     pub(crate) detached: bool,
+    pub(crate) at_most_once: bool,
+    pub(crate) map_err: Option<Path>,
     pub(crate) krate: Option<Path>,
     /// The paths in placeholders, which must begin with an argument.
     pub(crate) placeholders: Vec<Expr>,
@@ -46,7 +48,8 @@ pub(crate) enum ValueOption {
     Idem,
 }
 
-const OPTIONS: [&str; 9] = ["key", "ttl", "name", "fingerprint", "lease", "wait", "detached", "idem", "crate"];
+const OPTIONS: [&str; 11] =
+    ["key", "ttl", "name", "fingerprint", "lease", "wait", "at_most_once", "detached", "map_err", "idem", "crate"];
 
 impl Args {
     /// Reads all options, and notes all mistakes in them.
@@ -125,12 +128,9 @@ impl Args {
                 }
                 self.name = Some(name);
             }
-            "detached" => {
-                if input.peek(Token![=]) {
-                    return Err(Error::new(option.span(), "`detached` takes no value: write it alone"));
-                }
-                self.detached = true;
-            }
+            "detached" => self.detached = flag(option, input)?,
+            "at_most_once" => self.at_most_once = flag(option, input)?,
+            "map_err" => self.map_err = Some(value::<Path>(option, input)?),
             "crate" => self.krate = Some(value::<Path>(option, input)?),
             other => return Err(Error::new(option.span(), suggest::unknown(other, &OPTIONS))),
         }
@@ -177,6 +177,14 @@ impl Args {
         self.placeholders.extend(template.placeholders);
         Ok(tokens)
     }
+}
+
+/// An option that is there or not.
+fn flag(option: &Ident, input: ParseStream<'_>) -> syn::Result<bool> {
+    if input.peek(Token![=]) {
+        return Err(Error::new(option.span(), format!("`{option}` takes no value: write it alone")));
+    }
+    Ok(true)
 }
 
 /// `= VALUE`

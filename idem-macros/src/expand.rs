@@ -44,7 +44,7 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
     let (sig, arguments) = if args.detached { owned(sig, args) } else { (sig.clone(), TokenStream::new()) };
     let krate: Path = args.krate.clone().unwrap_or_else(|| parse_quote!(::idem));
     let name = name(args, &sig.ident);
-    let witness = witness(returns);
+    let witness = witness(returns, args.map_err.as_ref());
     let guard = guard(args);
     let body = quote! {
         async move {
@@ -150,9 +150,12 @@ fn name(args: &Args, function: &Ident) -> TokenStream {
 }
 
 /// Asks of the return type all that must be true of it, once, at its place in the source.
-fn witness(returns: &Type) -> TokenStream {
+fn witness(returns: &Type, map_err: Option<&Path>) -> TokenStream {
     let span = returns.span();
-    let all = quote_spanned!(span=> __idem_private::returns::<#returns>());
+    let all = match map_err {
+        Some(map_err) => quote_spanned!(span=> __idem_private::returns_with::<#returns>(#map_err)),
+        None => quote_spanned!(span=> __idem_private::returns::<#returns>()),
+    };
     if borrows(returns) {
         // Method lookup does not see lifetimes: it would promise to keep what is only borrowed.
         return all;
@@ -195,6 +198,9 @@ fn guard(args: &Args) -> TokenStream {
             calls.extend(quote_spanned!(*span=> .#method(#variable)));
         }
         evaluated.push((variable, tokens));
+    }
+    if args.at_most_once {
+        calls.extend(quote!(.at_most_once()));
     }
     let start = quote! {{
         let __idem_operation =

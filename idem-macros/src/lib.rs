@@ -25,15 +25,17 @@ use proc_macro::TokenStream;
 /// | `fingerprint = EXPR` | any `Serialize` value; the same key with another fingerprint is refused | none |
 /// | `lease = "15s"` or an expression | how long a silent owner keeps the key; renewed while the body runs | the `Idem`'s, 15 s |
 /// | `wait = "25s"` or an expression | how long a duplicate waits for the running call; `"0s"` refuses at once | the `Idem`'s, 25 s |
+/// | `at_most_once` | after an attempt whose outcome is unknown, never run again | off |
 /// | `detached` | body and record run to their end even when the caller's future is dropped; arguments must be owned | off |
+/// | `map_err = PATH` | `fn(idem::Error) -> E`, for error types that cannot implement `From` | `From::from` |
 /// | `idem = EXPR` | the `Idem` to use: one, a reference, or anything that derefs to it | scoped, else installed |
 /// | `crate = PATH` | where to find this library | `::idem` |
 ///
 /// Durations are written as numbers with units: `ms`, `s`, `m`, `h`, `d`, also several as in `"1h30m"`; they are checked
 /// when the program is compiled.
 ///
-/// The function returns `Result<T, E>` with `T: Serialize + DeserializeOwned` and `E: From<idem::Error>`. It keeps its
-/// signature, attributes and generics.
+/// The function returns `Result<T, E>` with `T: Serialize + DeserializeOwned` and `E: From<idem::Error>` or `map_err`. It keeps
+/// its signature, attributes and generics.
 ///
 /// # Cancellation
 /// Dropped before the body's first poll, the key is free again. Dropped while the body runs, the body is dropped first

@@ -6,6 +6,7 @@
 #![allow(unused_qualifications)] // size_of is in newer preludes only
 
 mod answers;
+mod at_most_once;
 mod detached;
 mod ends;
 mod flights;

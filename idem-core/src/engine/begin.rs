@@ -87,7 +87,11 @@ impl Call {
             Stage::Claiming(owner, _) if self.ending.is_some() => owner,
             _ => Owner::random(),
         };
-        let claim = Claim::new(owner, self.op.lease, self.op.ttl).fingerprint(self.op.fingerprint);
+        let claim = Claim::new(owner, self.op.lease, self.op.ttl)
+            .fingerprint(self.op.fingerprint)
+            .at_most_once(self.op.at_most_once)
+            // A call that knows its own outcome runs nothing: it has one to record.
+            .reconciling(self.ending.is_some());
         let mut backoff = Backoff::waiting();
         let mut waited = false;
         loop {

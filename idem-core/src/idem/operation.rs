@@ -32,11 +32,12 @@ pub struct OperationBuilder {
     ttl: Option<Duration>,
     lease: Option<Duration>,
     wait: Option<Duration>,
+    at_most_once: bool,
 }
 
 impl OperationBuilder {
     pub(crate) const fn new(idem: Idem, name: Cow<'static, str>) -> Self {
-        Self { idem, name, key: None, fingerprint: None, ttl: None, lease: None, wait: None }
+        Self { idem, name, key: None, fingerprint: None, ttl: None, lease: None, wait: None, at_most_once: false }
     }
 
     /// What identifies the operation: text, an integer, a tuple, … (see [`KeyPart`](crate::KeyPart)). `None` means "no key":
@@ -68,6 +69,13 @@ impl OperationBuilder {
     /// How long a duplicate waits for the running call; zero refuses at once. Default: the `Idem`'s.
     pub const fn wait(mut self, wait: Duration) -> Self {
         self.wait = Some(wait);
+        self
+    }
+
+    /// After an attempt whose outcome is unknown (dropped, panicked, killed), never runs again: later calls get
+    /// [`Error::Indeterminate`]. An attempt that is known to have failed may be followed by another. Default: off.
+    pub const fn at_most_once(mut self) -> Self {
+        self.at_most_once = true;
         self
     }
 
@@ -114,7 +122,7 @@ impl OperationBuilder {
 
     /// The call as its options and the `Idem`'s defaults make it; `None` when there is no key.
     fn build(self) -> Result<Option<Operation>, Error> {
-        let Self { idem, name, key, fingerprint, ttl, lease, wait } = self;
+        let Self { idem, name, key, fingerprint, ttl, lease, wait, at_most_once } = self;
         let config = |reason: Cow<'static, str>| Error::config(name.clone(), reason);
         let Some(key) = key else {
             return Err(config("the operation has no key: give it one with `key`".into()));
@@ -135,7 +143,7 @@ impl OperationBuilder {
         let wait = wait.unwrap_or(settings.wait);
         // A store that takes longer than the lease lives would lose every run it was asked about.
         let store_timeout = settings.store_timeout.min(lease / 3);
-        Ok(Some(Operation { name, key, fingerprint, ttl, lease, wait, store_timeout }))
+        Ok(Some(Operation { name, key, fingerprint, ttl, lease, wait, at_most_once, store_timeout }))
     }
 }
 

@@ -26,6 +26,16 @@ where
     Returns { replay: Recorded::replay(), error: FromError::from_error }
 }
 
+/// The same for an error type that has a function of its own to make it from ours.
+#[must_use]
+pub fn returns_with<R>(error: fn(Error) -> R::Err) -> Returns<R::Ok, R::Err>
+where
+    R: ReturnType,
+    R::Ok: Recorded,
+{
+    Returns { replay: Recorded::replay(), error }
+}
+
 impl<T, E> Returns<T, E> {
     /// Adds what this type allows a memory to do.
     #[must_use]
@@ -89,7 +99,8 @@ impl<T: Serialize + DeserializeOwned> Recorded for T {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made from an `idem::Error`",
     label = "needs `From<idem::Error>`",
-    note = "add a variant to your error: `#[error(transparent)] Idempotency(#[from] idem::Error)`"
+    note = "add a variant to your error: `#[error(transparent)] Idempotency(#[from] idem::Error)`",
+    note = "or name a function that makes one: `map_err = PATH`, a `fn(idem::Error) -> E`"
 )]
 pub trait FromError {
     #[doc(hidden)]
