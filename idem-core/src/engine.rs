@@ -14,6 +14,7 @@ mod flight;
 pub(crate) mod guard;
 mod lease;
 pub(crate) mod replay;
+pub(crate) mod rules;
 mod spawn;
 mod wait;
 

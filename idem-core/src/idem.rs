@@ -2,6 +2,7 @@
 
 mod builder;
 mod operation;
+mod policy;
 mod scope;
 
 use std::borrow::Cow;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 pub use builder::Builder;
 pub use operation::{DetachedOperation, OperationBuilder};
+pub use policy::{Plain, Policy, RecordIf, UnknownErr};
 pub use scope::Scoped;
 
 use crate::engine::Engine;

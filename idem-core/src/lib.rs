@@ -31,7 +31,9 @@ pub use codec::Codec;
 pub use context::with_outcome;
 pub use error::{Applied, Error, InvalidKey, StoreError};
 pub use fingerprint::{Fingerprint, Unserializable};
-pub use idem::{install, Builder, DetachedOperation, Idem, OperationBuilder, Scoped};
+pub use idem::{
+    install, Builder, DetachedOperation, Idem, OperationBuilder, Plain, Policy, RecordIf, Scoped, UnknownErr,
+};
 pub use key::{hash, Hashed, IntoKey, Key, KeyPart, KeyWriter};
 pub use outcome::{Failed, Kind, Outcome};
 pub use record::{Completed, Completion, Owner, Payload, PayloadError, Phase, Record, RecordError};

@@ -33,7 +33,7 @@ pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<OperationBu
 
 /// Answers at once (`Err`, to be returned), or goes on with a guard.
 pub fn start<T, E>(operation: Result<OperationBuilder, Error>, returns: &Returns<T, E>) -> Result<Guard, Result<T, E>> {
-    match operation.and_then(|operation| operation.start(&returns.replay)) {
+    match operation.and_then(|operation| operation.start(&returns.rules.replay)) {
         Ok(Started::Guarded(guard)) => Ok(guard),
         Ok(Started::Answered(value)) => Err(Ok(value)),
         Err(error) => Err(Err((returns.error)(error))),
@@ -45,7 +45,7 @@ pub async fn execute<F, T, E>(guard: &mut Guard, returns: &Returns<T, E>, body: 
 where
     F: Future<Output = Result<T, E>>,
 {
-    match guard.execute(&returns.replay, body).await {
+    match guard.execute(&returns.rules, body).await {
         Ok((value, _)) => Ok(value),
         Err(Failed::Body(error)) => Err(error),
         Err(Failed::Idem(error)) => Err((returns.error)(error)),
@@ -59,7 +59,7 @@ where
     T: Send + 'static,
     E: Send + 'static,
 {
-    match guard.detached(returns.replay, Box::pin(Scoped::inherit(body))).await {
+    match guard.detached(returns.rules, Box::pin(Scoped::inherit(body))).await {
         Ok((value, _)) => Ok(value),
         Err(Failed::Body(error)) => Err(error),
         Err(Failed::Idem(error)) => Err((returns.error)(error)),

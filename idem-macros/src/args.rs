@@ -21,6 +21,8 @@ pub(crate) struct Args {
     pub(crate) name: Option<LitStr>,
     pub(crate) detached: bool,
     pub(crate) at_most_once: bool,
+    pub(crate) record_if: Option<Path>,
+    pub(crate) unknown_err: Option<Path>,
     pub(crate) map_err: Option<Path>,
     pub(crate) krate: Option<Path>,
     /// The paths in placeholders, which must begin with an argument.
@@ -48,8 +50,21 @@ pub(crate) enum ValueOption {
     Idem,
 }
 
-const OPTIONS: [&str; 11] =
-    ["key", "ttl", "name", "fingerprint", "lease", "wait", "at_most_once", "detached", "map_err", "idem", "crate"];
+const OPTIONS: [&str; 13] = [
+    "key",
+    "ttl",
+    "name",
+    "fingerprint",
+    "lease",
+    "wait",
+    "record_if",
+    "unknown_err",
+    "at_most_once",
+    "detached",
+    "map_err",
+    "idem",
+    "crate",
+];
 
 impl Args {
     /// Reads all options, and notes all mistakes in them.
@@ -130,6 +145,8 @@ impl Args {
             }
             "detached" => self.detached = flag(option, input)?,
             "at_most_once" => self.at_most_once = flag(option, input)?,
+            "record_if" => self.record_if = Some(value::<Path>(option, input)?),
+            "unknown_err" => self.unknown_err = Some(value::<Path>(option, input)?),
             "map_err" => self.map_err = Some(value::<Path>(option, input)?),
             "crate" => self.krate = Some(value::<Path>(option, input)?),
             other => return Err(Error::new(option.span(), suggest::unknown(other, &OPTIONS))),

@@ -44,7 +44,7 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
     let (sig, arguments) = if args.detached { owned(sig, args) } else { (sig.clone(), TokenStream::new()) };
     let krate: Path = args.krate.clone().unwrap_or_else(|| parse_quote!(::idem));
     let name = name(args, &sig.ident);
-    let witness = witness(returns, args.map_err.as_ref());
+    let witness = witness(returns, args);
     let guard = guard(args);
     let body = quote! {
         async move {
@@ -150,12 +150,18 @@ fn name(args: &Args, function: &Ident) -> TokenStream {
 }
 
 /// Asks of the return type all that must be true of it, once, at its place in the source.
-fn witness(returns: &Type, map_err: Option<&Path>) -> TokenStream {
+fn witness(returns: &Type, args: &Args) -> TokenStream {
     let span = returns.span();
-    let all = match map_err {
+    let mut all = match &args.map_err {
         Some(map_err) => quote_spanned!(span=> __idem_private::returns_with::<#returns>(#map_err)),
         None => quote_spanned!(span=> __idem_private::returns::<#returns>()),
     };
+    if let Some(record_if) = &args.record_if {
+        all = quote!(#all.record_if(#record_if));
+    }
+    if let Some(unknown_err) = &args.unknown_err {
+        all = quote!(#all.unknown_err(#unknown_err));
+    }
     if borrows(returns) {
         // Method lookup does not see lifetimes: it would promise to keep what is only borrowed.
         return all;

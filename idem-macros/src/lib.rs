@@ -25,6 +25,8 @@ use proc_macro::TokenStream;
 /// | `fingerprint = EXPR` | any `Serialize` value; the same key with another fingerprint is refused | none |
 /// | `lease = "15s"` or an expression | how long a silent owner keeps the key; renewed while the body runs | the `Idem`'s, 15 s |
 /// | `wait = "25s"` or an expression | how long a duplicate waits for the running call; `"0s"` refuses at once | the `Idem`'s, 25 s |
+/// | `record_if = PATH` | `fn(&T) -> bool`: which `Ok` values count as success and are recorded | all |
+/// | `unknown_err = PATH` | `fn(&E) -> bool`: errors that leave it open whether the effect happened, such as a gateway's time-out | none |
 /// | `at_most_once` | after an attempt whose outcome is unknown, never run again | off |
 /// | `detached` | body and record run to their end even when the caller's future is dropped; arguments must be owned | off |
 /// | `map_err = PATH` | `fn(idem::Error) -> E`, for error types that cannot implement `From` | `From::from` |

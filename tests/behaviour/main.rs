@@ -12,4 +12,5 @@ mod ends;
 mod flights;
 mod lost;
 mod macros;
+mod policies;
 mod support;

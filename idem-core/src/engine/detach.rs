@@ -10,7 +10,7 @@ use std::task::Poll;
 use tokio::sync::oneshot;
 
 use super::guard::{Answer, Guard};
-use super::replay::Replay;
+use super::rules::Rules;
 use crate::context::report;
 use crate::error::Error;
 use crate::outcome::{Failed, Kind};
@@ -18,7 +18,7 @@ use crate::outcome::{Failed, Kind};
 impl Guard {
     /// The call, with body and record in a task of their own. The claim is the caller's: until it is granted there is
     /// nothing that must not be dropped.
-    pub(crate) async fn detached<F, T, E>(mut self, replay: Replay<T>, body: Pin<Box<F>>) -> Answer<T, E>
+    pub(crate) async fn detached<F, T, E>(mut self, rules: Rules<T, E>, body: Pin<Box<F>>) -> Answer<T, E>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
@@ -30,12 +30,12 @@ impl Guard {
             let reason = "`detached` needs a tokio runtime, or a spawner given to the Idem's builder";
             return Err(Error::config(operation, reason).into());
         }
-        if let Some(answer) = self.begin(&replay).await? {
+        if let Some(answer) = self.begin(&rules.replay).await? {
             return Ok(answer);
         }
         let (result, caller) = oneshot::channel();
         engine.spawn(Box::pin(async move {
-            let ended = to_its_end(self, replay, body).await;
+            let ended = to_its_end(self, rules, body).await;
             // The caller may be gone; the record is what counts.
             let _ = result.send(ended);
         }));
@@ -58,7 +58,7 @@ impl Guard {
 /// Runs the body and its record. A panic of the body's is handed over after its run was given up.
 async fn to_its_end<F, T, E>(
     mut guard: Guard,
-    replay: Replay<T>,
+    rules: Rules<T, E>,
     mut body: Pin<Box<F>>,
 ) -> Result<Answer<T, E>, Box<dyn Any + Send>>
 where
@@ -66,9 +66,9 @@ where
 {
     let mut run = pin!(async {
         // The executor may have been busy for a lease or more.
-        match guard.resume(&replay).await? {
+        match guard.resume(&rules.replay).await? {
             Some(answer) => Ok(answer),
-            None => guard.run(&replay, body.as_mut()).await,
+            None => guard.run(&rules, body.as_mut()).await,
         }
     });
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::begin::Begin;
 use super::call::{Call, Stage};
 use super::lease::Renewal;
-use super::replay::Replay;
+use super::rules::Rules;
 use super::wait::{self, Backoff, Patience};
 use crate::clock::{later, sleep_until, Instant};
 use crate::error::{Error, StoreError};
@@ -27,11 +27,8 @@ enum Landed {
 
 impl Call {
     /// Takes down how the body ended. Until the store knows, this call does.
-    pub(super) fn conclude<T, E>(&mut self, outcome: &Result<T, E>, replay: &Replay<T>) {
-        self.ending = Some(match outcome {
-            Ok(value) => Ending::Completed(replay.record(value, self.engine.settings.codec)),
-            Err(_) => Ending::Released,
-        });
+    pub(super) fn conclude<T, E>(&mut self, outcome: &Result<T, E>, rules: &Rules<T, E>) {
+        self.ending = Some(rules.ending(outcome, self.engine.settings.codec));
     }
 
     /// Writes it into the record, as far as that is possible while the caller waits. If the key was lost meanwhile, this is
@@ -132,16 +129,17 @@ impl Call {
     /// others there must be something to spawn on, and without that the lease runs out.
     pub(super) fn wind_up(mut self: Box<Self>) {
         self.run.end();
-        let (ending, limit) = match (self.ending.take(), self.stage) {
-            (Some(ending), _) => (ending, self.op.ttl),
+        let ending = match (self.ending.take(), self.stage) {
+            (Some(ending), _) => ending,
             (None, Stage::Outside) => return,
-            // What dies with its caller is the lease's business: nothing is renewed, and nothing sent beyond it.
-            (None, Stage::Claiming(..) | Stage::Granted(_)) => (Ending::Withdrawn, self.op.lease),
-            (None, Stage::Running(_)) => (Ending::Abandoned, self.op.lease),
+            (None, Stage::Claiming(..) | Stage::Granted(_)) => Ending::Withdrawn,
+            (None, Stage::Running(_)) => Ending::Abandoned,
         };
-        self.renewal = match ending {
-            Ending::Completed(_) | Ending::Released => Renewal::NotYet,
-            Ending::Withdrawn | Ending::Abandoned => Renewal::Over,
+        let limit;
+        (self.renewal, limit) = match ending {
+            Ending::Completed(_) | Ending::Released => (Renewal::NotYet, self.op.ttl),
+            // A lease that runs out says the same: nothing is renewed, and nothing sent beyond it.
+            Ending::Withdrawn | Ending::Abandoned => (Renewal::Over, self.op.lease),
         };
         self.ending = Some(ending);
         // In a drop, perhaps of a body that panics: a second panic would end the process.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::begin::{at_once, Begin};
 use super::call::Call;
 use super::replay::Replay;
+use super::rules::Rules;
 use super::wait::Patience;
 use super::Engine;
 use crate::context::report;
@@ -58,15 +59,15 @@ impl Guard {
     }
 
     /// The call, from its claim to its record.
-    pub(crate) async fn execute<F, T, E>(&mut self, replay: &Replay<T>, body: Pin<&mut F>) -> Answer<T, E>
+    pub(crate) async fn execute<F, T, E>(&mut self, rules: &Rules<T, E>, body: Pin<&mut F>) -> Answer<T, E>
     where
         F: Future<Output = Result<T, E>>,
     {
         // No `match`: it would keep its answer, empty, beside the body.
-        if let Some(answer) = self.begin(replay).await? {
+        if let Some(answer) = self.begin(&rules.replay).await? {
             return Ok(answer);
         }
-        self.run(replay, body).await
+        self.run(rules, body).await
     }
 
     /// The first half: an answer, or `None` to run the body.
@@ -91,7 +92,7 @@ impl Guard {
     }
 
     /// The second half: the body and its record.
-    pub(super) async fn run<F, T, E>(&mut self, replay: &Replay<T>, body: Pin<&mut F>) -> Answer<T, E>
+    pub(super) async fn run<F, T, E>(&mut self, rules: &Rules<T, E>, body: Pin<&mut F>) -> Answer<T, E>
     where
         F: Future<Output = Result<T, E>>,
     {
@@ -100,9 +101,9 @@ impl Guard {
             return answer(outcome, Kind::Unguarded);
         };
         let outcome = call.drive(body).await;
-        call.conclude(&outcome, replay);
+        call.conclude(&outcome, rules);
         let record: Boxed<'_, _> = Box::pin(call.record());
-        match (record.await.map(|theirs| replay.replay(&theirs)), outcome) {
+        match (record.await.map(|theirs| rules.replay.replay(&theirs)), outcome) {
             (Some(Ok(recorded)), Ok(_)) => answer(Ok(recorded), Kind::Replayed),
             (_, outcome) => answer(outcome, Kind::Executed),
         }

@@ -8,10 +8,12 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
+use super::policy::{Plain, Policy, RecordIf, UnknownErr};
 use super::{Idem, Scoped};
 use crate::context::report;
 use crate::engine::guard::{Guard, Started};
 use crate::engine::replay::Replay;
+use crate::engine::rules::Rules;
 use crate::engine::Settings;
 use crate::error::Error;
 use crate::fingerprint::{Fingerprint, Unserializable};
@@ -24,7 +26,8 @@ use crate::outcome::{Failed, Kind, Outcome};
 /// Every option of the macro is a method of the same name.
 #[derive(Debug, Clone)]
 #[must_use = "an operation does nothing until it runs a body"]
-pub struct OperationBuilder {
+pub struct OperationBuilder<P = Plain> {
+    policy: P,
     idem: Idem,
     name: Cow<'static, str>,
     key: Option<Result<Option<Key>, crate::error::InvalidKey>>,
@@ -37,9 +40,21 @@ pub struct OperationBuilder {
 
 impl OperationBuilder {
     pub(crate) const fn new(idem: Idem, name: Cow<'static, str>) -> Self {
-        Self { idem, name, key: None, fingerprint: None, ttl: None, lease: None, wait: None, at_most_once: false }
+        Self {
+            policy: Plain,
+            idem,
+            name,
+            key: None,
+            fingerprint: None,
+            ttl: None,
+            lease: None,
+            wait: None,
+            at_most_once: false,
+        }
     }
+}
 
+impl<P> OperationBuilder<P> {
     /// What identifies the operation: text, an integer, a tuple, … (see [`KeyPart`](crate::KeyPart)). `None` means "no key":
     /// the body runs unguarded. Required.
     pub fn key(mut self, key: impl IntoKey) -> Self {
@@ -79,8 +94,23 @@ impl OperationBuilder {
         self
     }
 
+    /// Which values count as success and are recorded; the others reach their caller, and the key is free again. Default: all.
+    pub fn record_if<T>(self, record_if: fn(&T) -> bool) -> OperationBuilder<RecordIf<P, T>> {
+        self.with_policy(|policy| RecordIf(policy, record_if))
+    }
+
+    /// Which errors leave it open whether the effect happened, such as a gateway's time-out. Default: none.
+    pub fn unknown_err<E>(self, unknown_err: fn(&E) -> bool) -> OperationBuilder<UnknownErr<P, E>> {
+        self.with_policy(|policy| UnknownErr(policy, unknown_err))
+    }
+
+    fn with_policy<Q>(self, with: impl FnOnce(P) -> Q) -> OperationBuilder<Q> {
+        let Self { policy, idem, name, key, fingerprint, ttl, lease, wait, at_most_once } = self;
+        OperationBuilder { policy: with(policy), idem, name, key, fingerprint, ttl, lease, wait, at_most_once }
+    }
+
     /// Runs body and record to their end even when the caller's future is dropped.
-    pub const fn detached(self) -> DetachedOperation {
+    pub const fn detached(self) -> DetachedOperation<P> {
         DetachedOperation(self)
     }
 
@@ -97,15 +127,16 @@ impl OperationBuilder {
     where
         F: Future<Output = Result<T, E>>,
         T: Serialize + DeserializeOwned,
+        P: Policy<T, E> + Clone,
     {
-        let (this, replay) = (self.clone(), Replay::decoding());
+        let (this, rules) = (self.clone(), self.policy.rules(Rules::new(Replay::decoding())));
         async move {
-            let mut guard = match this.start(&replay)? {
+            let mut guard = match this.start(&rules.replay)? {
                 Started::Answered(value) => return Ok(Outcome::new(value, Kind::Replayed)),
                 Started::Guarded(guard) => guard,
             };
             let mut body = Box::pin(body);
-            let (value, kind) = guard.execute(&replay, body.as_mut()).await?;
+            let (value, kind) = guard.execute(&rules, body.as_mut()).await?;
             Ok(Outcome::new(value, kind))
         }
     }
@@ -122,7 +153,7 @@ impl OperationBuilder {
 
     /// The call as its options and the `Idem`'s defaults make it; `None` when there is no key.
     fn build(self) -> Result<Option<Operation>, Error> {
-        let Self { idem, name, key, fingerprint, ttl, lease, wait, at_most_once } = self;
+        let Self { policy: _, idem, name, key, fingerprint, ttl, lease, wait, at_most_once } = self;
         let config = |reason: Cow<'static, str>| Error::config(name.clone(), reason);
         let Some(key) = key else {
             return Err(config("the operation has no key: give it one with `key`".into()));
@@ -151,9 +182,9 @@ impl OperationBuilder {
 /// [`OperationBuilder::detached`].
 #[derive(Debug, Clone)]
 #[must_use = "an operation does nothing until it runs a body"]
-pub struct DetachedOperation(OperationBuilder);
+pub struct DetachedOperation<P = Plain>(OperationBuilder<P>);
 
-impl DetachedOperation {
+impl<P> DetachedOperation<P> {
     /// Runs `body` in a task of its own, or answers with the result that was recorded for the key.
     ///
     /// # Errors
@@ -166,14 +197,15 @@ impl DetachedOperation {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Serialize + DeserializeOwned + Send + 'static,
         E: Send + 'static,
+        P: Policy<T, E> + Clone,
     {
-        let (this, replay) = (self.0.clone(), Replay::decoding());
+        let (this, rules) = (self.0.clone(), self.0.policy.rules(Rules::new(Replay::decoding())));
         async move {
-            let guard = match this.start(&replay)? {
+            let guard = match this.start(&rules.replay)? {
                 Started::Answered(value) => return Ok(Outcome::new(value, Kind::Replayed)),
                 Started::Guarded(guard) => guard,
             };
-            let (value, kind) = guard.detached(replay, Box::pin(Scoped::inherit(body))).await?;
+            let (value, kind) = guard.detached(rules, Box::pin(Scoped::inherit(body))).await?;
             Ok(Outcome::new(value, kind))
         }
     }

@@ -7,11 +7,12 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use crate::engine::replay::Replay;
+use crate::engine::rules::Rules;
 use crate::error::Error;
 
 /// How results of an annotated function are recorded, and how this library's errors become its own.
 pub struct Returns<T, E> {
-    pub(super) replay: Replay<T>,
+    pub(super) rules: Rules<T, E>,
     pub(super) error: fn(Error) -> E,
 }
 
@@ -23,7 +24,7 @@ where
     R::Ok: Recorded,
     R::Err: FromError,
 {
-    Returns { replay: Recorded::replay(), error: FromError::from_error }
+    Returns { rules: Rules::new(Recorded::replay()), error: FromError::from_error }
 }
 
 /// The same for an error type that has a function of its own to make it from ours.
@@ -33,14 +34,26 @@ where
     R: ReturnType,
     R::Ok: Recorded,
 {
-    Returns { replay: Recorded::replay(), error }
+    Returns { rules: Rules::new(Recorded::replay()), error }
 }
 
 impl<T, E> Returns<T, E> {
     /// Adds what this type allows a memory to do.
     #[must_use]
     pub fn remember(self, memory: Memory<T>) -> Self {
-        Self { replay: (memory.0)(self.replay), ..self }
+        Self { rules: Rules { replay: (memory.0)(self.rules.replay), ..self.rules }, ..self }
+    }
+
+    /// Adds which values count as success.
+    #[must_use]
+    pub fn record_if(self, record_if: fn(&T) -> bool) -> Self {
+        Self { rules: Rules { record_if: Some(record_if), ..self.rules }, ..self }
+    }
+
+    /// Adds which errors leave it open whether the effect happened.
+    #[must_use]
+    pub fn unknown_err(self, unknown_err: fn(&E) -> bool) -> Self {
+        Self { rules: Rules { unknown_err: Some(unknown_err), ..self.rules }, ..self }
     }
 }
 
