@@ -188,3 +188,6 @@ impl Error {
         Self::Config { operation: operation.into(), reason: reason.into() }
     }
 }
+
+#[cfg(test)]
+mod tests;

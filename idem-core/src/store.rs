@@ -1,5 +1,6 @@
 //! Where records live.
 
+mod forward;
 #[cfg(feature = "moka")]
 mod moka;
 

@@ -60,7 +60,9 @@ impl Harness {
     pub(crate) fn new(peeks: bool) -> Self {
         let clock = TestClock { start: Instant::now(), stepped: Arc::default(), set_back: Arc::default() };
         let store = TestStore::new(clock.clone(), peeks);
-        Self { idem: Idem::new(store.clone()), store, clock, ran: Arc::default() }
+        // Behind a pointer it is the same store.
+        let behind: Arc<dyn Store> = Arc::new(store.clone());
+        Self { idem: Idem::new(behind), store, clock, ran: Arc::default() }
     }
 
     /// The same store as another process sees it.

@@ -1,0 +1,48 @@
+//! A store behind a pointer is the same store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::Store;
+use crate::error::StoreError;
+use crate::key::Key;
+use crate::record::{Completed, Owner, Record};
+use crate::transition::{Claim, Claimed, Ending, Held};
+
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        // Every verb, also those that have a default: the store behind may have better ones.
+        #[async_trait]
+        impl<S: Store + ?Sized> Store for $pointer {
+            async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
+                (**self).claim(key, claim).await
+            }
+
+            async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+                (**self).renew(key, owner).await
+            }
+
+            async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
+                (**self).finish(key, owner, ending).await
+            }
+
+            async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+                (**self).load(key).await
+            }
+
+            fn peek(&self, key: &Key) -> Option<Completed> {
+                (**self).peek(key)
+            }
+
+            async fn changed(&self, key: &Key) {
+                (**self).changed(key).await;
+            }
+        }
+    )*};
+}
+
+forward!(Arc<S>, Box<S>, &'static S);
+
+#[cfg(test)]
+mod tests;

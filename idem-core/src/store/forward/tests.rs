@@ -1,0 +1,93 @@
+use std::future::Future;
+use std::sync::Mutex;
+use std::task::{Context, Poll, Wake};
+use std::time::Duration;
+
+use super::*;
+use crate::record::Completion;
+
+/// Notes which verbs it was asked, and answers each with something that no default says.
+#[derive(Debug, Default)]
+struct Spy(Mutex<Vec<&'static str>>);
+
+impl Spy {
+    fn note(&self, verb: &'static str) {
+        self.0.lock().expect("not poisoned").push(verb);
+    }
+}
+
+#[async_trait]
+impl Store for Spy {
+    async fn claim(&self, _: &Key, _: &Claim) -> Result<Claimed, StoreError> {
+        self.note("claim");
+        Ok(Claimed::abandoned(7))
+    }
+
+    async fn renew(&self, _: &Key, _: Owner) -> Result<Held, StoreError> {
+        self.note("renew");
+        Ok(Held::Held)
+    }
+
+    async fn finish(&self, _: &Key, _: Owner, _: Ending) -> Result<Held, StoreError> {
+        self.note("finish");
+        Ok(Held::Held)
+    }
+
+    async fn load(&self, _: &Key) -> Result<Option<Record>, StoreError> {
+        self.note("load");
+        Err(StoreError::refused("spying"))
+    }
+
+    fn peek(&self, _: &Key) -> Option<Completed> {
+        self.note("peek");
+        Some(Completed::new(None, Completion::Unreplayable))
+    }
+
+    async fn changed(&self, _: &Key) {
+        self.note("changed");
+    }
+}
+
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    struct Nobody;
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(&Arc::new(Nobody).into())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("a default, which waits, was called"),
+    }
+}
+
+fn ask_everything(store: &impl Store) {
+    let key = Key::new("", "op", "k").expect("a valid key");
+    let owner = Owner::random();
+    let claim = Claim::new(owner, Duration::from_secs(1), Duration::from_secs(1));
+    assert_eq!(at_once(store.claim(&key, &claim)).expect("an answer"), Claimed::abandoned(7));
+    assert_eq!(at_once(store.renew(&key, owner)).expect("an answer"), Held::Held);
+    assert_eq!(at_once(store.finish(&key, owner, Ending::Released)).expect("an answer"), Held::Held);
+    assert!(at_once(store.load(&key)).is_err());
+    assert!(store.peek(&key).is_some());
+    at_once(store.changed(&key));
+}
+
+#[test]
+fn every_verb_reaches_the_store_behind() {
+    let spy = Arc::new(Spy::default());
+    ask_everything(&*spy);
+    let asked = std::mem::take(&mut *spy.0.lock().expect("not poisoned"));
+    assert_eq!(asked, ["claim", "renew", "finish", "load", "peek", "changed"]);
+    let behind: [fn(Arc<Spy>); 3] = [
+        |spy| ask_everything(&spy),
+        |spy| ask_everything(&(Box::new(spy) as Box<dyn Store>)),
+        |spy| ask_everything(&(Arc::new(spy) as Arc<dyn Store>)),
+    ];
+    for ask in behind {
+        ask(Arc::clone(&spy));
+        assert_eq!(std::mem::take(&mut *spy.0.lock().expect("not poisoned")), asked);
+    }
+    let forever: &'static Spy = Box::leak(Box::default());
+    ask_everything(&forever);
+    assert_eq!(*forever.0.lock().expect("not poisoned"), asked);
+}
