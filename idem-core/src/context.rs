@@ -18,6 +18,8 @@ pub(crate) struct Run {
     outer: Option<Arc<Run>>,
     /// Its call has ended; a detached body inside it may go on.
     over: AtomicBool,
+    /// A guarded call in its body was refused by this library.
+    refused: AtomicBool,
 }
 
 /// Where `with_outcome` wants the kind to be left.
@@ -41,6 +43,7 @@ impl Run {
             key,
             outer: CONTEXT.with_borrow(|context| context.run.clone()),
             over: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
         })
     }
 
@@ -57,12 +60,26 @@ impl Run {
         self.over.store(true, Ordering::Relaxed);
     }
 
+    /// Whether a guarded call in its body was refused: the body's error may be that refusal.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     /// Polls a body as part of this run.
     pub(crate) fn poll<T>(self: &Arc<Self>, poll: impl FnOnce() -> T) -> T {
         // Calls inside the body are not the outermost ones, so their outcomes are not asked for.
         let _restore = enter(Context { run: Some(Arc::clone(self)), outcome: None });
         poll()
     }
+}
+
+/// Says that a guarded call was refused, to the body around it.
+pub(crate) fn refused() {
+    CONTEXT.with_borrow(|context| {
+        if let Some(run) = &context.run {
+            run.refused.store(true, Ordering::Relaxed);
+        }
+    });
 }
 
 /// Says how a guarded call was answered, to the `with_outcome` around it; `None` when it begins.

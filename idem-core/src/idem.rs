@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub use builder::Builder;
 pub use operation::{DetachedOperation, OperationBuilder};
-pub use policy::{Plain, Policy, RecordIf, UnknownErr};
+pub use policy::{Plain, Policy, RecordErr, RecordIf, UnknownErr};
 pub use scope::Scoped;
 
 use crate::engine::Engine;

@@ -32,7 +32,7 @@ pub use context::with_outcome;
 pub use error::{Applied, Error, InvalidKey, StoreError};
 pub use fingerprint::{Fingerprint, Unserializable};
 pub use idem::{
-    install, Builder, DetachedOperation, Idem, OperationBuilder, Plain, Policy, RecordIf, Scoped, UnknownErr,
+    install, Builder, DetachedOperation, Idem, OperationBuilder, Plain, Policy, RecordErr, RecordIf, Scoped, UnknownErr,
 };
 pub use key::{hash, Hashed, IntoKey, Key, KeyPart, KeyWriter};
 pub use outcome::{Failed, Kind, Outcome};

@@ -11,14 +11,13 @@ pub use std::time::Duration;
 pub use crate::engine::guard::Guard;
 pub use crate::idem::{Idem, OperationBuilder};
 pub use crate::operation::Site;
-pub use returns::{returns, returns_with, DecodeOnly, Memory, Probe, Remember, Returns};
+pub use returns::{every, returns, returns_with, DecodeOnly, Memory, Probe, Remember, Returns};
 
 use crate::context::report;
 use crate::engine::guard::Started;
 use crate::error::Error;
 use crate::idem::{ambient, Scoped};
 use crate::key::{KeyPart, KeyWriter};
-use crate::outcome::Failed;
 
 /// A guarded call begins: whatever `with_outcome` knows is of an earlier one.
 pub fn called() {
@@ -33,10 +32,10 @@ pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<OperationBu
 
 /// Answers at once (`Err`, to be returned), or goes on with a guard.
 pub fn start<T, E>(operation: Result<OperationBuilder, Error>, returns: &Returns<T, E>) -> Result<Guard, Result<T, E>> {
-    match operation.and_then(|operation| operation.start(&returns.rules.replay)) {
+    match operation.and_then(|operation| operation.start(&returns.rules)) {
         Ok(Started::Guarded(guard)) => Ok(guard),
-        Ok(Started::Answered(value)) => Err(Ok(value)),
-        Err(error) => Err(Err((returns.error)(error))),
+        Ok(Started::Answered(recorded)) => Err(recorded),
+        Err(error) => Err(returns.answer(Err(error.into()))),
     }
 }
 
@@ -45,11 +44,7 @@ pub async fn execute<F, T, E>(guard: &mut Guard, returns: &Returns<T, E>, body: 
 where
     F: Future<Output = Result<T, E>>,
 {
-    match guard.execute(&returns.rules, body).await {
-        Ok((value, _)) => Ok(value),
-        Err(Failed::Body(error)) => Err(error),
-        Err(Failed::Idem(error)) => Err((returns.error)(error)),
-    }
+    returns.answer(guard.execute(&returns.rules, body).await)
 }
 
 /// The same, with body and record in a task of their own.
@@ -59,11 +54,7 @@ where
     T: Send + 'static,
     E: Send + 'static,
 {
-    match guard.detached(returns.rules, Box::pin(Scoped::inherit(body))).await {
-        Ok((value, _)) => Ok(value),
-        Err(Failed::Body(error)) => Err(error),
-        Err(Failed::Idem(error)) => Err((returns.error)(error)),
-    }
+    returns.answer(guard.detached(returns.rules, Box::pin(Scoped::inherit(body))).await)
 }
 
 /// One element of a tuple that is a key. That it can be a part was asked when it was made, and is asked of nothing else.

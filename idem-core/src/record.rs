@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub use bytes::RecordError;
 pub use owner::Owner;
-pub(crate) use payload::Memo;
+pub(crate) use payload::{Memo, Side};
 pub use payload::{Payload, PayloadError};
 
 use crate::clock::Timestamp;

@@ -22,6 +22,8 @@ pub(crate) struct Args {
     pub(crate) detached: bool,
     pub(crate) at_most_once: bool,
     pub(crate) record_if: Option<Path>,
+    /// `Some(None)` records every error.
+    pub(crate) record_err: Option<Option<Path>>,
     pub(crate) unknown_err: Option<Path>,
     pub(crate) map_err: Option<Path>,
     pub(crate) krate: Option<Path>,
@@ -50,7 +52,7 @@ pub(crate) enum ValueOption {
     Idem,
 }
 
-const OPTIONS: [&str; 13] = [
+const OPTIONS: [&str; 14] = [
     "key",
     "ttl",
     "name",
@@ -58,6 +60,7 @@ const OPTIONS: [&str; 13] = [
     "lease",
     "wait",
     "record_if",
+    "record_err",
     "unknown_err",
     "at_most_once",
     "detached",
@@ -146,6 +149,10 @@ impl Args {
             "detached" => self.detached = flag(option, input)?,
             "at_most_once" => self.at_most_once = flag(option, input)?,
             "record_if" => self.record_if = Some(value::<Path>(option, input)?),
+            "record_err" => {
+                let path = input.peek(Token![=]).then(|| value::<Path>(option, input)).transpose()?;
+                self.record_err = Some(path);
+            }
             "unknown_err" => self.unknown_err = Some(value::<Path>(option, input)?),
             "map_err" => self.map_err = Some(value::<Path>(option, input)?),
             "crate" => self.krate = Some(value::<Path>(option, input)?),

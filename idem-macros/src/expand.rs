@@ -159,6 +159,11 @@ fn witness(returns: &Type, args: &Args) -> TokenStream {
     if let Some(record_if) = &args.record_if {
         all = quote!(#all.record_if(#record_if));
     }
+    if let Some(record_err) = &args.record_err {
+        let record_err = record_err.as_ref().map_or_else(|| quote!(__idem_private::every), |path| quote!(#path));
+        let method = Ident::new("record_err", span);
+        all = quote!(#all.#method(#record_err));
+    }
     if let Some(unknown_err) = &args.unknown_err {
         all = quote!(#all.unknown_err(#unknown_err));
     }

@@ -26,6 +26,7 @@ use proc_macro::TokenStream;
 /// | `lease = "15s"` or an expression | how long a silent owner keeps the key; renewed while the body runs | the `Idem`'s, 15 s |
 /// | `wait = "25s"` or an expression | how long a duplicate waits for the running call; `"0s"` refuses at once | the `Idem`'s, 25 s |
 /// | `record_if = PATH` | `fn(&T) -> bool`: which `Ok` values count as success and are recorded | all |
+/// | `record_err` or `record_err = PATH` | `fn(&E) -> bool`: which errors are recorded and replayed (then `E: Serialize + DeserializeOwned`). An error that came from this library never is | none |
 /// | `unknown_err = PATH` | `fn(&E) -> bool`: errors that leave it open whether the effect happened, such as a gateway's time-out | none |
 /// | `at_most_once` | after an attempt whose outcome is unknown, never run again | off |
 /// | `detached` | body and record run to their end even when the caller's future is dropped; arguments must be owned | off |

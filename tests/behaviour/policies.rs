@@ -1,4 +1,4 @@
-//! `record_if` and `unknown_err`: the caller says what an outcome means.
+//! `record_if`, `record_err` and `unknown_err`: the caller says what an outcome means.
 
 use idem::{idempotent, Error, Failed, Idem, Kind, Phase};
 
@@ -29,6 +29,27 @@ enum GatewayError {
 impl GatewayError {
     fn leaves_it_open(&self) -> bool {
         matches!(self, Self::TimedOut)
+    }
+}
+
+/// Errors that can be recorded.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+enum Refusal {
+    Declined { code: u8 },
+    Busy,
+    Odds(f64),
+    Ours(String),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Ours(error.to_string())
+    }
+}
+
+impl Refusal {
+    fn is_final(&self) -> bool {
+        matches!(self, Self::Declined { .. } | Self::Odds(_))
     }
 }
 
@@ -87,6 +108,105 @@ rows! {
         let before = counts();
         tokio::time::sleep(TTL / 2).await;
         assert_eq!(counts(), before, "the lease said it");
+    }
+
+    async fn err_and_record_err__completed_and_replayed(h) {
+        let op = h.op().fingerprint("request").record_err(Refusal::is_final);
+        for kind in [None, Some(Kind::Replayed)] {
+            let (failed, was) = idem::with_outcome(op.run(async { h.count_run(); Err::<u8, _>(Refusal::Declined { code: 51 }) })).await;
+            assert!(matches!(failed, Err(Failed::Body(Refusal::Declined { code: 51 }))));
+            assert!(kind.is_none() || was == kind);
+        }
+        assert_eq!(h.ran(), 1);
+        let elsewhere = h.elsewhere().op().fingerprint("request").record_err(Refusal::is_final);
+        let failed = elsewhere.run(async { h.count_run(); Ok::<u8, Refusal>(1) }).await;
+        assert!(matches!(failed, Err(Failed::Body(Refusal::Declined { code: 51 }))));
+        let other = h.op().fingerprint("other").record_err(Refusal::is_final);
+        let reused = other.run(async { h.count_run(); Ok::<u8, Refusal>(1) }).await;
+        assert!(matches!(reused, Err(Failed::Idem(Error::KeyReused { .. }))));
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn err_that_record_err_does_not_want__released(h) {
+        let op = h.op().record_err(Refusal::is_final);
+        op.run(async { Err::<u8, _>(Refusal::Busy) }).await.unwrap_err();
+        assert_eq!(h.record().await.unwrap().phase, Phase::Released);
+        for kind in [Kind::Executed, Kind::Replayed] {
+            assert_eq!(op.run(async { Ok::<u8, Refusal>(1) }).await.unwrap().kind(), kind);
+        }
+    }
+
+    async fn err_recorded_and_waited_for__attached(h) {
+        let op = h.op().record_err(Refusal::is_final);
+        let running = { let op = op.clone(); async move {
+            op.run(async { tokio::time::sleep(SECOND).await; Err::<u8, _>(Refusal::Declined { code: 1 }) }).await
+        } };
+        let running = started(running).await;
+        let (failed, kind) = idem::with_outcome(op.run(async { Ok::<u8, Refusal>(1) })).await;
+        assert!(matches!(failed, Err(Failed::Body(Refusal::Declined { code: 1 }))));
+        assert_eq!(kind, Some(Kind::Attached));
+        running.await.unwrap().unwrap_err();
+    }
+
+    async fn err_that_cannot_be_encoded__unreplayable_and_the_error(h) {
+        let op = h.op().record_err(Refusal::is_final);
+        let run = || op.run(async { h.count_run(); Err::<u8, _>(Refusal::Odds(f64::NAN)) });
+        assert!(matches!(run().await, Err(Failed::Body(Refusal::Odds(odds))) if odds.is_nan()));
+        assert!(matches!(run().await, Err(Failed::Idem(Error::Unreplayable { .. }))));
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn record_err_panics__completed_and_the_error(h) {
+        let op = h.op().record_err(panics::<Refusal>);
+        for _ in 0..2 {
+            let failed = op.run(async { h.count_run(); Err::<u8, _>(Refusal::Busy) }).await;
+            assert!(matches!(failed, Err(Failed::Body(Refusal::Busy))));
+        }
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn unknown_err_goes_before_record_err(h) {
+        let op = h.op().record_err(|_: &Refusal| true).unknown_err(|refusal| matches!(refusal, Refusal::Busy));
+        op.run(async { Err::<u8, _>(Refusal::Busy) }).await.unwrap_err();
+        assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
+    }
+
+    async fn a_recorded_error_without_record_err__decode(h) {
+        let op = h.op().record_err(Refusal::is_final);
+        op.run(async { Err::<u8, _>(Refusal::Declined { code: 1 }) }).await.unwrap_err();
+        let before = h.record().await;
+        let without = h.op().run(async { h.count_run(); Ok::<u8, Refusal>(1) }).await;
+        assert!(matches!(without, Err(Failed::Idem(Error::Decode { .. }))));
+        assert_eq!((h.ran(), h.record().await), (0, before));
+    }
+
+    async fn success_lease_lost_to_a_recorded_error__that_error(h) {
+        let op = h.op().record_err(Refusal::is_final);
+        let mine = { let op = op.clone(); async move {
+            op.run(async { tokio::time::sleep(4 * SECOND).await; Ok::<u8, Refusal>(1) }).await
+        } };
+        let mine = started(mine).await;
+        h.clock.step(LEASE);
+        let theirs = h.elsewhere().op().record_err(Refusal::is_final);
+        theirs.run(async { Err::<u8, _>(Refusal::Declined { code: 2 }) }).await.unwrap_err();
+        assert!(matches!(mine.await.unwrap(), Err(Failed::Body(Refusal::Declined { code: 2 }))));
+    }
+
+    async fn an_error_of_this_library_is_never_recorded(h) {
+        #[idempotent(name = "policies.outer", key = id, idem = idem, record_err)]
+        async fn outer(idem: &Idem, id: u64, inner_key: &str) -> Result<u64, Refusal> {
+            inner(idem, inner_key).await
+        }
+        #[idempotent(name = "policies.inner", key = key, idem = idem, record_err = Refusal::is_final)]
+        async fn inner(idem: &Idem, key: &str) -> Result<u64, Refusal> {
+            if key == "declined" { Err(Refusal::Declined { code: 3 }) } else { Ok(7) }
+        }
+        assert!(matches!(outer(&h.idem, 1, "").await, Err(Refusal::Ours(_))), "the inner key is invalid");
+        assert_eq!(outer(&h.idem, 1, "k").await.unwrap(), 7, "and that was not the outer call's result");
+        for _ in 0..2 {
+            assert!(matches!(outer(&h.idem, 2, "declined").await, Err(Refusal::Declined { code: 3 })));
+        }
+        assert!(matches!(outer(&h.idem, 2, "k").await, Err(Refusal::Declined { code: 3 })), "an own error was");
     }
 
     async fn both_together_and_detached(h) {

@@ -30,8 +30,8 @@ impl Guard {
             let reason = "`detached` needs a tokio runtime, or a spawner given to the Idem's builder";
             return Err(Error::config(operation, reason).into());
         }
-        if let Some(answer) = self.begin(&rules.replay).await? {
-            return Ok(answer);
+        if let Some(answer) = self.begin(&rules).await? {
+            return answer;
         }
         let (result, caller) = oneshot::channel();
         engine.spawn(Box::pin(async move {
@@ -66,8 +66,8 @@ where
 {
     let mut run = pin!(async {
         // The executor may have been busy for a lease or more.
-        match guard.resume(&rules.replay).await? {
-            Some(answer) => Ok(answer),
+        match guard.resume(&rules).await? {
+            Some(answer) => answer,
             None => guard.run(&rules, body.as_mut()).await,
         }
     });

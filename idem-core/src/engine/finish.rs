@@ -28,7 +28,7 @@ enum Landed {
 impl Call {
     /// Takes down how the body ended. Until the store knows, this call does.
     pub(super) fn conclude<T, E>(&mut self, outcome: &Result<T, E>, rules: &Rules<T, E>) {
-        self.ending = Some(rules.ending(outcome, self.engine.settings.codec));
+        self.ending = Some(rules.ending(outcome, self.run.was_refused(), self.engine.settings.codec));
     }
 
     /// Writes it into the record, as far as that is possible while the caller waits. If the key was lost meanwhile, this is

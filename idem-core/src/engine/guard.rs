@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::begin::{at_once, Begin};
 use super::call::Call;
-use super::replay::Replay;
 use super::rules::Rules;
 use super::wait::Patience;
 use super::Engine;
@@ -32,25 +31,25 @@ pub struct Guard {
 pub(crate) type Answer<T, E> = Result<(T, Kind), Failed<E>>;
 
 /// A call after its first, synchronous look.
-pub(crate) enum Started<T> {
+pub(crate) enum Started<T, E> {
     /// It has its answer.
-    Answered(T),
+    Answered(Result<T, E>),
     /// It goes on.
     Guarded(Guard),
 }
 
 impl Guard {
     /// Answers from memory, or prepares the call.
-    pub(crate) fn start<T>(engine: Arc<Engine>, op: Operation, replay: &Replay<T>) -> Result<Started<T>, Error> {
+    pub(crate) fn start<T, E>(engine: Arc<Engine>, op: Operation, rules: &Rules<T, E>) -> Result<Started<T, E>, Error> {
         if let Some(payload) = at_once(&engine, &op)? {
-            return Ok(Started::Answered(decode(&op, replay, &payload, Kind::Replayed)?));
+            return Ok(Started::Answered(decode(&op, rules, &payload, Kind::Replayed)?));
         }
         let (name, call) = (op.name.clone(), Call::new(Arc::clone(&engine), op));
         Ok(Started::Guarded(Self { engine, name, call: Some(Box::new(call)) }))
     }
 
     /// A call without a key.
-    pub(crate) fn unguarded<T>(engine: Arc<Engine>, name: Cow<'static, str>) -> Started<T> {
+    pub(crate) fn unguarded<T, E>(engine: Arc<Engine>, name: Cow<'static, str>) -> Started<T, E> {
         Started::Guarded(Self { engine, name, call: None })
     }
 
@@ -64,28 +63,28 @@ impl Guard {
         F: Future<Output = Result<T, E>>,
     {
         // No `match`: it would keep its answer, empty, beside the body.
-        if let Some(answer) = self.begin(&rules.replay).await? {
-            return Ok(answer);
+        if let Some(answer) = self.begin(rules).await? {
+            return answer;
         }
         self.run(rules, body).await
     }
 
     /// The first half: an answer, or `None` to run the body.
-    pub(super) async fn begin<T>(&mut self, replay: &Replay<T>) -> Result<Option<(T, Kind)>, Error> {
+    pub(super) async fn begin<T, E>(&mut self, rules: &Rules<T, E>) -> Result<Option<Answer<T, E>>, Error> {
         let Some(call) = &mut self.call else {
             return Ok(None);
         };
         let begin: Boxed<'_, _> = Box::pin(call.begin_with(Patience::new(call.op.wait)));
         match begin.await? {
             Begin::Run => Ok(None),
-            Begin::Answer(payload, kind) => Ok(Some((decode(&call.op, replay, &payload, kind)?, kind))),
+            Begin::Answer(payload, kind) => Ok(Some(answer(decode(&call.op, rules, &payload, kind)?, kind))),
         }
     }
 
     /// The first half again, if the second one comes so late that the lease is over.
-    pub(super) async fn resume<T>(&mut self, replay: &Replay<T>) -> Result<Option<(T, Kind)>, Error> {
+    pub(super) async fn resume<T, E>(&mut self, rules: &Rules<T, E>) -> Result<Option<Answer<T, E>>, Error> {
         if self.call.as_ref().is_some_and(|call| call.is_stale()) {
-            self.begin(replay).await
+            self.begin(rules).await
         } else {
             Ok(None)
         }
@@ -103,9 +102,9 @@ impl Guard {
         let outcome = call.drive(body).await;
         call.conclude(&outcome, rules);
         let record: Boxed<'_, _> = Box::pin(call.record());
-        match (record.await.map(|theirs| rules.replay.replay(&theirs)), outcome) {
-            (Some(Ok(recorded)), Ok(_)) => answer(Ok(recorded), Kind::Replayed),
-            (_, outcome) => answer(outcome, Kind::Executed),
+        match record.await.map(|theirs| rules.replay(&theirs)) {
+            Some(Ok(recorded)) => answer(recorded, Kind::Replayed),
+            _ => answer(outcome, Kind::Executed),
         }
     }
 }
@@ -121,11 +120,11 @@ fn answer<T, E>(outcome: Result<T, E>, kind: Kind) -> Answer<T, E> {
     }
 }
 
-fn decode<T>(op: &Operation, replay: &Replay<T>, payload: &Payload, kind: Kind) -> Result<T, Error> {
-    let value =
-        replay.replay(payload).map_err(|error| Error::Decode { operation: op.name.clone(), source: error.into() })?;
+fn decode<T, E>(op: &Operation, rules: &Rules<T, E>, payload: &Payload, kind: Kind) -> Result<Result<T, E>, Error> {
+    let recorded =
+        rules.replay(payload).map_err(|error| Error::Decode { operation: op.name.clone(), source: error.into() })?;
     report(Some(kind));
-    Ok(value)
+    Ok(recorded)
 }
 
 impl Drop for Guard {

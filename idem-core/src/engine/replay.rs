@@ -9,27 +9,43 @@ use serde::Serialize;
 
 use crate::codec::Codec;
 use crate::fingerprint::same_value;
-use crate::record::{Completion, Memo, Payload, PayloadError};
+use crate::record::{Completion, Memo, Payload, PayloadError, Side};
 
 /// The largest result that is recorded, in bytes as encoded: 1 MiB.
 const LARGEST: usize = 1024 * 1024;
 
 /// What the engine knows of a result's type. The bounds are checked once, where this is made.
 pub struct Replay<T> {
-    encode: fn(&T, Codec) -> Option<Payload>,
-    decode: fn(&Payload) -> Result<T, PayloadError>,
+    side: Side,
+    encode: fn(&T, Codec, Side) -> Option<Payload>,
+    decode: fn(&Payload, Side) -> Result<T, PayloadError>,
     remember: fn(&T) -> Option<Memo>,
     recall: fn(&Memo) -> Option<T>,
 }
 
 impl<T> Replay<T> {
-    /// Results that come back by decoding.
+    /// Values that come back by decoding.
     #[must_use]
-    pub fn decoding() -> Self
+    pub(crate) fn decoding() -> Self
     where
         T: Serialize + DeserializeOwned,
     {
-        Self { encode: encode_checked, decode: Payload::decode, remember: |_| None, recall: |_| None }
+        Self::of_side(Side::Ok)
+    }
+
+    /// Errors that come back by decoding.
+    pub(crate) fn decoding_errors() -> Self
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        Self::of_side(Side::Err)
+    }
+
+    fn of_side(side: Side) -> Self
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        Self { side, encode: encode_checked, decode: Payload::decode, remember: |_| None, recall: |_| None }
     }
 
     /// Results that come back as clones while this process remembers them.
@@ -47,7 +63,7 @@ impl<T> Replay<T> {
 
     /// What to record of a success. Never fails, also when the value's own code panics: then the record is without a result.
     pub(crate) fn record(&self, value: &T, codec: Codec) -> Completion {
-        let encoded = caught(|| (self.encode)(value, codec));
+        let encoded = caught(|| (self.encode)(value, codec, self.side));
         match encoded.filter(|payload| payload.as_bytes().len() <= LARGEST) {
             Some(payload) => Completion::Result(payload.with_memo(caught(|| (self.remember)(value)))),
             None => Completion::Unreplayable,
@@ -57,16 +73,16 @@ impl<T> Replay<T> {
     pub(crate) fn replay(&self, payload: &Payload) -> Result<T, PayloadError> {
         match payload.memo().and_then(|memo| caught(|| (self.recall)(memo))) {
             Some(value) => Ok(value),
-            None => catch_unwind(AssertUnwindSafe(|| (self.decode)(payload)))
+            None => catch_unwind(AssertUnwindSafe(|| (self.decode)(payload, self.side)))
                 .unwrap_or_else(|_| Err(PayloadError::Type("its `Deserialize` panicked".into()))),
         }
     }
 }
 
 /// The encoded value, if decoding it gives the same value again.
-fn encode_checked<T: Serialize + DeserializeOwned>(value: &T, codec: Codec) -> Option<Payload> {
-    let payload = Payload::encode(value, codec).ok()?;
-    let decoded = payload.decode::<T>().ok()?;
+fn encode_checked<T: Serialize + DeserializeOwned>(value: &T, codec: Codec, side: Side) -> Option<Payload> {
+    let payload = Payload::encode(value, codec, side).ok()?;
+    let decoded = payload.decode::<T>(side).ok()?;
     let same = same_value(value, &decoded);
     // It was only made to be looked at; that it cannot be dropped quietly says nothing of what was recorded.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(decoded)));

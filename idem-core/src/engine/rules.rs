@@ -5,35 +5,55 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use super::replay::Replay;
 use crate::codec::Codec;
+use crate::record::{Payload, PayloadError};
 use crate::transition::Ending;
+
+/// A yes or no of the user's.
+type Rule<T> = fn(&T) -> bool;
 
 /// How results of one function are recorded and brought back.
 pub struct Rules<T, E> {
     pub(crate) replay: Replay<T>,
     /// Which values count as success. All, if it is not said.
-    pub(crate) record_if: Option<fn(&T) -> bool>,
+    pub(crate) record_if: Option<Rule<T>>,
+    /// Which errors are recorded and replayed, and how. None, if it is not said.
+    pub(crate) record_err: Option<(Rule<E>, Replay<E>)>,
     /// Which errors leave it open whether the effect happened. None, if it is not said.
-    pub(crate) unknown_err: Option<fn(&E) -> bool>,
+    pub(crate) unknown_err: Option<Rule<E>>,
 }
 
 impl<T, E> Rules<T, E> {
     pub(crate) const fn new(replay: Replay<T>) -> Self {
-        Self { replay, record_if: None, unknown_err: None }
+        Self { replay, record_if: None, record_err: None, unknown_err: None }
     }
 
-    /// How a body ended that came to `outcome`. Code of the user's that panics here says the safer thing: that a value is a
-    /// success, and that an error leaves it open.
-    pub(super) fn ending(&self, outcome: &Result<T, E>, codec: Codec) -> Ending {
+    /// How a body ended that came to `outcome`; `ours` says that the error may be one of this library's, which is never
+    /// recorded. Code of the user's that panics here says the safer thing: that a value is a success, that an error leaves it
+    /// open, or is final.
+    pub(super) fn ending(&self, outcome: &Result<T, E>, ours: bool, codec: Codec) -> Ending {
         match outcome {
             Ok(value) if self.record_if.is_some_and(|record_if| !says(record_if, value)) => Ending::Released,
             Ok(value) => Ending::Completed(self.replay.record(value, codec)),
             Err(error) if self.unknown_err.is_some_and(|unknown_err| says(unknown_err, error)) => Ending::Abandoned,
-            Err(_) => Ending::Released,
+            Err(error) => match self.record_err {
+                Some((record_err, replay)) if !ours && says(record_err, error) => {
+                    Ending::Completed(replay.record(error, codec))
+                }
+                _ => Ending::Released,
+            },
+        }
+    }
+
+    /// A recorded result, of either side.
+    pub(super) fn replay(&self, payload: &Payload) -> Result<Result<T, E>, PayloadError> {
+        match &self.record_err {
+            Some((_, replay)) if payload.is_err() => replay.replay(payload).map(Err),
+            _ => self.replay.replay(payload).map(Ok),
         }
     }
 }
 
-fn says<T>(rule: fn(&T) -> bool, of: &T) -> bool {
+fn says<T>(rule: Rule<T>, of: &T) -> bool {
     catch_unwind(AssertUnwindSafe(|| rule(of))).unwrap_or(true)
 }
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
-use super::policy::{Plain, Policy, RecordIf, UnknownErr};
+use super::policy::{Plain, Policy, RecordErr, RecordIf, UnknownErr};
 use super::{Idem, Scoped};
-use crate::context::report;
-use crate::engine::guard::{Guard, Started};
+use crate::context::{refused, report};
+use crate::engine::guard::{Answer, Guard, Started};
 use crate::engine::replay::Replay;
 use crate::engine::rules::Rules;
 use crate::engine::Settings;
@@ -99,6 +99,11 @@ impl<P> OperationBuilder<P> {
         self.with_policy(|policy| RecordIf(policy, record_if))
     }
 
+    /// Which errors are recorded and replayed. An error that came from this library never is. Default: none.
+    pub fn record_err<E>(self, record_err: fn(&E) -> bool) -> OperationBuilder<RecordErr<P, E>> {
+        self.with_policy(|policy| RecordErr(policy, record_err))
+    }
+
     /// Which errors leave it open whether the effect happened, such as a gateway's time-out. Default: none.
     pub fn unknown_err<E>(self, unknown_err: fn(&E) -> bool) -> OperationBuilder<UnknownErr<P, E>> {
         self.with_policy(|policy| UnknownErr(policy, unknown_err))
@@ -131,22 +136,22 @@ impl<P> OperationBuilder<P> {
     {
         let (this, rules) = (self.clone(), self.policy.rules(Rules::new(Replay::decoding())));
         async move {
-            let mut guard = match this.start(&rules.replay)? {
-                Started::Answered(value) => return Ok(Outcome::new(value, Kind::Replayed)),
-                Started::Guarded(guard) => guard,
+            let mut guard = match this.start(&rules) {
+                Ok(Started::Answered(recorded)) => return answer(answered(recorded)),
+                Ok(Started::Guarded(guard)) => guard,
+                Err(error) => return answer(Err(error.into())),
             };
             let mut body = Box::pin(body);
-            let (value, kind) = guard.execute(&rules, body.as_mut()).await?;
-            Ok(Outcome::new(value, kind))
+            answer(guard.execute(&rules, body.as_mut()).await)
         }
     }
 
     /// Looks for an answer that can be had at once, and prepares the call if there is none.
-    pub(crate) fn start<T>(self, replay: &Replay<T>) -> Result<Started<T>, Error> {
+    pub(crate) fn start<T, E>(self, rules: &Rules<T, E>) -> Result<Started<T, E>, Error> {
         report(None);
         let (engine, name) = (Arc::clone(&self.idem.engine), self.name.clone());
         match self.build()? {
-            Some(op) => Guard::start(engine, op, replay),
+            Some(op) => Guard::start(engine, op, rules),
             None => Ok(Guard::unguarded(engine, name)),
         }
     }
@@ -178,6 +183,17 @@ impl<P> OperationBuilder<P> {
     }
 }
 
+fn answered<T, E>(recorded: Result<T, E>) -> Answer<T, E> {
+    recorded.map(|value| (value, Kind::Replayed)).map_err(Failed::Body)
+}
+
+fn answer<T, E>(answer: Answer<T, E>) -> Result<Outcome<T>, Failed<E>> {
+    if let Err(Failed::Idem(_)) = &answer {
+        refused();
+    }
+    answer.map(|(value, kind)| Outcome::new(value, kind))
+}
+
 /// An operation whose body runs to its end even when the caller's future is dropped; made by
 /// [`OperationBuilder::detached`].
 #[derive(Debug, Clone)]
@@ -201,12 +217,12 @@ impl<P> DetachedOperation<P> {
     {
         let (this, rules) = (self.0.clone(), self.0.policy.rules(Rules::new(Replay::decoding())));
         async move {
-            let guard = match this.start(&rules.replay)? {
-                Started::Answered(value) => return Ok(Outcome::new(value, Kind::Replayed)),
-                Started::Guarded(guard) => guard,
+            let guard = match this.start(&rules) {
+                Ok(Started::Answered(recorded)) => return answer(answered(recorded)),
+                Ok(Started::Guarded(guard)) => guard,
+                Err(error) => return answer(Err(error.into())),
             };
-            let (value, kind) = guard.detached(rules, Box::pin(Scoped::inherit(body))).await?;
-            Ok(Outcome::new(value, kind))
+            answer(guard.detached(rules, Box::pin(Scoped::inherit(body))).await)
         }
     }
 }

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+
+use crate::engine::replay::Replay;
 use crate::engine::rules::Rules;
 
 /// What an operation does with outcomes of the types `T` and `E`.
@@ -17,6 +21,9 @@ pub struct Plain;
 /// A policy with a rule for values; made by [`record_if`](crate::OperationBuilder::record_if).
 pub struct RecordIf<P, T>(pub(super) P, pub(super) fn(&T) -> bool);
 
+/// A policy with errors that are recorded; made by [`record_err`](crate::OperationBuilder::record_err).
+pub struct RecordErr<P, E>(pub(super) P, pub(super) fn(&E) -> bool);
+
 /// A policy with a rule for errors; made by [`unknown_err`](crate::OperationBuilder::unknown_err).
 pub struct UnknownErr<P, E>(pub(super) P, pub(super) fn(&E) -> bool);
 
@@ -29,6 +36,12 @@ impl<T, E> Policy<T, E> for Plain {
 impl<P: Policy<T, E>, T, E> Policy<T, E> for RecordIf<P, T> {
     fn rules(&self, rules: Rules<T, E>) -> Rules<T, E> {
         Rules { record_if: Some(self.1), ..self.0.rules(rules) }
+    }
+}
+
+impl<P: Policy<T, E>, T, E: Serialize + DeserializeOwned> Policy<T, E> for RecordErr<P, E> {
+    fn rules(&self, rules: Rules<T, E>) -> Rules<T, E> {
+        Rules { record_err: Some((self.1, Replay::decoding_errors())), ..self.0.rules(rules) }
     }
 }
 
@@ -54,4 +67,4 @@ macro_rules! plain_traits {
     )*};
 }
 
-plain_traits!(RecordIf UnknownErr);
+plain_traits!(RecordIf RecordErr UnknownErr);

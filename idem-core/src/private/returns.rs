@@ -6,9 +6,12 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
+use crate::context::refused;
+use crate::engine::guard::Answer;
 use crate::engine::replay::Replay;
 use crate::engine::rules::Rules;
 use crate::error::Error;
+use crate::outcome::Failed;
 
 /// How results of an annotated function are recorded, and how this library's errors become its own.
 pub struct Returns<T, E> {
@@ -48,6 +51,27 @@ impl<T, E> Returns<T, E> {
     #[must_use]
     pub fn record_if(self, record_if: fn(&T) -> bool) -> Self {
         Self { rules: Rules { record_if: Some(record_if), ..self.rules }, ..self }
+    }
+
+    /// Adds which errors are recorded and replayed.
+    #[must_use]
+    pub fn record_err(self, record_err: fn(&E) -> bool) -> Self
+    where
+        E: RecordedErr,
+    {
+        Self { rules: Rules { record_err: Some((record_err, E::replay())), ..self.rules }, ..self }
+    }
+
+    /// What the function returns.
+    pub(super) fn answer(&self, answer: Answer<T, E>) -> Result<T, E> {
+        match answer {
+            Ok((value, _)) => Ok(value),
+            Err(Failed::Body(error)) => Err(error),
+            Err(Failed::Idem(error)) => {
+                refused();
+                Err((self.error)(error))
+            }
+        }
     }
 
     /// Adds which errors leave it open whether the effect happened.
@@ -105,6 +129,29 @@ pub trait Recorded: Sized {
 impl<T: Serialize + DeserializeOwned> Recorded for T {
     fn replay() -> Replay<Self> {
         Replay::decoding()
+    }
+}
+
+/// Every error there is, for a `record_err` that names none.
+pub fn every<E>(_: &E) -> bool {
+    true
+}
+
+/// An error that can be recorded.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be recorded for replay",
+    label = "`record_err` needs `serde::Serialize` and `serde::de::DeserializeOwned`",
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to your error, or leave `record_err` out"
+)]
+pub trait RecordedErr: Sized {
+    #[doc(hidden)]
+    fn replay() -> Replay<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Serialize + DeserializeOwned> RecordedErr for E {
+    fn replay() -> Replay<Self> {
+        Replay::decoding_errors()
     }
 }
 

@@ -25,8 +25,14 @@ pub struct Payload {
 
 /// The version of the three-byte head.
 const VERSION: u8 = 1;
-/// The `Ok` side of a result.
-const OK: u8 = 0;
+
+/// Which side of a `Result` a payload holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Side {
+    Ok = 0,
+    Err = 1,
+}
 
 /// Why recorded bytes are not a result this build can read.
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +44,8 @@ pub enum PayloadError {
     /// Their codec is not part of this build.
     #[error("the recorded result has an unknown codec (id {0})")]
     Codec(u8),
-    /// They hold the other side of the `Result`.
-    #[error("the recorded result is an error")]
+    /// They hold the side of the `Result` that this caller does not record: an error, and it has no `record_err`.
+    #[error("the recorded result is the other side of the Result")]
     Side,
     /// They are of another type.
     #[error("the recorded result is of another type: {0}")]
@@ -59,16 +65,21 @@ impl Payload {
         &self.bytes
     }
 
-    pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, codec: Codec) -> Result<Self, CodecError> {
+    pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, codec: Codec, side: Side) -> Result<Self, CodecError> {
         let mut bytes = Vec::with_capacity(256);
-        bytes.extend_from_slice(&[VERSION, codec.id(), OK]);
+        bytes.extend_from_slice(&[VERSION, codec.id(), side as u8]);
         codec.encode(value, &mut bytes)?;
         Ok(Self::from_bytes(bytes))
     }
 
-    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, PayloadError> {
+    /// Whether this is an error.
+    pub(crate) fn is_err(&self) -> bool {
+        matches!(&*self.bytes, [VERSION, _, side, ..] if *side == Side::Err as u8)
+    }
+
+    pub(crate) fn decode<T: DeserializeOwned>(&self, side: Side) -> Result<T, PayloadError> {
         match &*self.bytes {
-            [VERSION, codec, OK, content @ ..] => match Codec::from_id(*codec) {
+            [VERSION, codec, found, content @ ..] if *found == side as u8 => match Codec::from_id(*codec) {
                 Some(codec) => codec.decode(content).map_err(PayloadError::Type),
                 None => Err(PayloadError::Codec(*codec)),
             },
@@ -107,14 +118,14 @@ mod tests {
 
     #[test]
     fn the_head_is_frozen() {
-        let payload = Payload::encode("a", Codec::Json).expect("encodes");
+        let payload = Payload::encode("a", Codec::Json, Side::Ok).expect("encodes");
         assert_eq!(payload.as_bytes(), b"\x01\x01\x00\"a\"");
-        assert_eq!(payload.decode::<String>().expect("decodes"), "a");
+        assert_eq!(payload.decode::<String>(Side::Ok).expect("decodes"), "a");
     }
 
     #[test]
     fn foreign_bytes_are_errors() {
-        let decode = |bytes: &[u8]| Payload::from_bytes(bytes).decode::<u8>();
+        let decode = |bytes: &[u8]| Payload::from_bytes(bytes).decode::<u8>(Side::Ok);
         assert_eq!(decode(b"\x01\x01\x007").expect("honest"), 7);
         assert!(matches!(decode(b""), Err(PayloadError::Version(None))));
         assert!(matches!(decode(b"\x02\x01\x007"), Err(PayloadError::Version(Some(2)))));
