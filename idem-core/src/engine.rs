@@ -25,7 +25,11 @@ use std::time::Duration;
 pub(crate) use spawn::Spawner;
 
 use crate::codec::Codec;
+use crate::error::Error;
+use crate::operation::Operation;
+use crate::record::Record;
 use crate::store::Store;
+use crate::transition::{Settle, Settled};
 use drain::Calls;
 use flight::Flights;
 
@@ -70,6 +74,18 @@ impl Engine {
     /// Accepts no new claims and waits for the calls under way; says how many there still are.
     pub(crate) async fn drain(&self, timeout: Duration) -> usize {
         self.calls.drain(timeout).await
+    }
+
+    /// The record as it is.
+    pub(crate) async fn load(&self, op: &Operation) -> Result<Option<Record>, Error> {
+        let answer = wait::answer(self.store.load(&op.key), op.store_timeout).await;
+        answer.map_err(|error| op.store(error))
+    }
+
+    /// An operator's word.
+    pub(crate) async fn settle(&self, op: &Operation, settle: &Settle) -> Result<Settled, Error> {
+        let answer = wait::answer(self.store.settle(&op.key, settle), op.store_timeout).await;
+        answer.map_err(|error| op.store(error))
     }
 
     /// Which engine this is, among all of the process.

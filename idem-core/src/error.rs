@@ -5,7 +5,7 @@ mod store;
 use std::borrow::Cow;
 use std::time::Duration;
 
-pub use store::{Applied, StoreError};
+pub use store::{Applied, StoreError, Unsupported};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 

@@ -2,6 +2,7 @@
 
 mod builder;
 mod operation;
+mod operator;
 mod policy;
 mod scope;
 

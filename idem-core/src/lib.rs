@@ -29,7 +29,7 @@ pub mod private;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use codec::Codec;
 pub use context::with_outcome;
-pub use error::{Applied, Error, InvalidKey, StoreError};
+pub use error::{Applied, Error, InvalidKey, StoreError, Unsupported};
 pub use fingerprint::{Fingerprint, Unserializable};
 pub use idem::{
     install, Builder, DetachedOperation, Idem, OperationBuilder, Plain, Policy, RecordErr, RecordIf, Scoped, UnknownErr,
@@ -40,4 +40,6 @@ pub use record::{Completed, Completion, Owner, Payload, PayloadError, Phase, Rec
 #[cfg(feature = "moka")]
 pub use store::MokaStore;
 pub use store::Store;
-pub use transition::{transition, Change, Claim, Claimed, Ending, Finish, Grant, Held, Renew, Verb};
+pub use transition::{
+    transition, Change, Claim, Claimed, Ending, Finish, Grant, Held, Renew, Settle, Settled, Settlement, Verb,
+};

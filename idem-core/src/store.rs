@@ -13,7 +13,7 @@ pub use self::moka::MokaStore;
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::record::{Completed, Owner, Record};
-use crate::transition::{Claim, Claimed, Ending, Held};
+use crate::transition::{Claim, Claimed, Ending, Held, Settle, Settled};
 
 /// A place where records live, shared by every process that uses it.
 ///
@@ -36,6 +36,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// The record as it is, for operators. A record whose retention is over is none.
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError>;
+
+    /// An operator's ending, of the record that was just loaded. *Correctness*: refused on a live lease, and when the record
+    /// is another one by now. The default says that the store cannot.
+    async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
+        let _ = (key, settle);
+        Err(StoreError::unsupported("settle"))
+    }
 
     /// The done operation, if this process has it at hand. *Speed only*: `None` is always right. The default has nothing at
     /// hand.

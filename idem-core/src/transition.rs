@@ -6,6 +6,7 @@
 mod claim;
 mod finish;
 mod renew;
+mod settle;
 
 use crate::clock::Timestamp;
 use crate::record::Record;
@@ -13,6 +14,7 @@ use crate::record::Record;
 pub use claim::{Claim, Claimed, Grant};
 pub use finish::{Ending, Finish};
 pub use renew::{Held, Renew};
+pub use settle::{Settle, Settled, Settlement};
 
 /// What a verb does to the stored record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub enum Change {
     Keep,
     /// This is the record from now on, kept until its `expires_at`.
     Write(Record),
+    /// There is no record from now on.
+    Delete,
 }
 
 /// Something a store can be asked to do to one key's record.
@@ -63,6 +67,7 @@ mod sealed {
     impl Sealed for &super::Claim {}
     impl Sealed for super::Renew {}
     impl Sealed for super::Finish {}
+    impl Sealed for super::Settle {}
 }
 
 #[cfg(test)]

@@ -12,5 +12,6 @@ mod ends;
 mod flights;
 mod lost;
 mod macros;
+mod operators;
 mod policies;
 mod support;

@@ -15,6 +15,15 @@ pub struct StoreError {
     retryable: bool,
 }
 
+/// The source of a [`StoreError`] for a verb that the store does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this store does not support `{verb}`")]
+#[non_exhaustive]
+pub struct Unsupported {
+    /// The verb.
+    pub verb: &'static str,
+}
+
 /// Whether a verb that failed may have changed the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
@@ -38,6 +47,12 @@ impl StoreError {
     /// The store refuses and will go on refusing until somebody mends it: full, read-only, wrong schema.
     pub fn refused(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { source: Arc::from(source.into()), applied: Applied::No, retryable: false }
+    }
+
+    /// The store has no such verb.
+    #[must_use]
+    pub fn unsupported(verb: &'static str) -> Self {
+        Self::refused(Unsupported { verb })
     }
 
     /// Whether the verb may have changed the record.

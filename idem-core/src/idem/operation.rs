@@ -28,8 +28,8 @@ use crate::outcome::{Failed, Kind, Outcome};
 #[must_use = "an operation does nothing until it runs a body"]
 pub struct OperationBuilder<P = Plain> {
     policy: P,
-    idem: Idem,
-    name: Cow<'static, str>,
+    pub(super) idem: Idem,
+    pub(super) name: Cow<'static, str>,
     key: Option<Result<Option<Key>, crate::error::InvalidKey>>,
     fingerprint: Option<Result<Fingerprint, Unserializable>>,
     ttl: Option<Duration>,
@@ -157,7 +157,7 @@ impl<P> OperationBuilder<P> {
     }
 
     /// The call as its options and the `Idem`'s defaults make it; `None` when there is no key.
-    fn build(self) -> Result<Option<Operation>, Error> {
+    pub(super) fn build(self) -> Result<Option<Operation>, Error> {
         let Self { policy: _, idem, name, key, fingerprint, ttl, lease, wait, at_most_once } = self;
         let config = |reason: Cow<'static, str>| Error::config(name.clone(), reason);
         let Some(key) = key else {

@@ -16,7 +16,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
 use crate::key::{Key, Prehashed};
 use crate::record::{Completed, Owner, Phase, Record};
-use crate::transition::{transition, Change, Claim, Claimed, Ending, Finish, Held, Renew, Verb};
+use crate::transition::{transition, Change, Claim, Claimed, Ending, Finish, Held, Renew, Settle, Settled, Verb};
 
 /// Records in this process's memory: for one process, for tests, and for operations that need no more.
 ///
@@ -64,17 +64,28 @@ impl MokaStore {
         let Inner { clock, open, done } = &*self.inner;
         let mut open = open.lock(key);
         let now = clock.now();
-        let (change, answer) = match open.get(key) {
-            Some(record) => transition(Some(record), verb, now),
-            None => transition(done.get(key).as_deref(), verb, now),
+        let was_done = match open.get(key) {
+            Some(_) => None,
+            None => done.get(key),
         };
+        let (change, answer) = transition(open.get(key).or(was_done.as_deref()), verb, now);
         match change {
             Change::Keep => {}
             Change::Write(record) if matches!(record.phase, Phase::Completed(_)) => {
                 done.insert(key.clone(), Arc::new(record));
                 open.remove(key);
             }
-            Change::Write(record) => open.insert(key, record, now),
+            Change::Write(record) => {
+                open.insert(key, record, now);
+                // Whoever peeks asks only for what is done.
+                if was_done.is_some() {
+                    done.invalidate(key);
+                }
+            }
+            Change::Delete => {
+                open.remove(key);
+                done.invalidate(key);
+            }
         }
         answer
     }
@@ -99,6 +110,10 @@ impl Store for MokaStore {
         let open = open.lock(key);
         let record = open.get(key).cloned().or_else(|| done.get(key).map(|record| (*record).clone()));
         Ok(record.filter(|record| !record.is_expired(clock.now())))
+    }
+
+    async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
+        Ok(self.apply(key, settle.clone()))
     }
 
     fn peek(&self, key: &Key) -> Option<Completed> {

@@ -31,8 +31,10 @@ struct Cell(Option<Record>);
 impl Cell {
     fn apply<V: Verb>(&mut self, verb: V, now: Timestamp) -> V::Answer {
         let (change, answer) = transition(self.0.as_ref(), verb, now);
-        if let Change::Write(record) = change {
-            self.0 = Some(record);
+        match change {
+            Change::Keep => {}
+            Change::Write(record) => self.0 = Some(record),
+            Change::Delete => self.0 = None,
         }
         answer
     }
@@ -175,6 +177,36 @@ fn a_withdrawn_claim_takes_with_it_what_it_brought() {
     cell.claim(claim(4).fingerprint(print(3)), START);
     cell.finish(4, Ending::Withdrawn, START);
     assert_eq!(cell.record().fingerprint, print(3), "what others brought stays");
+}
+
+#[test]
+fn settling_is_for_what_nobody_has_and_what_was_looked_at() {
+    let settle = |cell: &Cell, settlement| Settle::new(cell.record().fence, owner(9), settlement);
+    for (state, cell) in Cell::in_every_state(true) {
+        for settlement in [Settlement::Released, Settlement::Forgotten, Settlement::Completed(Completion::Unreplayable)]
+        {
+            let mut cell = cell.clone();
+            let before = cell.clone();
+            let mut stale = settle(&cell, settlement.clone());
+            stale.fence -= 1;
+            assert_eq!(cell.apply(stale, START), Settled::Changed, "{state}");
+            let answer = cell.apply(settle(&before, settlement.clone()), START);
+            if state == "running" {
+                assert_eq!(answer, Settled::running(LEASE));
+                assert_eq!(cell.0, before.0);
+                assert_eq!(cell.apply(settle(&before, settlement.clone()), START.after(LEASE)), Settled::Settled);
+            }
+            let Some(record) = cell.0.clone() else {
+                assert_eq!(settlement, Settlement::Forgotten, "{state}");
+                continue;
+            };
+            assert!(record.fence > before.record().fence, "{state}");
+            assert_eq!(cell.finish(1, completed(), START), Held::Lost, "{state}: the owner before is a former one");
+            assert_eq!(cell.apply(settle(&before, settlement), START), Settled::Settled, "{state}: sent again");
+            assert_eq!(cell.0, Some(record), "{state}");
+        }
+    }
+    assert_eq!(Cell::default().apply(Settle::new(1, owner(9), Settlement::Released), START), Settled::Changed);
 }
 
 #[test]

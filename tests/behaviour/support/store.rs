@@ -5,7 +5,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use idem::{Claim, Claimed, Completed, Completion, Ending, Held, Key, MokaStore, Owner, Record, Store, StoreError};
+use idem::{
+    Claim, Claimed, Completed, Completion, Ending, Held, Key, MokaStore, Owner, Record, Settle, Settled, Store,
+    StoreError,
+};
 use tokio::sync::Semaphore;
 
 use super::TestClock;
@@ -145,6 +148,10 @@ impl Store for TestStore {
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         self.inner.load(key).await
+    }
+
+    async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
+        self.inner.settle(key, settle).await
     }
 
     fn peek(&self, key: &Key) -> Option<Completed> {

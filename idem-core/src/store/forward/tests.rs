@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::record::Completion;
+use crate::transition::Settlement;
 
 /// Notes which verbs it was asked, and answers each with something that no default says.
 #[derive(Debug, Default)]
@@ -38,6 +39,11 @@ impl Store for Spy {
         Err(StoreError::refused("spying"))
     }
 
+    async fn settle(&self, _: &Key, _: &Settle) -> Result<Settled, StoreError> {
+        self.note("settle");
+        Ok(Settled::Changed)
+    }
+
     fn peek(&self, _: &Key) -> Option<Completed> {
         self.note("peek");
         Some(Completed::new(None, Completion::Unreplayable))
@@ -68,6 +74,8 @@ fn ask_everything(store: &impl Store) {
     assert_eq!(at_once(store.renew(&key, owner)).expect("an answer"), Held::Held);
     assert_eq!(at_once(store.finish(&key, owner, Ending::Released)).expect("an answer"), Held::Held);
     assert!(at_once(store.load(&key)).is_err());
+    let settle = Settle::new(1, owner, Settlement::Released);
+    assert_eq!(at_once(store.settle(&key, &settle)).expect("an answer"), Settled::Changed);
     assert!(store.peek(&key).is_some());
     at_once(store.changed(&key));
 }
@@ -77,7 +85,7 @@ fn every_verb_reaches_the_store_behind() {
     let spy = Arc::new(Spy::default());
     ask_everything(&*spy);
     let asked = std::mem::take(&mut *spy.0.lock().expect("not poisoned"));
-    assert_eq!(asked, ["claim", "renew", "finish", "load", "peek", "changed"]);
+    assert_eq!(asked, ["claim", "renew", "finish", "load", "settle", "peek", "changed"]);
     let behind: [fn(Arc<Spy>); 3] = [
         |spy| ask_everything(&spy),
         |spy| ask_everything(&(Box::new(spy) as Box<dyn Store>)),

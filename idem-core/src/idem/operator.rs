@@ -1,0 +1,81 @@
+//! What operators do with a call's record: look at it, and settle what nobody else can.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+
+use super::OperationBuilder;
+use crate::engine::replay::Replay;
+use crate::error::Error;
+use crate::operation::Operation;
+use crate::record::{Completion, Owner, Record};
+use crate::transition::{Settle, Settled, Settlement};
+
+/// How often a record that changes under the operator's eyes is looked at again.
+const LOOKS: usize = 3;
+
+impl<P: Clone> OperationBuilder<P> {
+    /// The key's record; `None` when there is none, or its retention is over.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::InvalidKey`] and [`Error::Config`], as [`run`](Self::run).
+    pub async fn inspect(&self) -> Result<Option<Record>, Error> {
+        let op = self.keyed()?;
+        self.idem.engine.load(&op).await
+    }
+
+    /// Says that the call is done and this is its result: callers get it from now on, whatever was recorded before. Mends
+    /// a record that this build cannot read, and an outcome that was unknown. Returns whether there was a record.
+    ///
+    /// # Errors
+    /// [`Error::InProgress`] while somebody has the key. [`Error::Config`] when the result cannot be recorded.
+    pub async fn resolve<T: Serialize + DeserializeOwned>(&self, result: &T) -> Result<bool, Error> {
+        let op = self.keyed()?;
+        match Replay::decoding().record(result, self.idem.engine.settings.codec) {
+            completion @ Completion::Result(_) => self.settle(&op, Settlement::Completed(completion)).await,
+            Completion::Unreplayable => Err(Error::config(
+                op.name,
+                "the result cannot be recorded: it does not come back as it was, or is too large",
+            )),
+        }
+    }
+
+    /// Says that the call had no effect: the next one runs. Returns whether there was a record.
+    ///
+    /// # Errors
+    /// [`Error::InProgress`] while somebody has the key.
+    pub async fn retry(&self) -> Result<bool, Error> {
+        self.settle(&self.keyed()?, Settlement::Released).await
+    }
+
+    /// Deletes the record, its attempts and its fingerprint. Returns whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::InProgress`] while somebody has the key.
+    pub async fn forget(&self) -> Result<bool, Error> {
+        self.settle(&self.keyed()?, Settlement::Forgotten).await
+    }
+
+    async fn settle(&self, op: &Operation, settlement: Settlement) -> Result<bool, Error> {
+        let engine = &self.idem.engine;
+        let owner = Owner::random();
+        for _ in 0..LOOKS {
+            let Some(record) = engine.load(op).await? else {
+                return Ok(false);
+            };
+            let settle = Settle::new(record.fence, owner, settlement.clone());
+            match engine.settle(op, &settle).await? {
+                Settled::Settled => return Ok(true),
+                Settled::Running { lease_left } => return Err(op.in_progress(Duration::ZERO, lease_left)),
+                Settled::Changed => {}
+            }
+        }
+        Err(op.in_progress(Duration::ZERO, op.lease))
+    }
+
+    fn keyed(&self) -> Result<Operation, Error> {
+        let name = self.name.clone();
+        self.clone().build()?.ok_or_else(|| Error::config(name, "an operation without a key has no record"))
+    }
+}

@@ -1,0 +1,95 @@
+//! An operator's word on what became of a call.
+
+use std::time::Duration;
+
+use super::{Change, Found, Verb};
+use crate::clock::Timestamp;
+use crate::record::{Completion, Owner, Phase, Record};
+
+/// What an operator knows of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Settlement {
+    /// It is done, and this is its result.
+    Completed(Completion),
+    /// It had no effect: it may run again.
+    Released,
+    /// Nothing is to be known of it.
+    Forgotten,
+}
+
+/// A request to put an operator's word into a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settle {
+    /// The fence of the record that the operator looked at.
+    pub fence: u64,
+    /// Who owns the record from now on. The owner before is a former one.
+    pub owner: Owner,
+    /// What the operator knows.
+    pub settlement: Settlement,
+}
+
+/// What a store answers to a [`Settle`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Settled {
+    /// It is so.
+    Settled,
+    /// Somebody has the key. Nothing was changed.
+    #[non_exhaustive]
+    Running {
+        /// What is left of the owner's lease.
+        lease_left: Duration,
+    },
+    /// The record is not the one that was looked at. Nothing was changed.
+    Changed,
+}
+
+impl Settle {
+    /// Settles the record with this fence.
+    #[must_use]
+    pub const fn new(fence: u64, owner: Owner, settlement: Settlement) -> Self {
+        Self { fence, owner, settlement }
+    }
+}
+
+impl Settled {
+    /// Somebody has the key.
+    #[must_use]
+    pub const fn running(lease_left: Duration) -> Self {
+        Self::Running { lease_left }
+    }
+}
+
+impl Verb for Settle {
+    type Answer = Settled;
+
+    fn apply(self, found: Found<'_>, now: Timestamp) -> (Change, Settled) {
+        let record = match found.record {
+            // Sent again.
+            Some(record) if record.owner == self.owner => return (Change::Keep, Settled::Settled),
+            Some(record) if record.fence == self.fence => record,
+            _ => return (Change::Keep, Settled::Changed),
+        };
+        if let Phase::Running { lease_until, .. } = record.phase {
+            if lease_until > now {
+                return (Change::Keep, Settled::running(lease_until.since(now)));
+            }
+        }
+        let phase = match self.settlement {
+            Settlement::Completed(completion) => Phase::Completed(completion),
+            Settlement::Released => Phase::Released,
+            Settlement::Forgotten => return (Change::Delete, Settled::Settled),
+        };
+        let settled = Record {
+            phase,
+            owner: self.owner,
+            fence: found.next_fence(now),
+            expires_at: now.after(record.ttl),
+            after_unknown: false,
+            ..record.clone()
+        };
+        (Change::Write(settled), Settled::Settled)
+    }
+}
