@@ -1,10 +1,16 @@
 //! What a body's own code can know of the run it is part of, on any executor: it is set whenever the body is polled.
 
+mod current;
+
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::{pin, Pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+pub use current::{current, Current};
 
 use crate::key::Key;
 use crate::outcome::Kind;
@@ -20,6 +26,16 @@ pub(crate) struct Run {
     over: AtomicBool,
     /// A guarded call in its body was refused by this library.
     refused: AtomicBool,
+    granted: Mutex<Granted>,
+    is_lost: AtomicBool,
+    lost: Notify,
+}
+
+/// What the store said when it granted the key.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Granted {
+    pub(crate) attempt: u32,
+    pub(crate) fence: u64,
 }
 
 /// Where `with_outcome` wants the kind to be left.
@@ -44,6 +60,9 @@ impl Run {
             outer: CONTEXT.with_borrow(|context| context.run.clone()),
             over: AtomicBool::new(false),
             refused: AtomicBool::new(false),
+            granted: Mutex::default(),
+            is_lost: AtomicBool::new(false),
+            lost: Notify::new(),
         })
     }
 
@@ -63,6 +82,25 @@ impl Run {
     /// Whether a guarded call in its body was refused: the body's error may be that refusal.
     pub(crate) fn was_refused(&self) -> bool {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// The key was granted.
+    pub(crate) fn grant(&self, granted: Granted) {
+        *self.granted.lock().unwrap_or_else(PoisonError::into_inner) = granted;
+    }
+
+    fn granted(&self) -> Granted {
+        *self.granted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lease is gone.
+    pub(crate) fn lose(&self) {
+        self.is_lost.store(true, Ordering::SeqCst);
+        self.lost.notify_waiters();
+    }
+
+    fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::SeqCst)
     }
 
     /// Polls a body as part of this run.

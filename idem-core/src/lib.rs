@@ -28,7 +28,7 @@ pub mod private;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use codec::Codec;
-pub use context::with_outcome;
+pub use context::{current, with_outcome, Current};
 pub use error::{Applied, Error, InvalidKey, StoreError, Unsupported};
 pub use fingerprint::{Fingerprint, Unserializable};
 pub use idem::{

@@ -7,6 +7,7 @@
 
 mod answers;
 mod at_most_once;
+mod current;
 mod detached;
 mod ends;
 mod flights;

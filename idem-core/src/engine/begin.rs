@@ -8,7 +8,7 @@ use super::lease::{Lease, Renewal};
 use super::wait::{self, Backoff, Patience, LONGEST, SHORTEST};
 use super::Engine;
 use crate::clock::{later, sleep_until, Instant};
-use crate::context::Run;
+use crate::context::{Granted, Run};
 use crate::error::{Applied, Error, StoreError};
 use crate::operation::Operation;
 use crate::outcome::Kind;
@@ -105,6 +105,7 @@ impl Call {
                 Claimed::Granted(_) if later(sent, self.op.lease) <= Instant::now() => {}
                 Claimed::Granted(grant) => {
                     self.stage = Stage::Granted(Lease { owner, sent });
+                    self.run.grant(Granted { attempt: grant.attempt, fence: grant.fence });
                     slot.running(Running::ours(sent, later(sent, self.op.lease), grant.fingerprint));
                     return Ok(Begin::Run);
                 }

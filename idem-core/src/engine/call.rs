@@ -72,11 +72,11 @@ impl Call {
 
     /// The lease's renewal, beside whatever the borrowed parts are used for.
     pub(super) fn renewing(&mut self) -> (&mut Renewal, impl Fn() -> Option<Task> + '_) {
-        let Self { engine, op, slot, stage, renewal, .. } = self;
+        let Self { engine, op, run, slot, stage, renewal, .. } = self;
         let make = || match (&*stage, &*slot) {
             (Stage::Granted(lease) | Stage::Running(lease), Some(slot)) => {
-                let (engine, op, slot) = (Arc::clone(engine), op.clone(), Arc::clone(slot));
-                Some(Box::pin(lease::renew(engine, op, *lease, slot)) as Task)
+                let (engine, op, run, slot) = (Arc::clone(engine), op.clone(), Arc::clone(run), Arc::clone(slot));
+                Some(Box::pin(lease::renew(engine, op, run, *lease, slot)) as Task)
             }
             _ => None,
         };

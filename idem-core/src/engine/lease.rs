@@ -11,6 +11,7 @@ use super::spawn::Task;
 use super::wait::{self, Backoff};
 use super::Engine;
 use crate::clock::{later, sleep_until, Instant};
+use crate::context::Run;
 use crate::operation::Operation;
 use crate::record::Owner;
 use crate::transition::Held;
@@ -78,9 +79,10 @@ impl fmt::Debug for Renewal {
 ///
 /// Every third of the lease it asks; an error is tried again with growing pauses. It returns when somebody else has the
 /// key, for then there is nothing left to renew.
-pub(super) async fn renew(engine: Arc<Engine>, op: Operation, lease: Lease, slot: Arc<Slot>) {
+pub(super) async fn renew(engine: Arc<Engine>, op: Operation, run: Arc<Run>, lease: Lease, slot: Arc<Slot>) {
     let third = op.lease / 3;
     let mut next = later(lease.sent, third);
+    let mut until = later(lease.sent, op.lease);
     let mut backoff = Backoff::waiting();
     loop {
         sleep_until(next).await;
@@ -89,12 +91,20 @@ pub(super) async fn renew(engine: Arc<Engine>, op: Operation, lease: Lease, slot
         let answer = tokio::task::unconstrained(engine.store.renew(&op.key, lease.owner));
         match wait::answer(answer, op.store_timeout).await {
             Ok(Held::Held) => {
-                slot.renewed(later(sent, op.lease));
+                until = later(sent, op.lease);
+                slot.renewed(until);
                 next = later(sent, third);
                 backoff = Backoff::waiting();
             }
-            Ok(Held::Lost) => return,
-            Err(_) => next = later(Instant::now(), backoff.next()),
+            Ok(Held::Lost) => return run.lose(),
+            Err(_) => {
+                let now = Instant::now();
+                if until <= now {
+                    // As far as this process knows. The store may still have it so, and may be told again.
+                    run.lose();
+                }
+                next = later(now, backoff.next());
+            }
         }
     }
 }

@@ -1,0 +1,74 @@
+//! What a body may know of its own call.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::{Run, CONTEXT};
+use crate::key::Key;
+
+/// The guarded call whose body is running; see [`current`].
+#[derive(Debug, Clone)]
+pub struct Current(Arc<Run>);
+
+/// The guarded call whose body this code is part of. `None` outside of one, and in tasks that a body spawns.
+#[must_use]
+pub fn current() -> Option<Current> {
+    CONTEXT.with_borrow(|context| context.run.clone()).map(Current)
+}
+
+impl Current {
+    /// The name of the call's record.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.0.key
+    }
+
+    /// Which attempt this is, counted from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.0.granted().attempt
+    }
+
+    /// The fencing token: it rises with every owner of the key. For systems outside that refuse a smaller one than they have
+    /// seen.
+    #[must_use]
+    pub fn fencing_token(&self) -> u64 {
+        self.0.granted().fence
+    }
+
+    /// A key to hand to a system downstream: 32 hexadecimal digits, the same in every attempt at this call, in every process,
+    /// and another one for every call and every `label`.
+    #[must_use]
+    pub fn derived_key(&self, label: &str) -> String {
+        let key = self.0.key.as_bytes();
+        let digest = Sha256::new()
+            .chain_update(b"idem derived key 1")
+            .chain_update((key.len() as u64).to_be_bytes())
+            .chain_update(key)
+            .chain_update(label)
+            .finalize();
+        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Completes when the lease is gone: somebody else has the key, or the store could not be told in time that this call is
+    /// alive. The body goes on all the same; one that has not had its effect yet does well to stop.
+    ///
+    /// # Cancellation
+    /// Dropping it has no effect.
+    pub fn lost(&self) -> impl Future<Output = ()> + Send + 'static {
+        let run = Arc::clone(&self.0);
+        async move {
+            loop {
+                let mut news = pin!(run.lost.notified());
+                news.as_mut().enable();
+                if run.is_lost() {
+                    return;
+                }
+                news.await;
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `idem::current()`: what a body may know of its own call.
+
+use idem::{current, Idem, Kind};
+
+use crate::support::*;
+
+/// Runs a body that tells what it knows.
+async fn told(h: &Harness, idem: &Idem, key: &'static str, fails: bool) -> (u32, u64, String) {
+    let told = std::sync::Mutex::new(None);
+    let _ = idem
+        .operation(NAME)
+        .key(key)
+        .run(async {
+            h.count_run();
+            let current = current().expect("inside a body");
+            tokio::task::yield_now().await;
+            *told.lock().unwrap() = Some((current.attempt(), current.fencing_token(), current.derived_key("charge")));
+            if fails {
+                Err(Declined)
+            } else {
+                Ok(1)
+            }
+        })
+        .await;
+    told.into_inner().unwrap().expect("the body ran")
+}
+
+rows! {
+    async fn attempt_and_fencing_token_are_the_records(h) {
+        let first = told(&h, &h.idem, "k", true).await;
+        assert_eq!((first.0, first.1), (1, h.record().await.unwrap().fence));
+        let second = told(&h, &h.elsewhere().idem, "k", false).await;
+        assert_eq!((second.0, second.1), (2, h.record().await.unwrap().fence));
+        assert!(second.1 > first.1);
+        assert_eq!(second.2, first.2, "the derived key is the same in every attempt");
+    }
+
+    async fn derived_keys_differ_by_call_and_label(h) {
+        let one = told(&h, &h.idem, "k", false).await.2;
+        let other = told(&h, &h.idem, "l", false).await.2;
+        let elsewhere = told(&h, &Idem::builder(h.store.clone()).namespace("ns").build().unwrap(), "k", false).await.2;
+        let label = h.idem.operation("test.other").key("k");
+        let label = label.run(async { Ok::<_, Declined>(current().unwrap().derived_key("refund")) }).await.unwrap().into_inner();
+        for (i, a) in [&one, &other, &elsewhere, &label].iter().enumerate() {
+            assert_eq!(a.len(), 32);
+            assert!([&one, &other, &elsewhere, &label].iter().skip(i + 1).all(|b| a != b));
+        }
+        assert_eq!(one, "7a62e6103c00c44c9ffde31239b2db45", "frozen: systems downstream remember it");
+    }
+
+    async fn none_outside_and_in_spawned_tasks(h) {
+        assert!(current().is_none());
+        let seen = h.op().run(async {
+            let spawned = tokio::spawn(async { current().is_none() }).await.unwrap();
+            Ok::<_, Declined>(spawned && current().is_some_and(|current| *current.key() == key()))
+        });
+        assert!(seen.await.unwrap().into_inner());
+        let detached = h.idem.operation(NAME).key("detached").detached().run(async { Ok::<_, Declined>(current().is_some()) });
+        assert!(detached.await.unwrap().into_inner());
+        assert!(current().is_none());
+    }
+
+    async fn lost_completes_when_somebody_took_over(h) {
+        let op = h.op();
+        let mine = { let h = h.clone(); async move {
+            op.run(async {
+                current().unwrap().lost().await;
+                h.count_run();
+                Ok::<_, Declined>("mine".to_owned())
+            }).await
+        } };
+        let mine = started(mine).await;
+        tokio::time::sleep(60 * SECOND).await;
+        assert_eq!(h.ran(), 0, "not while the lease is renewed");
+        h.clock.step(LEASE);
+        h.ok(&h.elsewhere().op(), "theirs").await.unwrap();
+        assert_eq!(value(mine.await.unwrap()), ("theirs".into(), Kind::Replayed));
+        assert_eq!(h.ran(), 2);
+    }
+
+    async fn lost_completes_when_the_store_is_gone_for_a_lease(h) {
+        h.store.trouble(Verb::Renew, Trouble::Lost(10_000));
+        let before = tokio::time::Instant::now();
+        let mine = h.op().run(async {
+            current().unwrap().lost().await;
+            Ok::<_, Declined>("mine".to_owned())
+        });
+        assert_eq!(value(mine.await).0, "mine");
+        assert!(before.elapsed() >= LEASE && before.elapsed() < LEASE + SECOND, "{:?}", before.elapsed());
+    }
+}
