@@ -2,6 +2,7 @@
 
 mod hashed;
 mod part;
+mod sharded;
 mod writer;
 
 use std::collections::hash_map::RandomState;
@@ -11,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 pub use hashed::{hash, Hashed};
 pub use part::{IntoKey, KeyPart};
+pub(crate) use sharded::Sharded;
 pub use writer::KeyWriter;
 
 use crate::error::InvalidKey;
@@ -22,6 +24,7 @@ use crate::error::InvalidKey;
 /// `Debug` shows the operation and never the key's text.
 #[derive(Clone)]
 pub struct Key {
+    /// Seeded in each process, so no client can aim for collisions.
     hash: u64,
     bytes: Arc<[u8]>,
     operation: (usize, usize),
@@ -60,11 +63,6 @@ impl Key {
     pub fn operation(&self) -> &str {
         let (start, end) = self.operation;
         self.bytes.get(start..end).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
-    }
-
-    /// The key's hash in this process; seeded, so no client can aim for collisions.
-    pub(crate) const fn hash_in_process(&self) -> u64 {
-        self.hash
     }
 }
 

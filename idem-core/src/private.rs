@@ -18,6 +18,7 @@ use crate::engine::guard::Started;
 use crate::error::Error;
 use crate::idem::{ambient, Scoped};
 use crate::key::{KeyPart, KeyWriter};
+use crate::outcome::Kind;
 
 /// A guarded call begins: whatever `with_outcome` knows is of an earlier one.
 pub fn called() {
@@ -34,8 +35,8 @@ pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<OperationBu
 pub fn start<T, E>(operation: Result<OperationBuilder, Error>, returns: &Returns<T, E>) -> Result<Guard, Result<T, E>> {
     match operation.and_then(|operation| operation.start(&returns.rules)) {
         Ok(Started::Guarded(guard)) => Ok(guard),
-        Ok(Started::Answered(recorded)) => Err(recorded),
-        Err(error) => Err(returns.answer(Err(error.into()))),
+        Ok(Started::Answered(recorded)) => Err(returns.answer(Ok((recorded, Kind::Replayed)))),
+        Err(error) => Err(returns.answer(Err(error))),
     }
 }
 

@@ -281,6 +281,10 @@ rows! {
         let unserializable = std::collections::HashMap::from([((), Unserializable)]);
         assert!(matches!(refusal(h.ok(&h.op().fingerprint(&unserializable), "a").await), Error::Config { .. }));
         assert_eq!((h.ran(), h.store.count(Verb::Claim)), (0, 0));
+        let shortest = h.op().ttl(Duration::from_millis(1)).lease(Duration::from_millis(10));
+        for kind in [Kind::Executed, Kind::Replayed] {
+            assert_eq!(value(h.ok(&shortest, "a").await).1, kind, "the shortest that can be");
+        }
     }
 
     async fn huge_ttl_lease_and_wait_saturate(h) {

@@ -148,6 +148,33 @@ rows! {
         running.await.unwrap().unwrap_err();
     }
 
+    async fn err_recorded_and_met_by_a_late_detached_body__replayed(h) {
+        let tasks = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let queue = std::sync::Arc::clone(&tasks);
+        let busy = Idem::builder(h.store.clone()).spawner(move |task| queue.lock().unwrap().push(task)).build().unwrap();
+        let late = busy.operation(NAME).key("k").record_err(Refusal::is_final).detached();
+        let late = started(idem::with_outcome(late.run(async { Ok::<u8, Refusal>(1) }))).await;
+        tokio::time::sleep(2 * LEASE).await;
+        let theirs = h.op().record_err(Refusal::is_final);
+        theirs.run(async { Err::<u8, _>(Refusal::Declined { code: 9 }) }).await.unwrap_err();
+        let task = tasks.lock().unwrap().pop().unwrap();
+        task.await;
+        let (answer, kind) = late.await.unwrap();
+        assert!(matches!(answer, Err(Failed::Body(Refusal::Declined { code: 9 }))));
+        assert_eq!(kind, Some(Kind::Replayed), "it did not run");
+    }
+
+    async fn a_failure_says_where_it_came_from(h) {
+        let fails = || async { Err::<u8, _>(Declined) };
+        let unguarded = h.idem.operation(NAME).key(None::<u8>).detached();
+        let kinds = [
+            idem::with_outcome(h.op().run(fails())).await.1,
+            idem::with_outcome(h.op().detached().run(fails())).await.1,
+            idem::with_outcome(unguarded.run(fails())).await.1,
+        ];
+        assert_eq!(kinds, [Some(Kind::Executed), Some(Kind::Executed), Some(Kind::Unguarded)]);
+    }
+
     async fn err_that_cannot_be_encoded__unreplayable_and_the_error(h) {
         let op = h.op().record_err(Refusal::is_final);
         let run = || op.run(async { h.count_run(); Err::<u8, _>(Refusal::Odds(f64::NAN)) });

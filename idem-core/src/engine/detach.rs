@@ -11,9 +11,7 @@ use tokio::sync::oneshot;
 
 use super::guard::{Answer, Guard};
 use super::rules::Rules;
-use crate::context::report;
 use crate::error::Error;
-use crate::outcome::{Failed, Kind};
 
 impl Guard {
     /// The call, with body and record in a task of their own. The claim is the caller's: until it is granted there is
@@ -25,13 +23,12 @@ impl Guard {
         E: Send + 'static,
     {
         let (engine, operation) = (Arc::clone(&self.engine), self.name.clone());
-        let body_ran = if self.is_guarded() { Kind::Executed } else { Kind::Unguarded };
         if !engine.can_spawn() {
             let reason = "`detached` needs a tokio runtime, or a spawner given to the Idem's builder";
-            return Err(Error::config(operation, reason).into());
+            return Err(Error::config(operation, reason));
         }
         if let Some(answer) = self.begin(&rules).await? {
-            return answer;
+            return Ok(answer);
         }
         let (result, caller) = oneshot::channel();
         engine.spawn(Box::pin(async move {
@@ -40,17 +37,10 @@ impl Guard {
             let _ = result.send(ended);
         }));
         match caller.await {
-            Ok(Ok(answer)) => {
-                report(match &answer {
-                    Ok((_, kind)) => Some(*kind),
-                    Err(Failed::Body(_)) => Some(body_ran),
-                    Err(Failed::Idem(_)) => None,
-                });
-                answer
-            }
+            Ok(Ok(answer)) => answer,
             Ok(Err(panic)) => resume_unwind(panic),
             // The executor dropped the task: it is shutting down.
-            Err(_) => Err(Error::ShuttingDown { operation }.into()),
+            Err(_) => Err(Error::ShuttingDown { operation }),
         }
     }
 }
@@ -67,8 +57,8 @@ where
     let mut run = pin!(async {
         // The executor may have been busy for a lease or more.
         match guard.resume(&rules).await? {
-            Some(answer) => answer,
-            None => guard.run(&rules, body.as_mut()).await,
+            Some(answer) => Ok(answer),
+            None => Ok(guard.run(&rules, body.as_mut()).await),
         }
     });
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -11,19 +11,14 @@ use super::wait::{self, Patience};
 use crate::clock::Instant;
 use crate::error::{Error, StoreError};
 use crate::fingerprint::Fingerprint;
-use crate::key::{Key, Prehashed};
+use crate::key::{Key, Prehashed, Sharded};
 use crate::operation::Operation;
 use crate::outcome::Kind;
 use crate::record::{Completed, Completion};
 
-/// How many locks the slots have; a power of two.
-const SHARDS: usize = 64;
-
-type Shard = HashMap<Key, Arc<Flight>, Prehashed>;
-
 /// All slots of an engine. A clone is the same.
-#[derive(Clone)]
-pub(super) struct Flights(Arc<[Mutex<Shard>; SHARDS]>);
+#[derive(Clone, Default)]
+pub(super) struct Flights(Arc<Sharded<HashMap<Key, Arc<Flight>, Prehashed>>>);
 
 /// A slot, as those who wait for its leader see it.
 pub(super) struct Flight {
@@ -83,16 +78,10 @@ pub(super) struct Slot {
     flight: Arc<Flight>,
 }
 
-impl Default for Flights {
-    fn default() -> Self {
-        Self(Arc::new(std::array::from_fn(|_| Mutex::default())))
-    }
-}
-
 impl Flights {
     /// Joins the key's slot: as its leader if there is none, or none that was heard of in time.
     pub(super) fn join(&self, key: &Key, claim_until: impl FnOnce(Instant) -> Instant) -> Place {
-        let mut shard = self.shard(key);
+        let mut shard = self.0.lock(key);
         let now = Instant::now();
         if let Some(flight) = shard.get(key) {
             if !flight.is_overdue(now) {
@@ -103,13 +92,6 @@ impl Flights {
         let flight = Arc::new(Flight { state: watch::Sender::new(state) });
         shard.insert(key.clone(), Arc::clone(&flight));
         Place::Leader(Slot { flights: self.clone(), key: key.clone(), flight })
-    }
-
-    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
-        let [first, ..] = &*self.0;
-        // The map inside uses the low bits.
-        let shard = self.0.get((key.hash_in_process() >> 48) as usize % SHARDS).unwrap_or(first);
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -137,7 +119,7 @@ impl Flight {
                 State::Running(running) if patience.is_over() => return Err(running.in_progress(op)),
                 State::Running(running) => running.heard_until.min(patience.until()),
             };
-            // A leader that is gone without a word has dropped its slot, so the sender of the news is ours alone.
+            // This flight holds the sender itself, so waiting ends with news or at the deadline, never because it is gone.
             if wait::until(news.changed(), || deadline).await.is_none() && self.is_overdue(Instant::now()) {
                 return Ok(Followed::Gone);
             }
@@ -209,7 +191,7 @@ impl Slot {
     }
 
     fn end(&self, end: End) {
-        let mut shard = self.flights.shard(&self.key);
+        let mut shard = self.flights.0.lock(&self.key);
         // Another call may have taken the slot from a leader that was not heard of.
         if shard.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
             shard.remove(&self.key);

@@ -10,10 +10,10 @@ use super::call::Call;
 use super::rules::Rules;
 use super::wait::Patience;
 use super::Engine;
-use crate::context::report;
+use crate::context::{refused, report};
 use crate::error::Error;
 use crate::operation::Operation;
-use crate::outcome::{Failed, Kind};
+use crate::outcome::Kind;
 use crate::record::Payload;
 
 /// A call that was not answered at once, or one without a key, which nothing guards.
@@ -27,8 +27,21 @@ pub struct Guard {
     call: Option<Box<Call>>,
 }
 
-/// What a guarded call came to.
-pub(crate) type Answer<T, E> = Result<(T, Kind), Failed<E>>;
+/// What a guarded call came to: an outcome and where it came from, or a refusal.
+pub(crate) type Answer<T, E> = Result<Answered<T, E>, Error>;
+
+/// An outcome and where it came from.
+pub(super) type Answered<T, E> = (Result<T, E>, Kind);
+
+/// Says how a call was answered, to the `with_outcome` and the body around it. Every answer passes here, once, where its
+/// caller is polled.
+pub(crate) fn told<T, E>(answer: Answer<T, E>) -> Answer<T, E> {
+    match &answer {
+        Ok((_, kind)) => report(Some(*kind)),
+        Err(_) => refused(),
+    }
+    answer
+}
 
 /// A call after its first, synchronous look.
 pub(crate) enum Started<T, E> {
@@ -42,7 +55,7 @@ impl Guard {
     /// Answers from memory, or prepares the call.
     pub(crate) fn start<T, E>(engine: Arc<Engine>, op: Operation, rules: &Rules<T, E>) -> Result<Started<T, E>, Error> {
         if let Some(payload) = at_once(&engine, &op)? {
-            return Ok(Started::Answered(decode(&op, rules, &payload, Kind::Replayed)?));
+            return Ok(Started::Answered(decode(&op, rules, &payload)?));
         }
         let (name, call) = (op.name.clone(), Call::new(Arc::clone(&engine), op));
         Ok(Started::Guarded(Self { engine, name, call: Some(Box::new(call)) }))
@@ -53,10 +66,6 @@ impl Guard {
         Started::Guarded(Self { engine, name, call: None })
     }
 
-    pub(super) const fn is_guarded(&self) -> bool {
-        self.call.is_some()
-    }
-
     /// The call, from its claim to its record.
     pub(crate) async fn execute<F, T, E>(&mut self, rules: &Rules<T, E>, body: Pin<&mut F>) -> Answer<T, E>
     where
@@ -64,25 +73,25 @@ impl Guard {
     {
         // No `match`: it would keep its answer, empty, beside the body.
         if let Some(answer) = self.begin(rules).await? {
-            return answer;
+            return Ok(answer);
         }
-        self.run(rules, body).await
+        Ok(self.run(rules, body).await)
     }
 
     /// The first half: an answer, or `None` to run the body.
-    pub(super) async fn begin<T, E>(&mut self, rules: &Rules<T, E>) -> Result<Option<Answer<T, E>>, Error> {
+    pub(super) async fn begin<T, E>(&mut self, rules: &Rules<T, E>) -> Result<Option<Answered<T, E>>, Error> {
         let Some(call) = &mut self.call else {
             return Ok(None);
         };
         let begin: Boxed<'_, _> = Box::pin(call.begin_with(Patience::new(call.op.wait)));
         match begin.await? {
             Begin::Run => Ok(None),
-            Begin::Answer(payload, kind) => Ok(Some(answer(decode(&call.op, rules, &payload, kind)?, kind))),
+            Begin::Answer(payload, kind) => Ok(Some((decode(&call.op, rules, &payload)?, kind))),
         }
     }
 
     /// The first half again, if the second one comes so late that the lease is over.
-    pub(super) async fn resume<T, E>(&mut self, rules: &Rules<T, E>) -> Result<Option<Answer<T, E>>, Error> {
+    pub(super) async fn resume<T, E>(&mut self, rules: &Rules<T, E>) -> Result<Option<Answered<T, E>>, Error> {
         if self.call.as_ref().is_some_and(|call| call.is_stale()) {
             self.begin(rules).await
         } else {
@@ -91,20 +100,19 @@ impl Guard {
     }
 
     /// The second half: the body and its record.
-    pub(super) async fn run<F, T, E>(&mut self, rules: &Rules<T, E>, body: Pin<&mut F>) -> Answer<T, E>
+    pub(super) async fn run<F, T, E>(&mut self, rules: &Rules<T, E>, body: Pin<&mut F>) -> Answered<T, E>
     where
         F: Future<Output = Result<T, E>>,
     {
         let Some(call) = &mut self.call else {
-            let outcome = body.await;
-            return answer(outcome, Kind::Unguarded);
+            return (body.await, Kind::Unguarded);
         };
         let outcome = call.drive(body).await;
         call.conclude(&outcome, rules);
         let record: Boxed<'_, _> = Box::pin(call.record());
         match record.await.map(|theirs| rules.replay(&theirs)) {
-            Some(Ok(recorded)) => answer(recorded, Kind::Replayed),
-            _ => answer(outcome, Kind::Executed),
+            Some(Ok(recorded)) => (recorded, Kind::Replayed),
+            _ => (outcome, Kind::Executed),
         }
     }
 }
@@ -112,19 +120,8 @@ impl Guard {
 /// What the engine waits for lies outside the caller's future, which holds the user's body and result and little more.
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-fn answer<T, E>(outcome: Result<T, E>, kind: Kind) -> Answer<T, E> {
-    report(Some(kind));
-    match outcome {
-        Ok(value) => Ok((value, kind)),
-        Err(error) => Err(Failed::Body(error)),
-    }
-}
-
-fn decode<T, E>(op: &Operation, rules: &Rules<T, E>, payload: &Payload, kind: Kind) -> Result<Result<T, E>, Error> {
-    let recorded =
-        rules.replay(payload).map_err(|error| Error::Decode { operation: op.name.clone(), source: error.into() })?;
-    report(Some(kind));
-    Ok(recorded)
+fn decode<T, E>(op: &Operation, rules: &Rules<T, E>, payload: &Payload) -> Result<Result<T, E>, Error> {
+    rules.replay(payload).map_err(|error| Error::Decode { operation: op.name.clone(), source: error.into() })
 }
 
 impl Drop for Guard {

@@ -25,10 +25,8 @@ pub(super) struct Lease {
 }
 
 /// The renewal of a lease. It runs beside the run and not without it.
-#[derive(Default)]
 pub(super) enum Renewal {
     /// Made at the first pause: most bodies of a microsecond need none.
-    #[default]
     NotYet,
     Going(Task),
     /// The key is not to be renewed, or is somebody else's. The body goes on all the same, and its ending finds out.

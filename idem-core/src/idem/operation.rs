@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::policy::{Plain, Policy, RecordErr, RecordIf, UnknownErr};
 use super::{Idem, Scoped};
-use crate::context::{refused, report};
-use crate::engine::guard::{Answer, Guard, Started};
+use crate::context::report;
+use crate::engine::guard::{told, Answer, Guard, Started};
 use crate::engine::replay::Replay;
 use crate::engine::rules::Rules;
 use crate::engine::Settings;
@@ -137,12 +137,12 @@ impl<P> OperationBuilder<P> {
         let (this, rules) = (self.clone(), self.policy.rules(Rules::new(Replay::decoding())));
         async move {
             let mut guard = match this.start(&rules) {
-                Ok(Started::Answered(recorded)) => return answer(answered(recorded)),
+                Ok(Started::Answered(recorded)) => return outcome(Ok((recorded, Kind::Replayed))),
                 Ok(Started::Guarded(guard)) => guard,
-                Err(error) => return answer(Err(error.into())),
+                Err(error) => return outcome(Err(error)),
             };
             let mut body = Box::pin(body);
-            answer(guard.execute(&rules, body.as_mut()).await)
+            outcome(guard.execute(&rules, body.as_mut()).await)
         }
     }
 
@@ -183,15 +183,11 @@ impl<P> OperationBuilder<P> {
     }
 }
 
-fn answered<T, E>(recorded: Result<T, E>) -> Answer<T, E> {
-    recorded.map(|value| (value, Kind::Replayed)).map_err(Failed::Body)
-}
-
-fn answer<T, E>(answer: Answer<T, E>) -> Result<Outcome<T>, Failed<E>> {
-    if let Err(Failed::Idem(_)) = &answer {
-        refused();
+fn outcome<T, E>(answer: Answer<T, E>) -> Result<Outcome<T>, Failed<E>> {
+    match told(answer)? {
+        (Ok(value), kind) => Ok(Outcome::new(value, kind)),
+        (Err(error), _) => Err(Failed::Body(error)),
     }
-    answer.map(|(value, kind)| Outcome::new(value, kind))
 }
 
 /// An operation whose body runs to its end even when the caller's future is dropped; made by
@@ -218,11 +214,11 @@ impl<P> DetachedOperation<P> {
         let (this, rules) = (self.0.clone(), self.0.policy.rules(Rules::new(Replay::decoding())));
         async move {
             let guard = match this.start(&rules) {
-                Ok(Started::Answered(recorded)) => return answer(answered(recorded)),
+                Ok(Started::Answered(recorded)) => return outcome(Ok((recorded, Kind::Replayed))),
                 Ok(Started::Guarded(guard)) => guard,
-                Err(error) => return answer(Err(error.into())),
+                Err(error) => return outcome(Err(error)),
             };
-            answer(guard.detached(rules, Box::pin(Scoped::inherit(body))).await)
+            outcome(guard.detached(rules, Box::pin(Scoped::inherit(body))).await)
         }
     }
 }

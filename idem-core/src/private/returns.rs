@@ -6,12 +6,10 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
-use crate::context::refused;
-use crate::engine::guard::Answer;
+use crate::engine::guard::{told, Answer};
 use crate::engine::replay::Replay;
 use crate::engine::rules::Rules;
 use crate::error::Error;
-use crate::outcome::Failed;
 
 /// How results of an annotated function are recorded, and how this library's errors become its own.
 pub struct Returns<T, E> {
@@ -64,14 +62,7 @@ impl<T, E> Returns<T, E> {
 
     /// What the function returns.
     pub(super) fn answer(&self, answer: Answer<T, E>) -> Result<T, E> {
-        match answer {
-            Ok((value, _)) => Ok(value),
-            Err(Failed::Body(error)) => Err(error),
-            Err(Failed::Idem(error)) => {
-                refused();
-                Err((self.error)(error))
-            }
-        }
+        told(answer).map_or_else(|error| Err((self.error)(error)), |(outcome, _)| outcome)
     }
 
     /// Adds which errors leave it open whether the effect happened.

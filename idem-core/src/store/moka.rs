@@ -1,7 +1,7 @@
 //! Records in this process's memory.
 
 mod expiry;
-mod shards;
+mod open;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use moka::sync::Cache;
 
 use self::expiry::ByRecord;
-use self::shards::Shards;
+use self::open::Open;
 use super::Store;
 use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
-use crate::key::{Key, Prehashed};
+use crate::key::{Key, Prehashed, Sharded};
 use crate::record::{Completed, Owner, Phase, Record};
 use crate::transition::{transition, Change, Claim, Claimed, Ending, Finish, Held, Renew, Settle, Settled, Verb};
 
@@ -33,7 +33,7 @@ pub struct MokaStore {
 struct Inner {
     clock: Arc<dyn Clock>,
     /// What is not done: running, released and abandoned records. Its lock makes the verbs on a key atomic.
-    open: Shards,
+    open: Sharded<Open>,
     /// What is done. A record that is open for the same key goes before it.
     done: Cache<Key, Arc<Record>, Prehashed>,
 }
@@ -57,7 +57,7 @@ impl MokaStore {
     }
 
     fn build(clock: Arc<dyn Clock>, done: Cache<Key, Arc<Record>, Prehashed>) -> Self {
-        Self { inner: Arc::new(Inner { clock, open: Shards::default(), done }) }
+        Self { inner: Arc::new(Inner { clock, open: Sharded::default(), done }) }
     }
 
     fn apply<V: Verb>(&self, key: &Key, verb: V) -> V::Answer {
@@ -136,3 +136,6 @@ impl fmt::Debug for MokaStore {
         f.debug_struct("MokaStore").field("clock", &self.inner.clock).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
