@@ -122,7 +122,7 @@ rows! {
         for other in [h.clone(), h.elsewhere()] {
             tokio::time::advance(2 * TTL).await;
             let ran = h.ran();
-            let first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 20 * SECOND).await } }).await;
+            let first = h.start(&h.op(), "a", 20 * SECOND).await;
             assert_eq!(value(other.ok(&other.op(), "b").await), ("a".into(), Kind::Attached));
             assert_eq!(value(first.await.unwrap()), ("a".into(), Kind::Executed));
             assert_eq!(h.ran(), ran + 1);
@@ -132,7 +132,7 @@ rows! {
     async fn running_same__goes_on_by_what_it_became(h) {
         for other in [h.clone(), h.elsewhere()] {
             tokio::time::advance(2 * TTL).await;
-            let first = started({ let h = h.clone(); async move { h.err_after(&h.op(), 20 * SECOND).await } }).await;
+            let first = h.start_failing(&h.op(), 20 * SECOND).await;
             assert_eq!(value(other.ok(&other.op(), "b").await), ("b".into(), Kind::Executed));
             assert!(matches!(first.await.unwrap(), Err(Failed::Body(Declined))));
             assert_eq!(h.record().await.unwrap().attempt, 2);
@@ -140,7 +140,7 @@ rows! {
     }
 
     async fn running_same__else_in_progress(h) {
-        let _first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 100 * SECOND).await } }).await;
+        let _first = h.start(&h.op(), "a", 100 * SECOND).await;
         for other in [h.clone(), h.elsewhere()] {
             let before = tokio::time::Instant::now();
             let refused = refusal(other.ok(&other.op(), "b").await);
@@ -152,7 +152,7 @@ rows! {
     }
 
     async fn retry_after_starts_at_a_second_grows_with_age_and_ends_with_the_lease(h) {
-        let _first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 100 * SECOND).await } }).await;
+        let _first = h.start(&h.op(), "a", 100 * SECOND).await;
         for other in [h.clone(), h.elsewhere()] {
             let impatient = other.op().wait(Duration::ZERO);
             let retry_after = || async { refusal(other.ok(&impatient, "b").await).retry_after().unwrap() };

@@ -68,12 +68,7 @@ rows! {
     }
 
     async fn a_claim_that_never_ran_may_be_tried_again(h) {
-        let hold = h.store.hold(Verb::Claim);
-        let call = started({ let h = h.clone(); async move { h.ok(&h.op().at_most_once(), "a").await } }).await;
-        call.abort();
-        call.await.unwrap_err();
-        settle().await;
-        hold.add_permits(1000);
+        h.drop_in_claim(&h.op().at_most_once()).await;
         assert_eq!(value(h.ok(&h.op().at_most_once(), "b").await), ("b".into(), Kind::Executed));
     }
 
@@ -93,7 +88,7 @@ rows! {
 
     async fn success_lease_lost__completed_over_an_abandoned_record(h) {
         let op = h.op().at_most_once();
-        let mine = started({ let h = h.clone(); async move { h.ok_after(&op, "mine", 4 * SECOND).await } }).await;
+        let mine = h.start(&op, "mine", 4 * SECOND).await;
         h.clock.step(LEASE + TTL);
         h.abandon(&h.elsewhere().op().at_most_once()).await;
         assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
@@ -102,7 +97,7 @@ rows! {
 
     async fn a_late_success_of_the_last_owner_lands(h) {
         let op = h.op().at_most_once();
-        let mine = started({ let h = h.clone(); async move { h.ok_after(&op, "mine", 4 * SECOND).await } }).await;
+        let mine = h.start(&op, "mine", 4 * SECOND).await;
         h.clock.step(LEASE);
         let other = h.elsewhere();
         assert_eq!(indeterminate(h.ok(&other.op().at_most_once(), "b").await), 1);

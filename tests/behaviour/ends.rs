@@ -32,14 +32,9 @@ rows! {
     }
 
     async fn dropped_while_its_claim_is_out__released_and_no_attempt(h) {
-        let hold = h.store.hold(Verb::Claim);
-        let call = started({ let h = h.clone(); async move { h.ok(&h.op(), "a").await } }).await;
-        call.abort();
-        call.await.unwrap_err();
-        settle().await;
+        h.drop_in_claim(&h.op()).await;
         let record = h.record().await.unwrap();
         assert_eq!((record.phase, record.attempt), (Phase::Released, 0));
-        hold.add_permits(1000);
         assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed));
         assert_eq!(h.ran(), 1);
     }
@@ -52,14 +47,9 @@ rows! {
 
     async fn withdrawing_a_claim_does_not_make_an_unknown_outcome_known(h) {
         h.abandon(&h.op()).await;
-        let hold = h.store.hold(Verb::Claim);
-        let call = started({ let h = h.clone(); async move { h.ok(&h.op(), "a").await } }).await;
-        call.abort();
-        call.await.unwrap_err();
-        settle().await;
+        h.drop_in_claim(&h.op()).await;
         let record = h.record().await.unwrap();
         assert_eq!((record.phase, record.attempt), (Phase::Abandoned, 1));
-        hold.add_permits(1000);
     }
 
     async fn dropped_while_the_body_runs__abandoned_after_the_body_was_dropped(h) {
@@ -309,7 +299,7 @@ rows! {
 
     async fn drain__refuses_new_claims_and_waits_for_the_rest(h) {
         h.ok(&h.idem.operation(NAME).key("done"), "done").await.unwrap();
-        let running = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 20 * SECOND).await } }).await;
+        let running = h.start(&h.op(), "a", 20 * SECOND).await;
         let detached = h.idem.operation(NAME).key("detached").detached();
         let detached = started(detached.run(async { tokio::time::sleep(30 * SECOND).await; Ok::<_, Declined>(1) })).await;
         detached.abort();
@@ -331,7 +321,7 @@ rows! {
     }
 
     async fn a_long_run_keeps_its_key(h) {
-        let first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 100 * SECOND).await } }).await;
+        let first = h.start(&h.op(), "a", 100 * SECOND).await;
         for _ in 0..9 {
             tokio::time::sleep(10 * SECOND).await;
             let other = h.elsewhere();
@@ -344,7 +334,7 @@ rows! {
 
     async fn a_renewal_that_fails_is_tried_again(h) {
         h.store.trouble(Verb::Renew, Trouble::Refused);
-        let first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 100 * SECOND).await } }).await;
+        let first = h.start(&h.op(), "a", 100 * SECOND).await;
         tokio::time::sleep(12 * SECOND).await;
         h.store.trouble(Verb::Renew, Trouble::None);
         tokio::time::sleep(10 * SECOND).await;

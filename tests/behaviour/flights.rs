@@ -25,7 +25,7 @@ rows! {
     }
 
     async fn a_thousand_callers_of_a_call_elsewhere__one_poller(h) {
-        let first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 20 * SECOND).await } }).await;
+        let first = h.start(&h.op(), "a", 20 * SECOND).await;
         let other = h.elsewhere();
         let before = h.store.count(Verb::Claim);
         let mut calls = Vec::new();
@@ -43,7 +43,7 @@ rows! {
 
     async fn a_follower_of_a_poller_hears_when_to_retry(h) {
         let op = h.op().lease(4 * SECOND);
-        let _first = started({ let h = h.clone(); async move { h.ok_after(&op, "a", 60 * SECOND).await } }).await;
+        let _first = h.start(&op, "a", 60 * SECOND).await;
         tokio::time::sleep(30 * SECOND).await;
         let other = h.elsewhere();
         let _poller = started({ let other = other.clone(); async move { other.ok(&other.op(), "b").await } }).await;
@@ -108,7 +108,7 @@ rows! {
     async fn the_end_of_a_call_that_was_taken_over_disturbs_nobody(h) {
         let unpolled = h.hang(&h.op()).await;
         tokio::time::sleep(LEASE).await;
-        let theirs = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "theirs", 10 * SECOND).await } }).await;
+        let theirs = h.start(&h.op(), "theirs", 10 * SECOND).await;
         drop(unpolled);
         let claims = h.store.count(Verb::Claim);
         assert_eq!(value(h.ok(&h.op(), "c").await), ("theirs".into(), Kind::Attached));
@@ -118,7 +118,7 @@ rows! {
 
     async fn followers_of_a_claim_hear_its_answer_at_once(h) {
         let hold = h.store.hold(Verb::Claim);
-        let _first = started({ let h = h.clone(); async move { h.ok_after(&h.op().fingerprint("one"), "a", 20 * SECOND).await } }).await;
+        let _first = h.start(&h.op().fingerprint("one"), "a", 20 * SECOND).await;
         let impatient = started({ let h = h.clone(); async move { h.ok(&h.op().wait(Duration::ZERO), "b").await } }).await;
         let other = started({ let h = h.clone(); async move { h.ok(&h.op().fingerprint("other"), "b").await } }).await;
         let before = tokio::time::Instant::now();
@@ -140,7 +140,7 @@ rows! {
     }
 
     async fn a_store_may_hint_as_often_as_it_likes(h) {
-        let _first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 60 * SECOND).await } }).await;
+        let _first = h.start(&h.op(), "a", 60 * SECOND).await;
         let hinted = idem::Idem::new(h.store.hinting());
         let before = h.store.count(Verb::Claim);
         let op = hinted.operation(NAME).key("k").wait(2 * SECOND);
@@ -150,7 +150,7 @@ rows! {
     }
 
     async fn each_waits_for_its_own_patience(h) {
-        let _first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 60 * SECOND).await } }).await;
+        let _first = h.start(&h.op(), "a", 60 * SECOND).await;
         for seconds in [3, 1, 2] {
             let before = tokio::time::Instant::now();
             let wait = Duration::from_secs(seconds);
@@ -161,7 +161,7 @@ rows! {
     }
 
     async fn a_dropped_follower_changes_nothing(h) {
-        let first = started({ let h = h.clone(); async move { h.ok_after(&h.op(), "a", 20 * SECOND).await } }).await;
+        let first = h.start(&h.op(), "a", 20 * SECOND).await;
         let follower = started({ let h = h.clone(); async move { h.ok(&h.op(), "b").await } }).await;
         follower.abort();
         follower.await.unwrap_err();

@@ -59,7 +59,7 @@ rows! {
     async fn taken_over_and_running__waits_for_the_recorded_result(h) {
         let call = lapsed(&h, h.op(), false).await;
         let other = h.elsewhere();
-        let theirs = started({ let h = h.clone(); async move { h.ok_after(&other.op(), "theirs", 20 * SECOND).await } }).await;
+        let theirs = h.start(&other.op(), "theirs", 20 * SECOND).await;
         assert_eq!(value(call.await.unwrap()), ("theirs".into(), Kind::Replayed));
         assert_eq!(value(theirs.await.unwrap()), ("theirs".into(), Kind::Executed));
     }
@@ -67,7 +67,7 @@ rows! {
     async fn taken_over_and_running_for_long__its_own_value(h) {
         let call = lapsed(&h, h.op(), false).await;
         let other = h.elsewhere();
-        let theirs = started({ let h = h.clone(); async move { h.ok_after(&other.op(), "theirs", 60 * SECOND).await } }).await;
+        let theirs = h.start(&other.op(), "theirs", 60 * SECOND).await;
         assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
         assert_eq!(value(theirs.await.unwrap()), ("theirs".into(), Kind::Executed));
         assert_eq!(value(h.ok(&h.op(), "c").await), ("theirs".into(), Kind::Replayed), "theirs stays");
@@ -111,7 +111,7 @@ rows! {
     async fn an_error_on_the_way_back_does_not_lose_the_success(h) {
         let call = lapsed(&h, h.op().wait(40 * SECOND), false).await;
         let other = h.elsewhere();
-        let theirs = started({ let h = h.clone(); async move { h.err_after(&other.op(), 20 * SECOND).await } }).await;
+        let theirs = h.start_failing(&other.op(), 20 * SECOND).await;
         tokio::time::sleep(SECOND).await;
         h.store.trouble(Verb::Claim, Trouble::NotApplied(2));
         let before = tokio::time::Instant::now();
@@ -138,7 +138,7 @@ rows! {
     async fn dropped_on_the_way_back__lands_in_the_background(h) {
         let call = lapsed(&h, h.op(), false).await;
         let other = h.elsewhere();
-        let theirs = started({ let h = h.clone(); async move { h.err_after(&other.op(), 20 * SECOND).await } }).await;
+        let theirs = h.start_failing(&other.op(), 20 * SECOND).await;
         tokio::time::sleep(8 * SECOND).await;
         call.abort();
         call.await.unwrap_err();
@@ -150,7 +150,7 @@ rows! {
 
     async fn a_lost_key_is_not_renewed(h) {
         let op = h.op();
-        let call = started({ let h = h.clone(); async move { h.ok_after(&op, "mine", 40 * SECOND).await } }).await;
+        let call = h.start(&op, "mine", 40 * SECOND).await;
         h.clock.step(LEASE);
         h.ok(&h.elsewhere().op(), "theirs").await.unwrap();
         assert_eq!(value(call.await.unwrap()), ("theirs".into(), Kind::Replayed));

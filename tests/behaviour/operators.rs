@@ -74,7 +74,7 @@ rows! {
 
     async fn whoever_is_settled_over_is_a_former_owner(h) {
         let op = h.op();
-        let mine = started({ let h = h.clone(); async move { h.err_after(&op, 4 * SECOND).await } }).await;
+        let mine = h.start_failing(&op, 4 * SECOND).await;
         h.clock.step(LEASE);
         assert!(h.op().resolve(&"theirs".to_owned()).await.unwrap());
         mine.await.unwrap().unwrap_err();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use idem::{Clock, Failed, Idem, Key, OperationBuilder, Outcome, Record, Store, Timestamp};
 pub(crate) use store::{TestStore, Trouble, Verb};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 pub(crate) const NAME: &str = "test.op";
@@ -113,6 +114,33 @@ impl Harness {
             Err(Declined)
         })
         .await
+    }
+
+    /// Starts a call in a task of its own, and lets it come to its body's pause.
+    pub(crate) async fn start(
+        &self,
+        op: &OperationBuilder,
+        value: &'static str,
+        pause: Duration,
+    ) -> JoinHandle<Answer<String>> {
+        let (this, op) = (self.clone(), op.clone());
+        started(async move { this.ok_after(&op, value, pause).await }).await
+    }
+
+    /// The same with a body that fails.
+    pub(crate) async fn start_failing(&self, op: &OperationBuilder, pause: Duration) -> JoinHandle<Answer<String>> {
+        let (this, op) = (self.clone(), op.clone());
+        started(async move { this.err_after(&op, pause).await }).await
+    }
+
+    /// Drops a call while its claim is out, which is applied and not answered.
+    pub(crate) async fn drop_in_claim(&self, op: &OperationBuilder) {
+        let hold = self.store.hold(Verb::Claim);
+        let call = self.start(op, "dropped", Duration::ZERO).await;
+        call.abort();
+        call.await.unwrap_err();
+        settle().await;
+        hold.add_permits(1000);
     }
 
     /// Starts a body that never ends, polls it once, and hands the call over.
