@@ -86,6 +86,7 @@ impl Run {
 
     /// The key was granted.
     pub(crate) fn grant(&self, granted: Granted) {
+        self.is_lost.store(false, Ordering::SeqCst);
         *self.granted.lock().unwrap_or_else(PoisonError::into_inner) = granted;
     }
 
@@ -99,7 +100,7 @@ impl Run {
         self.lost.notify_waiters();
     }
 
-    fn is_lost(&self) -> bool {
+    pub(crate) fn is_lost(&self) -> bool {
         self.is_lost.load(Ordering::SeqCst)
     }
 

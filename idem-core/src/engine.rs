@@ -1,7 +1,8 @@
 //! One guarded call, from its claim to its record.
 //!
 //! A call has one order of events: [`begin`] asks the store whether to run, [`drive`] polls the body and keeps the lease,
-//! [`finish`] writes down how it ended. A [`guard`] holds the call meanwhile; its drop is the end of
+//! [`finish`] writes down how it ended. After an attempt whose outcome is unknown, [`reconcile`] may stand between the
+//! first two. A [`guard`] holds the call meanwhile; its drop is the end of
 //! every call that does not reach its own.
 
 mod begin;
@@ -13,6 +14,7 @@ mod finish;
 mod flight;
 pub(crate) mod guard;
 mod lease;
+mod reconcile;
 pub(crate) mod replay;
 pub(crate) mod rules;
 mod spawn;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use builder::Builder;
 pub use operation::{DetachedOperation, OperationBuilder};
-pub use policy::{Plain, Policy, RecordErr, RecordIf, UnknownErr};
+pub use policy::{Plain, Policy, Reconcile, RecordErr, RecordIf, UnknownErr};
 pub use scope::Scoped;
 
 use crate::engine::Engine;

@@ -32,7 +32,8 @@ pub use context::{current, with_outcome, Current};
 pub use error::{Applied, Error, InvalidKey, StoreError, Unsupported};
 pub use fingerprint::{Fingerprint, Unserializable};
 pub use idem::{
-    install, Builder, DetachedOperation, Idem, OperationBuilder, Plain, Policy, RecordErr, RecordIf, Scoped, UnknownErr,
+    install, Builder, DetachedOperation, Idem, OperationBuilder, Plain, Policy, Reconcile, RecordErr, RecordIf, Scoped,
+    UnknownErr,
 };
 pub use key::{hash, Hashed, IntoKey, Key, KeyPart, KeyWriter};
 pub use outcome::{Failed, Kind, Outcome};

@@ -22,6 +22,8 @@ pub(crate) struct Operation {
     pub(crate) wait: Duration,
     /// Whether an attempt whose outcome is unknown is the last one.
     pub(crate) at_most_once: bool,
+    /// Whether the caller can find out what became of an attempt whose outcome is unknown.
+    pub(crate) reconciling: bool,
     /// How long the store may take to answer.
     pub(crate) store_timeout: Duration,
 }

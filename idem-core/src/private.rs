@@ -11,7 +11,7 @@ pub use std::time::Duration;
 pub use crate::engine::guard::Guard;
 pub use crate::idem::{Idem, OperationBuilder};
 pub use crate::operation::Site;
-pub use returns::{every, returns, returns_with, DecodeOnly, Memory, Probe, Remember, Returns};
+pub use returns::{every, returns, returns_with, DecodeOnly, Memory, Probe, Remember, ReturnType, Returns};
 
 use crate::context::report;
 use crate::engine::guard::Started;
@@ -49,13 +49,66 @@ where
 }
 
 /// The same, with body and record in a task of their own.
-pub async fn detached<F, T, E>(guard: Guard, returns: Returns<T, E>, body: F) -> Result<T, E>
+pub async fn detached<F, T, E>(mut guard: Guard, returns: Returns<T, E>, body: F) -> Result<T, E>
 where
     F: Future<Output = Result<T, E>> + Send + 'static,
     T: Send + 'static,
     E: Send + 'static,
 {
-    returns.answer(guard.detached(returns.rules, Box::pin(Scoped::inherit(body))).await)
+    if let Err(error) = guard.can_detach() {
+        return returns.answer(Err(error));
+    }
+    match guard.begin(&returns.rules).await.transpose() {
+        Some(answer) => returns.answer(answer),
+        None => run_detached(guard, returns, body).await,
+    }
+}
+
+/// A future that can find out what became of an earlier attempt. That it is one is asked here and nowhere else.
+pub fn reconcile<R, F>(future: F) -> Pin<Box<impl Future<Output = Result<Option<R::Ok>, R::Err>>>>
+where
+    R: ReturnType,
+    F: Future<Output = Result<Option<R::Ok>, R::Err>>,
+{
+    Box::pin(future)
+}
+
+/// The first half of a call that can find out what became of an earlier attempt: an answer, to be returned, or the guard to
+/// run the body under.
+pub async fn begin<F, T, E>(
+    mut guard: Guard,
+    returns: &Returns<T, E>,
+    reconcile: Pin<Box<F>>,
+    detached: bool,
+) -> Result<Guard, Result<T, E>>
+where
+    F: Future<Output = Result<Option<T>, E>>,
+{
+    if detached {
+        guard.can_detach().map_err(|error| returns.answer(Err(error)))?;
+    }
+    match guard.begin_reconciling(&returns.rules, || Some(reconcile)).await.transpose() {
+        Some(answer) => Err(returns.answer(answer)),
+        None => Ok(guard),
+    }
+}
+
+/// The second half: the body and its record.
+pub async fn run<F, T, E>(guard: &mut Guard, returns: &Returns<T, E>, body: Pin<&mut F>) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    returns.answer(Ok(guard.run(&returns.rules, body).await))
+}
+
+/// The second half in a task of its own.
+pub async fn run_detached<F, T, E>(guard: Guard, returns: Returns<T, E>, body: F) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    returns.answer(guard.run_detached(returns.rules, Box::pin(Scoped::inherit(body))).await)
 }
 
 /// One element of a tuple that is a key. That it can be a part was asked when it was made, and is asked of nothing else.

@@ -49,10 +49,11 @@ pub(crate) enum ValueOption {
     Fingerprint,
     Lease,
     Wait,
+    Reconcile,
     Idem,
 }
 
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 15] = [
     "key",
     "ttl",
     "name",
@@ -63,6 +64,7 @@ const OPTIONS: [&str; 14] = [
     "record_err",
     "unknown_err",
     "at_most_once",
+    "reconcile",
     "detached",
     "map_err",
     "idem",
@@ -132,6 +134,10 @@ impl Args {
             "idem" => {
                 let value = value::<Expr>(option, input)?;
                 self.value(ValueOption::Idem, &value, borrowed(&value));
+            }
+            "reconcile" => {
+                let value = value::<Expr>(option, input)?;
+                self.value(ValueOption::Reconcile, &value, value.to_token_stream());
             }
             "ttl" => self.duration(ValueOption::Ttl, option, input)?,
             "lease" => self.duration(ValueOption::Lease, option, input)?,

@@ -45,7 +45,8 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
     let krate: Path = args.krate.clone().unwrap_or_else(|| parse_quote!(::idem));
     let name = name(args, &sig.ident);
     let witness = witness(returns, args);
-    let guard = guard(args);
+    let reconciles = args.has(ValueOption::Reconcile);
+    let guard = guard(args, returns);
     let body = quote! {
         async move {
             #[allow(unknown_lints, unreachable_code, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
@@ -58,12 +59,15 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
             #body
         }
     };
+    // With `reconcile` the guard has done the first half: the future may borrow what the body takes.
+    let detached = if reconciles { quote!(run_detached) } else { quote!(detached) };
+    let execute = if reconciles { quote!(run) } else { quote!(execute) };
     let run = if args.detached {
-        quote!(__idem_private::detached(__idem_guard, __idem_returns, #body).await)
+        quote!(__idem_private::#detached(__idem_guard, __idem_returns, #body).await)
     } else {
         quote! {
             let __idem_body = ::core::pin::pin!(#body);
-            __idem_private::execute(&mut __idem_guard, &__idem_returns, __idem_body).await
+            __idem_private::#execute(&mut __idem_guard, &__idem_returns, __idem_body).await
         }
     };
     let mutable = (!args.detached).then(|| quote!(mut));
@@ -181,7 +185,7 @@ fn witness(returns: &Type, args: &Args) -> TokenStream {
 /// Evaluates the options in the order they were written, then makes the operation of them.
 ///
 /// Each is the scrutinee of a `match` around the rest: so whatever it borrows lives until the call is prepared.
-fn guard(args: &Args) -> TokenStream {
+fn guard(args: &Args, returns: &Type) -> TokenStream {
     let mut evaluated = Vec::new();
     let mut calls = TokenStream::new();
     let mut idem = quote!(::core::option::Option::None);
@@ -193,6 +197,7 @@ fn guard(args: &Args) -> TokenStream {
             ValueOption::Fingerprint => "fingerprint",
             ValueOption::Lease => "lease",
             ValueOption::Wait => "wait",
+            ValueOption::Reconcile => "reconcile",
             ValueOption::Idem => "idem",
         };
         let variable = format_ident!("__idem_{method}", span = *span);
@@ -200,26 +205,44 @@ fn guard(args: &Args) -> TokenStream {
             ValueOption::Ttl | ValueOption::Lease | ValueOption::Wait => {
                 quote!({ let #variable: __idem_private::Duration = #tokens; #variable })
             }
+            ValueOption::Reconcile => {
+                quote_spanned!(*span=> __idem_private::reconcile::<#returns, _>(#tokens))
+            }
             ValueOption::Idem | ValueOption::Key | ValueOption::Fingerprint => tokens.clone(),
         };
-        if *option == ValueOption::Idem {
-            idem = quote!(::core::option::Option::Some(#variable));
-        } else {
-            let method = Ident::new(method, *span);
-            calls.extend(quote_spanned!(*span=> .#method(#variable)));
+        match option {
+            ValueOption::Idem => idem = quote!(::core::option::Option::Some(#variable)),
+            ValueOption::Reconcile => calls.extend(quote!(.reconciling())),
+            _ => {
+                let method = Ident::new(method, *span);
+                calls.extend(quote_spanned!(*span=> .#method(#variable)));
+            }
         }
         evaluated.push((variable, tokens));
     }
     if args.at_most_once {
         calls.extend(quote!(.at_most_once()));
     }
+    let begin = args.has(ValueOption::Reconcile).then(|| {
+        let detached = args.detached;
+        quote! {
+            let __idem_begun =
+                __idem_private::begin(__idem_guard, &__idem_returns, __idem_reconcile, #detached).await;
+            let __idem_guard = match __idem_begun {
+                ::core::result::Result::Ok(__idem_guard) => __idem_guard,
+                ::core::result::Result::Err(__idem_answer) => return __idem_answer,
+            };
+        }
+    });
     let start = quote! {{
         let __idem_operation =
             __idem_private::operation(&__IDEM_SITE, #idem).map(|__idem_operation| __idem_operation #calls);
-        match __idem_private::start(__idem_operation, &__idem_returns) {
+        let __idem_guard = match __idem_private::start(__idem_operation, &__idem_returns) {
             ::core::result::Result::Ok(__idem_guard) => __idem_guard,
             ::core::result::Result::Err(__idem_answer) => return __idem_answer,
-        }
+        };
+        #begin
+        __idem_guard
     }};
     evaluated.into_iter().rev().fold(start, |rest, (name, tokens)| quote!(match #tokens { #name => #rest }))
 }

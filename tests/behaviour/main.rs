@@ -15,4 +15,5 @@ mod lost;
 mod macros;
 mod operators;
 mod policies;
+mod reconcile;
 mod support;

@@ -91,7 +91,7 @@ impl Call {
             .fingerprint(self.op.fingerprint)
             .at_most_once(self.op.at_most_once)
             // A call that knows its own outcome runs nothing: it has one to record.
-            .reconciling(self.ending.is_some());
+            .reconciling(self.op.reconciling || self.ending.is_some());
         let mut backoff = Backoff::waiting();
         let mut waited = false;
         loop {
@@ -104,7 +104,8 @@ impl Call {
                 // This call was not polled while the answer lay there, and the key may be somebody else's by now.
                 Claimed::Granted(_) if later(sent, self.op.lease) <= Instant::now() => {}
                 Claimed::Granted(grant) => {
-                    self.stage = Stage::Granted(Lease { owner, sent });
+                    let (fence, after_unknown) = (grant.fence, grant.after_unknown);
+                    self.stage = Stage::Granted(Lease { owner, sent, fence, after_unknown });
                     self.run.grant(Granted { attempt: grant.attempt, fence: grant.fence });
                     slot.running(Running::ours(sent, later(sent, self.op.lease), grant.fingerprint));
                     return Ok(Begin::Run);

@@ -7,7 +7,7 @@ use super::flight::Slot;
 use super::lease::{self, Lease, Renewal};
 use super::spawn::Task;
 use super::Engine;
-use crate::clock::{later, Instant};
+use crate::clock::Instant;
 use crate::context::Run;
 use crate::operation::Operation;
 use crate::record::Owner;
@@ -65,9 +65,19 @@ impl Call {
         }
     }
 
-    /// Whether the lease ran out before the body began, as far as this process knows.
+    /// Whether the key was granted, and lost again before the body began, as far as this process knows.
     pub(super) fn is_stale(&self) -> bool {
-        matches!(self.stage, Stage::Granted(lease) if later(lease.sent, self.op.lease) <= Instant::now())
+        let until = self.slot.as_ref().and_then(|slot| slot.lease_until());
+        let is_held = !self.run.is_lost() && until.is_some_and(|until| Instant::now() < until);
+        matches!(self.stage, Stage::Granted(_)) && !is_held
+    }
+
+    /// The lease, after an attempt whose outcome is unknown.
+    pub(super) const fn after_unknown(&self) -> Option<Lease> {
+        match self.stage {
+            Stage::Granted(lease) if lease.after_unknown => Some(lease),
+            _ => None,
+        }
     }
 
     /// The lease's renewal, beside whatever the borrowed parts are used for.

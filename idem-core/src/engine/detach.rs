@@ -14,22 +14,24 @@ use super::rules::Rules;
 use crate::error::Error;
 
 impl Guard {
-    /// The call, with body and record in a task of their own. The claim is the caller's: until it is granted there is
-    /// nothing that must not be dropped.
-    pub(crate) async fn detached<F, T, E>(mut self, rules: Rules<T, E>, body: Pin<Box<F>>) -> Answer<T, E>
+    /// Whether there is a way to run detached, asked before the store is.
+    pub(crate) fn can_detach(&self) -> Result<(), Error> {
+        if self.engine.can_spawn() {
+            return Ok(());
+        }
+        let reason = "`detached` needs a tokio runtime, or a spawner given to the Idem's builder";
+        Err(Error::config(self.name.clone(), reason))
+    }
+
+    /// The second half in a task of its own: body and record. The first half is the caller's: until the key is granted
+    /// there is nothing that must not be dropped.
+    pub(crate) async fn run_detached<F, T, E>(self, rules: Rules<T, E>, body: Pin<Box<F>>) -> Answer<T, E>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: Send + 'static,
     {
         let (engine, operation) = (Arc::clone(&self.engine), self.name.clone());
-        if !engine.can_spawn() {
-            let reason = "`detached` needs a tokio runtime, or a spawner given to the Idem's builder";
-            return Err(Error::config(operation, reason));
-        }
-        if let Some(answer) = self.begin(&rules).await? {
-            return Ok(answer);
-        }
         let (result, caller) = oneshot::channel();
         engine.spawn(Box::pin(async move {
             let ended = to_its_end(self, rules, body).await;

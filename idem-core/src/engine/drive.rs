@@ -7,12 +7,17 @@ use super::call::{Call, Stage};
 
 impl Call {
     /// Runs the body to its end. The lease is renewed from the body's first pause on, for as long as this is polled.
-    pub(crate) async fn drive<F: Future>(&mut self, mut body: Pin<&mut F>) -> F::Output {
+    pub(crate) async fn drive<F: Future>(&mut self, body: Pin<&mut F>) -> F::Output {
         if let Stage::Granted(lease) = self.stage {
             self.stage = Stage::Running(lease);
         }
+        self.keep(body).await
+    }
+
+    /// Polls a part of this call to its end and keeps the lease meanwhile.
+    pub(super) async fn keep<F: Future>(&mut self, mut work: Pin<&mut F>) -> F::Output {
         poll_fn(|cx| {
-            let output = self.run.poll(|| body.as_mut().poll(cx));
+            let output = self.run.poll(|| work.as_mut().poll(cx));
             if output.is_pending() {
                 let (renewal, make) = self.renewing();
                 renewal.poll(make, cx);

@@ -171,6 +171,14 @@ impl Slot {
         });
     }
 
+    /// When the lease is over that followers know of.
+    pub(super) fn lease_until(&self) -> Option<Instant> {
+        match &*self.flight.state.borrow() {
+            State::Running(running) => Some(running.lease_until),
+            _ => None,
+        }
+    }
+
     /// The leader's own run ended with a recorded result, for all who wait.
     pub(super) fn recorded(&self, completion: Completion) {
         let fingerprint = match &*self.flight.state.borrow() {

@@ -24,14 +24,14 @@ use crate::record::Payload;
 pub struct Guard {
     pub(super) engine: Arc<Engine>,
     pub(super) name: Cow<'static, str>,
-    call: Option<Box<Call>>,
+    pub(super) call: Option<Box<Call>>,
 }
 
 /// What a guarded call came to: an outcome and where it came from, or a refusal.
 pub(crate) type Answer<T, E> = Result<Answered<T, E>, Error>;
 
 /// An outcome and where it came from.
-pub(super) type Answered<T, E> = (Result<T, E>, Kind);
+pub(crate) type Answered<T, E> = (Result<T, E>, Kind);
 
 /// Says how a call was answered, to the `with_outcome` and the body around it. Every answer passes here, once, where its
 /// caller is polled.
@@ -79,7 +79,7 @@ impl Guard {
     }
 
     /// The first half: an answer, or `None` to run the body.
-    pub(super) async fn begin<T, E>(&mut self, rules: &Rules<T, E>) -> Result<Option<Answered<T, E>>, Error> {
+    pub(crate) async fn begin<T, E>(&mut self, rules: &Rules<T, E>) -> Result<Option<Answered<T, E>>, Error> {
         let Some(call) = &mut self.call else {
             return Ok(None);
         };
@@ -100,7 +100,7 @@ impl Guard {
     }
 
     /// The second half: the body and its record.
-    pub(super) async fn run<F, T, E>(&mut self, rules: &Rules<T, E>, body: Pin<&mut F>) -> Answered<T, E>
+    pub(crate) async fn run<F, T, E>(&mut self, rules: &Rules<T, E>, body: Pin<&mut F>) -> Answered<T, E>
     where
         F: Future<Output = Result<T, E>>,
     {
@@ -118,7 +118,7 @@ impl Guard {
 }
 
 /// What the engine waits for lies outside the caller's future, which holds the user's body and result and little more.
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 fn decode<T, E>(op: &Operation, rules: &Rules<T, E>, payload: &Payload) -> Result<Result<T, E>, Error> {
     rules.replay(payload).map_err(|error| Error::Decode { operation: op.name.clone(), source: error.into() })

@@ -22,6 +22,9 @@ pub(super) struct Lease {
     pub(super) owner: Owner,
     /// When the claim was sent. What this process believes of its lease counts from before the last successful send.
     pub(super) sent: Instant,
+    pub(super) fence: u64,
+    /// Whether the attempt before this one ended with its outcome unknown.
+    pub(super) after_unknown: bool,
 }
 
 /// The renewal of a lease. It runs beside the run and not without it.

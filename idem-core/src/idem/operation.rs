@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
-use super::policy::{Plain, Policy, RecordErr, RecordIf, UnknownErr};
+use super::policy::{Plain, Policy, Reconcile, RecordErr, RecordIf, UnknownErr};
 use super::{Idem, Scoped};
 use crate::context::report;
 use crate::engine::guard::{told, Answer, Guard, Started};
@@ -36,6 +36,7 @@ pub struct OperationBuilder<P = Plain> {
     lease: Option<Duration>,
     wait: Option<Duration>,
     at_most_once: bool,
+    pub(crate) reconciling: bool,
 }
 
 impl OperationBuilder {
@@ -50,6 +51,7 @@ impl OperationBuilder {
             lease: None,
             wait: None,
             at_most_once: false,
+            reconciling: false,
         }
     }
 }
@@ -109,9 +111,27 @@ impl<P> OperationBuilder<P> {
         self.with_policy(|policy| UnknownErr(policy, unknown_err))
     }
 
+    /// How to find out what became of an attempt whose outcome is unknown: asked under a fresh lease in place of the body.
+    /// `Some` is the attempt's result, which is recorded and answered; `None` says that it did not happen, and runs the body;
+    /// an error leaves the outcome unknown. With this, `at_most_once` does not refuse: it asks. Default: none.
+    ///
+    /// # Cancellation
+    /// Dropped while it is asked, the outcome stays unknown.
+    pub fn reconcile<R: Fn() -> F, F: Future>(self, reconcile: R) -> OperationBuilder<Reconcile<P, R>> {
+        OperationBuilder { reconciling: true, ..self.with_policy(|policy| Reconcile(policy, reconcile)) }
+    }
+
+    /// The same without the future, for the macro, which brings its own.
+    #[doc(hidden)]
+    pub const fn reconciling(mut self) -> Self {
+        self.reconciling = true;
+        self
+    }
+
     fn with_policy<Q>(self, with: impl FnOnce(P) -> Q) -> OperationBuilder<Q> {
-        let Self { policy, idem, name, key, fingerprint, ttl, lease, wait, at_most_once } = self;
-        OperationBuilder { policy: with(policy), idem, name, key, fingerprint, ttl, lease, wait, at_most_once }
+        let Self { policy, idem, name, key, fingerprint, ttl, lease, wait, at_most_once, reconciling } = self;
+        let policy = with(policy);
+        OperationBuilder { policy, idem, name, key, fingerprint, ttl, lease, wait, at_most_once, reconciling }
     }
 
     /// Runs body and record to their end even when the caller's future is dropped.
@@ -134,15 +154,19 @@ impl<P> OperationBuilder<P> {
         T: Serialize + DeserializeOwned,
         P: Policy<T, E> + Clone,
     {
-        let (this, rules) = (self.clone(), self.policy.rules(Rules::new(Replay::decoding())));
+        let (this, policy) = (self.clone(), self.policy.clone());
         async move {
+            let rules = policy.rules(Rules::new(Replay::decoding()));
             let mut guard = match this.start(&rules) {
                 Ok(Started::Answered(recorded)) => return outcome(Ok((recorded, Kind::Replayed))),
                 Ok(Started::Guarded(guard)) => guard,
                 Err(error) => return outcome(Err(error)),
             };
             let mut body = Box::pin(body);
-            outcome(guard.execute(&rules, body.as_mut()).await)
+            match guard.begin_reconciling(&rules, || policy.reconcile()).await.transpose() {
+                Some(answer) => outcome(answer),
+                None => outcome(Ok(guard.run(&rules, body.as_mut()).await)),
+            }
         }
     }
 
@@ -158,7 +182,7 @@ impl<P> OperationBuilder<P> {
 
     /// The call as its options and the `Idem`'s defaults make it; `None` when there is no key.
     pub(super) fn build(self) -> Result<Option<Operation>, Error> {
-        let Self { policy: _, idem, name, key, fingerprint, ttl, lease, wait, at_most_once } = self;
+        let Self { policy: _, idem, name, key, fingerprint, ttl, lease, wait, at_most_once, reconciling } = self;
         let config = |reason: Cow<'static, str>| Error::config(name.clone(), reason);
         let Some(key) = key else {
             return Err(config("the operation has no key: give it one with `key`".into()));
@@ -179,7 +203,7 @@ impl<P> OperationBuilder<P> {
         let wait = wait.unwrap_or(settings.wait);
         // A store that takes longer than the lease lives would lose every run it was asked about.
         let store_timeout = settings.store_timeout.min(lease / 3);
-        Ok(Some(Operation { name, key, fingerprint, ttl, lease, wait, at_most_once, store_timeout }))
+        Ok(Some(Operation { name, key, fingerprint, ttl, lease, wait, at_most_once, reconciling, store_timeout }))
     }
 }
 
@@ -211,14 +235,21 @@ impl<P> DetachedOperation<P> {
         E: Send + 'static,
         P: Policy<T, E> + Clone,
     {
-        let (this, rules) = (self.0.clone(), self.0.policy.rules(Rules::new(Replay::decoding())));
+        let (this, policy) = (self.0.clone(), self.0.policy.clone());
         async move {
-            let guard = match this.start(&rules) {
+            let rules = policy.rules(Rules::new(Replay::decoding()));
+            let mut guard = match this.start(&rules) {
                 Ok(Started::Answered(recorded)) => return outcome(Ok((recorded, Kind::Replayed))),
                 Ok(Started::Guarded(guard)) => guard,
                 Err(error) => return outcome(Err(error)),
             };
-            outcome(guard.detached(rules, Box::pin(Scoped::inherit(body))).await)
+            if let Err(error) = guard.can_detach() {
+                return outcome(Err(error));
+            }
+            match guard.begin_reconciling(&rules, || policy.reconcile()).await.transpose() {
+                Some(answer) => outcome(answer),
+                None => outcome(guard.run_detached(rules, Box::pin(Scoped::inherit(body))).await),
+            }
         }
     }
 }

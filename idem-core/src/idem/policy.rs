@@ -1,6 +1,7 @@
 //! What an operation does with its outcomes, as types: an operation that only asks for its record needs no types of results.
 
 use std::fmt;
+use std::future::{Future, Pending};
 
 use serde::de::DeserializeOwned;
 use serde::Serialize;
@@ -11,7 +12,13 @@ use crate::engine::rules::Rules;
 /// What an operation does with outcomes of the types `T` and `E`.
 pub trait Policy<T, E> {
     #[doc(hidden)]
+    type Reconcile: Future<Output = Result<Option<T>, E>>;
+
+    #[doc(hidden)]
     fn rules(&self, rules: Rules<T, E>) -> Rules<T, E>;
+
+    #[doc(hidden)]
+    fn reconcile(&self) -> Option<Self::Reconcile>;
 }
 
 /// Every value is a success, every error a known failure.
@@ -27,27 +34,74 @@ pub struct RecordErr<P, E>(pub(super) P, pub(super) fn(&E) -> bool);
 /// A policy with a rule for errors; made by [`unknown_err`](crate::OperationBuilder::unknown_err).
 pub struct UnknownErr<P, E>(pub(super) P, pub(super) fn(&E) -> bool);
 
+/// A policy that can find out what became of an earlier attempt; made by
+/// [`reconcile`](crate::OperationBuilder::reconcile).
+#[derive(Clone)]
+pub struct Reconcile<P, R>(pub(super) P, pub(super) R);
+
 impl<T, E> Policy<T, E> for Plain {
+    type Reconcile = Pending<Result<Option<T>, E>>;
+
     fn rules(&self, rules: Rules<T, E>) -> Rules<T, E> {
         rules
+    }
+
+    fn reconcile(&self) -> Option<Self::Reconcile> {
+        None
+    }
+}
+
+impl<P: Policy<T, E>, R: Fn() -> F, F: Future<Output = Result<Option<T>, E>>, T, E> Policy<T, E> for Reconcile<P, R> {
+    type Reconcile = F;
+
+    fn rules(&self, rules: Rules<T, E>) -> Rules<T, E> {
+        self.0.rules(rules)
+    }
+
+    fn reconcile(&self) -> Option<F> {
+        Some((self.1)())
     }
 }
 
 impl<P: Policy<T, E>, T, E> Policy<T, E> for RecordIf<P, T> {
+    type Reconcile = P::Reconcile;
+
     fn rules(&self, rules: Rules<T, E>) -> Rules<T, E> {
         Rules { record_if: Some(self.1), ..self.0.rules(rules) }
+    }
+
+    fn reconcile(&self) -> Option<P::Reconcile> {
+        self.0.reconcile()
     }
 }
 
 impl<P: Policy<T, E>, T, E: Serialize + DeserializeOwned> Policy<T, E> for RecordErr<P, E> {
+    type Reconcile = P::Reconcile;
+
     fn rules(&self, rules: Rules<T, E>) -> Rules<T, E> {
         Rules { record_err: Some((self.1, Replay::decoding_errors())), ..self.0.rules(rules) }
+    }
+
+    fn reconcile(&self) -> Option<P::Reconcile> {
+        self.0.reconcile()
     }
 }
 
 impl<P: Policy<T, E>, T, E> Policy<T, E> for UnknownErr<P, E> {
+    type Reconcile = P::Reconcile;
+
     fn rules(&self, rules: Rules<T, E>) -> Rules<T, E> {
         Rules { unknown_err: Some(self.1), ..self.0.rules(rules) }
+    }
+
+    fn reconcile(&self) -> Option<P::Reconcile> {
+        self.0.reconcile()
+    }
+}
+
+impl<P: fmt::Debug, R> fmt::Debug for Reconcile<P, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Reconcile").field(&self.0).finish()
     }
 }
 
