@@ -64,21 +64,15 @@ where
     }
 }
 
-/// A future that can find out what became of an earlier attempt. That it is one is asked here and nowhere else.
-pub fn reconcile<R, F>(future: F) -> Pin<Box<impl Future<Output = Result<Option<R::Ok>, R::Err>>>>
-where
-    R: ReturnType,
-    F: Future<Output = Result<Option<R::Ok>, R::Err>>,
-{
-    Box::pin(future)
-}
+/// What a future that can find out what became of an earlier attempt comes to.
+pub type Found<R> = Result<Option<<R as ReturnType>::Ok>, <R as ReturnType>::Err>;
 
 /// The first half of a call that can find out what became of an earlier attempt: an answer, to be returned, or the guard to
 /// run the body under.
 pub async fn begin<F, T, E>(
     mut guard: Guard,
     returns: &Returns<T, E>,
-    reconcile: Pin<Box<F>>,
+    reconcile: F,
     detached: bool,
 ) -> Result<Guard, Result<T, E>>
 where

@@ -205,10 +205,7 @@ fn guard(args: &Args, returns: &Type) -> TokenStream {
             ValueOption::Ttl | ValueOption::Lease | ValueOption::Wait => {
                 quote!({ let #variable: __idem_private::Duration = #tokens; #variable })
             }
-            ValueOption::Reconcile => {
-                quote_spanned!(*span=> __idem_private::reconcile::<#returns, _>(#tokens))
-            }
-            ValueOption::Idem | ValueOption::Key | ValueOption::Fingerprint => tokens.clone(),
+            ValueOption::Reconcile | ValueOption::Idem | ValueOption::Key | ValueOption::Fingerprint => tokens.clone(),
         };
         match option {
             ValueOption::Idem => idem = quote!(::core::option::Option::Some(#variable)),
@@ -223,17 +220,20 @@ fn guard(args: &Args, returns: &Type) -> TokenStream {
     if args.at_most_once {
         calls.extend(quote!(.at_most_once()));
     }
-    let begin = args.has(ValueOption::Reconcile).then(|| {
-        let detached = args.detached;
-        quote! {
-            let __idem_begun =
-                __idem_private::begin(__idem_guard, &__idem_returns, __idem_reconcile, #detached).await;
-            let __idem_guard = match __idem_begun {
-                ::core::result::Result::Ok(__idem_guard) => __idem_guard,
-                ::core::result::Result::Err(__idem_answer) => return __idem_answer,
-            };
-        }
-    });
+    let begin =
+        args.values.iter().find(|value| value.option == ValueOption::Reconcile).map(|Value { span, .. }| {
+            let (detached, future) = (args.detached, format_ident!("__idem_reconcile", span = *span));
+            // Where its type is wrong, this is the one place that says so.
+            let found = quote_spanned!(*span=> let __idem_found: __idem_private::Found<#returns> = #future.await;);
+            quote! {
+                let __idem_ask = async move { #found __idem_found };
+                let __idem_begun = __idem_private::begin(__idem_guard, &__idem_returns, __idem_ask, #detached).await;
+                let __idem_guard = match __idem_begun {
+                    ::core::result::Result::Ok(__idem_guard) => __idem_guard,
+                    ::core::result::Result::Err(__idem_answer) => return __idem_answer,
+                };
+            }
+        });
     let start = quote! {{
         let __idem_operation =
             __idem_private::operation(&__IDEM_SITE, #idem).map(|__idem_operation| __idem_operation #calls);

@@ -256,6 +256,10 @@ impl Gateway {
         Ok(self.found.then(|| format!("found {id}")))
     }
 
+    fn reachable(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     async fn charge(self, id: String) -> Result<String, Failure> {
         self.charges.fetch_add(1, Ordering::SeqCst);
         if self.hangs {
@@ -278,7 +282,7 @@ async fn borrows(gateway: Gateway, id: String) -> Result<String, Failure> {
 }
 
 #[idempotent(name = "reconcile.detached", idem = gateway.idem, key = id, detached,
-    reconcile = async { gateway.find(&id).await })]
+    reconcile = async { gateway.reachable()?; gateway.find(&id).await })]
 async fn detached(gateway: Gateway, id: String) -> Result<String, Failure> {
     gateway.charge(id).await
 }
