@@ -21,6 +21,7 @@ mod spawn;
 mod wait;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub(crate) struct Engine {
     pub(crate) spawner: Option<Spawner>,
     flights: Flights,
     calls: Calls,
+    /// How many bodies ran unguarded.
+    bypassed: AtomicU64,
 }
 
 /// What an `Idem` was built with.
@@ -53,6 +56,9 @@ pub(crate) struct Settings {
     pub(crate) wait: Duration,
     pub(crate) store_timeout: Duration,
     pub(crate) codec: Codec,
+    pub(crate) fail_open: bool,
+    /// Whether nothing is guarded at all.
+    pub(crate) disabled: bool,
 }
 
 impl Settings {
@@ -70,7 +76,24 @@ impl Settings {
 
 impl Engine {
     pub(crate) fn new(store: Arc<dyn Store>, settings: Settings, spawner: Option<Spawner>) -> Self {
-        Self { store, settings, spawner, flights: Flights::default(), calls: Calls::default() }
+        Self {
+            store,
+            settings,
+            spawner,
+            flights: Flights::default(),
+            calls: Calls::default(),
+            bypassed: AtomicU64::new(0),
+        }
+    }
+
+    /// A body runs that nothing guards.
+    fn bypassed(&self) {
+        self.bypassed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many did.
+    pub(crate) fn count_bypassed(&self) -> u64 {
+        self.bypassed.load(Ordering::Relaxed)
     }
 
     /// Accepts no new claims and waits for the calls under way; says how many there still are.

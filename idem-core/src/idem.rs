@@ -17,7 +17,7 @@ pub use scope::Scoped;
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::store::Store;
+use crate::store::{Nowhere, Store};
 
 /// Guards operations with one store.
 ///
@@ -42,6 +42,20 @@ impl Idem {
     #[must_use]
     pub fn builder(store: impl Store) -> Builder {
         Builder::new(store)
+    }
+
+    /// An `Idem` that guards nothing: every body runs, and is counted. For a switch in an emergency, and for tests of
+    /// bodies.
+    #[must_use]
+    pub fn disabled() -> Self {
+        Builder::new(Nowhere).disabled().with_defaults()
+    }
+
+    /// How many bodies ran unguarded, of this `Idem` and its clones: without a key, without the store's answer
+    /// ([`Builder::fail_open`]), or because it is [`disabled`](Self::disabled).
+    #[must_use]
+    pub fn bypassed(&self) -> u64 {
+        self.engine.count_bypassed()
     }
 
     /// For SIGTERM: refuses new claims with [`Error::ShuttingDown`], and waits for what is under way: running bodies, also

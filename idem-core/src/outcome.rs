@@ -14,9 +14,10 @@ pub enum Kind {
     Attached,
     /// The result had been recorded before.
     Replayed,
-    /// An earlier attempt's outcome was unknown; reconciliation found its result.
+    /// An earlier attempt's outcome was unknown, and `reconcile` answered: with its result, or with an error of its own.
     Reconciled,
-    /// The body ran without protection: there was no key.
+    /// The body ran without protection: there was no key, or no answer of the store and that was chosen
+    /// ([`Builder::fail_open`](crate::Builder::fail_open)), or the `Idem` is disabled.
     Unguarded,
 }
 

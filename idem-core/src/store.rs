@@ -3,6 +3,7 @@
 mod forward;
 #[cfg(feature = "moka")]
 mod moka;
+mod nowhere;
 
 use std::fmt;
 
@@ -10,6 +11,7 @@ use async_trait::async_trait;
 
 #[cfg(feature = "moka")]
 pub use self::moka::MokaStore;
+pub(crate) use self::nowhere::Nowhere;
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::record::{Completed, Owner, Record};

@@ -10,6 +10,7 @@ mod at_most_once;
 mod current;
 mod detached;
 mod ends;
+mod fail_open;
 mod flights;
 mod lost;
 mod macros;

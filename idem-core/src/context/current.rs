@@ -26,7 +26,8 @@ impl Current {
         &self.0.key
     }
 
-    /// Which attempt this is, counted from 1.
+    /// Which attempt this is, counted from 1; 0 in a run without the store's answer
+    /// ([`Builder::fail_open`](crate::Builder::fail_open)).
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.0.granted().attempt

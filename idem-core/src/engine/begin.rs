@@ -1,9 +1,10 @@
 //! Whether to run: the first table of the contract.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::call::{Call, Stage};
-use super::flight::{Followed, Place, Running, Slot};
+use super::flight::{Followed, LastHeard, Place, Running, Slot};
 use super::lease::{Lease, Renewal};
 use super::wait::{self, Backoff, Patience, LONGEST, SHORTEST};
 use super::Engine;
@@ -20,6 +21,8 @@ use crate::transition::{Claim, Claimed};
 pub(crate) enum Begin {
     /// It runs the body.
     Run,
+    /// It runs the body, and nothing guards it.
+    RunUnguarded,
     /// It answers with a recorded result.
     Answer(Payload, Kind),
 }
@@ -52,6 +55,7 @@ impl Call {
         // What this call led before is over; it must not wait for itself.
         self.slot = None;
         self.renewal = Renewal::NotYet;
+        let mut last = LastHeard::Nobody;
         loop {
             // Longer than a claim takes to fail: a leader that is alive tells its followers so itself.
             let silence = self.op.store_timeout + LONGEST;
@@ -59,11 +63,11 @@ impl Call {
                 Place::Leader(slot) => {
                     self.enter()?;
                     let slot = Arc::clone(self.slot.insert(Arc::new(slot)));
-                    return self.lead(&slot, patience).await;
+                    return self.lead(&slot, patience, last).await;
                 }
                 Place::Follower(flight) => match flight.follow(&self.op, patience).await? {
                     Followed::Completed(completed, kind) => return self.answer(completed, kind),
-                    Followed::Gone => {}
+                    Followed::Gone(heard) => last = heard,
                 },
             }
         }
@@ -79,7 +83,7 @@ impl Call {
     }
 
     /// Asks the store, and goes on asking while another process runs the call.
-    async fn lead(&mut self, slot: &Slot, patience: &mut Patience) -> Result<Begin, Error> {
+    async fn lead(&mut self, slot: &Slot, patience: &mut Patience, mut last: LastHeard) -> Result<Begin, Error> {
         let owner = match self.stage {
             // Its lease ran out before the body began; it may still be this call's.
             Stage::Granted(lease) => lease.owner,
@@ -96,10 +100,10 @@ impl Call {
         let mut waited = false;
         loop {
             let (sent, answer) = self.claim(&claim).await;
-            let answer = answer.map_err(|error| {
-                slot.silent(error.clone());
-                self.op.store(error)
-            })?;
+            let answer = match answer {
+                Ok(answer) => answer,
+                Err(error) => return self.unanswered(slot, error, last),
+            };
             match answer {
                 // This call was not polled while the answer lay there, and the key may be somebody else's by now.
                 Claimed::Granted(_) if later(sent, self.op.lease) <= Instant::now() => {}
@@ -122,6 +126,7 @@ impl Call {
                 }
                 Claimed::Running { lease_left, age, fingerprint } => {
                     waited = true;
+                    last = LastHeard::Owner;
                     let now = Instant::now();
                     // Whoever follows this call hears of it again after its next question.
                     let heard_until = later(now, LONGEST + self.op.store_timeout);
@@ -133,6 +138,21 @@ impl Call {
                 }
             }
         }
+    }
+
+    /// Without the store's answer the body does not run, unless that was chosen; and even so not beside an owner's.
+    fn unanswered(&mut self, slot: &Slot, error: StoreError, last: LastHeard) -> Result<Begin, Error> {
+        // A call that knows its own outcome runs nothing.
+        let open = self.engine.settings.fail_open && !self.op.at_most_once && self.ending.is_none();
+        if !open {
+            slot.silent(error.clone());
+            return Err(self.op.store(error));
+        }
+        if last == LastHeard::Owner || !slot.unguarded(&self.op) {
+            return Err(self.op.in_progress(Duration::ZERO, self.op.lease));
+        }
+        self.unguarded = true;
+        Ok(Begin::RunUnguarded)
     }
 
     /// Sends a claim until it is answered: one that was not applied once more, one that may have been as often as the

@@ -23,6 +23,8 @@ pub(crate) struct Call {
     /// Counts this call as long as it may hold a key.
     pub(super) under_way: Option<UnderWay>,
     pub(super) stage: Stage,
+    /// The store did not answer, and the body runs all the same.
+    pub(super) unguarded: bool,
     pub(super) renewal: Renewal,
     /// How the body ended, once it has, until the record knows or needs not.
     pub(super) ending: Option<Ending>,
@@ -51,6 +53,7 @@ impl Call {
             slot: None,
             under_way: None,
             stage: Stage::Outside,
+            unguarded: false,
             renewal: Renewal::NotYet,
             ending: None,
         }

@@ -11,6 +11,9 @@ impl Call {
         if let Stage::Granted(lease) = self.stage {
             self.stage = Stage::Running(lease);
         }
+        if self.unguarded {
+            self.engine.bypassed();
+        }
         self.keep(body).await
     }
 

@@ -31,6 +31,12 @@ impl Call {
         self.end(rules.ending(outcome, self.run.was_refused(), self.engine.settings.codec));
     }
 
+    /// Ends a run that nothing guarded: others need not wait for its ending to land.
+    pub(super) fn leave(&mut self) {
+        self.run.end();
+        self.slot = None;
+    }
+
     /// How a success is recorded that no rule has to judge.
     pub(super) fn success<T, E>(&self, rules: &Rules<T, E>, value: &T) -> Ending {
         Ending::Completed(rules.replay.record(value, self.engine.settings.codec))
@@ -63,10 +69,10 @@ impl Call {
             match (self.send(ending.clone()).await, &ending) {
                 (Ok(Held::Held), _) => return self.landed(ending),
                 // Once more through the first table, as a new claim, with the outcome standing in for the body.
-                (Ok(Held::Lost), Ending::Completed(_)) => match self.begin(&mut patience).await {
+                (Ok(Held::Lost), Ending::Completed(_)) if !self.unguarded => match self.begin(&mut patience).await {
                     // At once, but not again and again: a store that grants and forgets must not be asked without a pause.
                     Ok(Begin::Run) if !std::mem::replace(&mut reclaimed, true) => continue,
-                    Ok(Begin::Run) => {}
+                    Ok(Begin::Run | Begin::RunUnguarded) => {}
                     Ok(Begin::Answer(payload, _)) => {
                         self.over();
                         return Landed::Theirs(payload);
@@ -139,13 +145,21 @@ impl Call {
     pub(super) fn wind_up(mut self: Box<Self>) {
         self.run.end();
         let ending = match (self.ending.take(), self.stage) {
+            // No claim of this call can have come to anything.
+            (_, Stage::Outside) if self.unguarded => return,
             (Some(ending), _) => ending,
             (None, Stage::Outside) => return,
+            (None, Stage::Claiming(..)) if self.unguarded => Ending::Abandoned,
             (None, Stage::Claiming(..) | Stage::Granted(_)) => Ending::Withdrawn,
             (None, Stage::Running(_)) => Ending::Abandoned,
         };
         let limit;
         (self.renewal, limit) = match ending {
+            // The claim may still have been granted, and then this is the record; else there will be none.
+            _ if self.unguarded => {
+                self.leave();
+                (Renewal::Over, self.op.lease)
+            }
             Ending::Completed(_) | Ending::Released => (Renewal::NotYet, self.op.ttl),
             // A lease that runs out says the same: nothing is renewed, and nothing sent beyond it.
             Ending::Withdrawn | Ending::Abandoned => (Renewal::Over, self.op.lease),

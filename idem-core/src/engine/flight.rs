@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::wait::{self, Patience};
-use crate::clock::Instant;
+use crate::clock::{later, Instant};
 use crate::error::{Error, StoreError};
 use crate::fingerprint::Fingerprint;
 use crate::key::{Key, Prehashed, Sharded};
@@ -23,6 +23,8 @@ pub(super) struct Flights(Arc<Sharded<HashMap<Key, Arc<Flight>, Prehashed>>>);
 /// A slot, as those who wait for its leader see it.
 pub(super) struct Flight {
     state: watch::Sender<State>,
+    /// A leader that was not heard of in time, and that this one took the slot from. It may still be at work.
+    behind: Option<Arc<Flight>>,
 }
 
 #[derive(Clone)]
@@ -43,7 +45,7 @@ enum End {
     /// The store would not answer them either.
     Silent(StoreError),
     /// Nothing: one of them leads next.
-    Nothing,
+    Nothing(LastHeard),
 }
 
 /// A call that has the key: the leader's own, or another process'.
@@ -56,6 +58,23 @@ pub(super) struct Running {
     /// Not heard of by then, it no longer counts.
     heard_until: Instant,
     fingerprint: Option<Fingerprint>,
+    whose: Whose,
+}
+
+/// In which process a body runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Ours,
+    Theirs,
+}
+
+/// What was last heard of the key, by a call that has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LastHeard {
+    /// That somebody owns it.
+    Owner,
+    /// No more than this call's own leader said.
+    Nobody,
 }
 
 /// A call's place in its key's slot.
@@ -68,7 +87,7 @@ pub(super) enum Place {
 pub(super) enum Followed {
     Completed(Completed, Kind),
     /// It ended without a recorded result, or nothing is heard of it: the store knows more.
-    Gone,
+    Gone(LastHeard),
 }
 
 /// The leader's hold on its slot. Dropping it lets the next one lead.
@@ -83,13 +102,12 @@ impl Flights {
     pub(super) fn join(&self, key: &Key, claim_until: impl FnOnce(Instant) -> Instant) -> Place {
         let mut shard = self.0.lock(key);
         let now = Instant::now();
-        if let Some(flight) = shard.get(key) {
-            if !flight.is_overdue(now) {
-                return Place::Follower(Arc::clone(flight));
-            }
-        }
+        let behind = match shard.get(key) {
+            Some(flight) if !flight.is_overdue(now) => return Place::Follower(Arc::clone(flight)),
+            other => other.and_then(|flight| flight.at_work()),
+        };
         let state = State::Claiming { until: claim_until(now) };
-        let flight = Arc::new(Flight { state: watch::Sender::new(state) });
+        let flight = Arc::new(Flight { state: watch::Sender::new(state), behind });
         shard.insert(key.clone(), Arc::clone(&flight));
         Place::Leader(Slot { flights: self.clone(), key: key.clone(), flight })
     }
@@ -103,6 +121,17 @@ impl Flight {
         }
     }
 
+    /// The last leader that has not ended, this one or one behind it.
+    fn at_work(self: &Arc<Self>) -> Option<Arc<Self>> {
+        let mut leaders = std::iter::successors(Some(self), |flight| flight.behind.as_ref());
+        leaders.find(|flight| !matches!(&*flight.state.borrow(), State::Ended(_))).map(Arc::clone)
+    }
+
+    /// Whether a body runs in this process.
+    fn has_body(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Running(Running { whose: Whose::Ours, .. }))
+    }
+
     /// Waits for the leader: for its claim to be answered, then for its run, as long as patience lasts.
     pub(super) async fn follow(&self, op: &Operation, patience: &mut Patience) -> Result<Followed, Error> {
         let mut news = self.state.subscribe();
@@ -111,7 +140,7 @@ impl Flight {
             let deadline = match state {
                 State::Ended(End::Recorded(completed, kind)) => return Ok(Followed::Completed(completed, kind)),
                 State::Ended(End::Silent(error)) => return Err(op.store(error)),
-                State::Ended(End::Nothing) => return Ok(Followed::Gone),
+                State::Ended(End::Nothing(last)) => return Ok(Followed::Gone(last)),
                 State::Claiming { until } => until,
                 State::Running(running) if !op.is_same_request(running.fingerprint.as_ref()) => {
                     return Err(op.key_reused());
@@ -121,7 +150,7 @@ impl Flight {
             };
             // This flight holds the sender itself, so waiting ends with news or at the deadline, never because it is gone.
             if wait::until(news.changed(), || deadline).await.is_none() && self.is_overdue(Instant::now()) {
-                return Ok(Followed::Gone);
+                return Ok(Followed::Gone(LastHeard::of(&self.state.borrow())));
             }
         }
     }
@@ -129,7 +158,14 @@ impl Flight {
 
 impl Running {
     pub(super) const fn ours(sent: Instant, lease_until: Instant, fingerprint: Option<Fingerprint>) -> Self {
-        Self { age: (Duration::ZERO, sent), lease_until, heard_until: lease_until, fingerprint }
+        let age = (Duration::ZERO, sent);
+        Self { age, lease_until, heard_until: lease_until, fingerprint, whose: Whose::Ours }
+    }
+
+    /// A run that nothing guards. It is heard of for as long as it has its slot.
+    fn unguarded(op: &Operation) -> Self {
+        let now = Instant::now();
+        Self { heard_until: later(now, Duration::MAX), ..Self::ours(now, later(now, op.lease), op.fingerprint) }
     }
 
     pub(super) const fn theirs(
@@ -139,7 +175,7 @@ impl Running {
         heard_until: Instant,
         fingerprint: Option<Fingerprint>,
     ) -> Self {
-        Self { age: (age, now), lease_until, heard_until, fingerprint }
+        Self { age: (age, now), lease_until, heard_until, fingerprint, whose: Whose::Theirs }
     }
 
     fn in_progress(&self, op: &Operation) -> Error {
@@ -147,6 +183,15 @@ impl Running {
         let (age, at) = self.age;
         let age = age.saturating_add(now.saturating_duration_since(at));
         op.in_progress(age, self.lease_until.saturating_duration_since(now))
+    }
+}
+
+impl LastHeard {
+    fn of(state: &State) -> Self {
+        match state {
+            State::Running(_) => Self::Owner,
+            _ => Self::Nobody,
+        }
     }
 }
 
@@ -158,6 +203,18 @@ impl Slot {
             *state = State::Running(running);
             !known
         });
+    }
+
+    /// Takes the slot for a run that nothing guards. Refused where this process may have another body for the key.
+    pub(super) fn unguarded(&self, op: &Operation) -> bool {
+        let shard = self.flights.0.lock(&self.key);
+        let mine = shard.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
+        let behind = std::iter::successors(self.flight.behind.as_deref(), |flight| flight.behind.as_deref());
+        let alone = mine && !behind.into_iter().any(Flight::has_body);
+        if alone {
+            self.running(Running::unguarded(op));
+        }
+        alone
     }
 
     /// The lease was renewed.
@@ -200,11 +257,6 @@ impl Slot {
 
     fn end(&self, end: End) {
         let mut shard = self.flights.0.lock(&self.key);
-        // Another call may have taken the slot from a leader that was not heard of.
-        if shard.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
-            shard.remove(&self.key);
-        }
-        drop(shard);
         self.flight.state.send_if_modified(|state| {
             let first = !matches!(state, State::Ended(_));
             if first {
@@ -212,12 +264,24 @@ impl Slot {
             }
             first
         });
+        // Another call may have taken the slot from a leader that was not heard of, and gives it back.
+        if shard.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
+            match self.flight.at_work() {
+                Some(behind) => shard.insert(self.key.clone(), behind),
+                None => shard.remove(&self.key),
+            };
+        }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.end(End::Nothing);
+        let last = match &*self.flight.state.borrow() {
+            // This leader's own run is over; another process' may not be.
+            State::Running(running) if running.whose == Whose::Theirs => LastHeard::Owner,
+            _ => LastHeard::Nobody,
+        };
+        self.end(End::Nothing(last));
     }
 }
 

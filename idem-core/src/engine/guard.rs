@@ -85,7 +85,7 @@ impl Guard {
         };
         let begin: Boxed<'_, _> = Box::pin(call.begin_with(Patience::new(call.op.wait)));
         match begin.await? {
-            Begin::Run => Ok(None),
+            Begin::Run | Begin::RunUnguarded => Ok(None),
             Begin::Answer(payload, kind) => Ok(Some((decode(&call.op, rules, &payload)?, kind))),
         }
     }
@@ -105,10 +105,15 @@ impl Guard {
         F: Future<Output = Result<T, E>>,
     {
         let Some(call) = &mut self.call else {
+            self.engine.bypassed();
             return (body.await, Kind::Unguarded);
         };
         let outcome = call.drive(body).await;
         call.conclude(&outcome, rules);
+        if call.unguarded {
+            call.leave();
+            return (outcome, Kind::Unguarded);
+        }
         let record: Boxed<'_, _> = Box::pin(call.record());
         match record.await.map(|theirs| rules.replay(&theirs)) {
             Some(Ok(recorded)) => (recorded, Kind::Replayed),

@@ -28,6 +28,8 @@ impl Builder {
             wait: Duration::from_secs(25),
             store_timeout: Duration::from_secs(5),
             codec: Codec::default(),
+            fail_open: false,
+            disabled: false,
         };
         Self { store: Arc::new(store), settings, spawner: None }
     }
@@ -67,6 +69,20 @@ impl Builder {
         self
     }
 
+    /// Runs bodies unguarded while the store does not answer, instead of refusing their calls. Default: off.
+    ///
+    /// **A retry that meets the store's absence runs the body again.** Within this process still only one body at a time runs
+    /// for a key; an operation with `at_most_once` is refused all the same, and so is a call that has heard of an owner
+    /// ([`Error::InProgress`]). What an unguarded run comes to reaches only its own caller ([`Kind::Unguarded`]); it is recorded
+    /// only if the store turns out to have granted the key after all.
+    ///
+    /// [`Kind::Unguarded`]: crate::Kind::Unguarded
+    #[must_use]
+    pub const fn fail_open(mut self) -> Self {
+        self.settings.fail_open = true;
+        self
+    }
+
     /// How to spawn outside a tokio runtime: what detached runs and endings after a drop are handed to.
     ///
     /// Default: the tokio runtime around the call; elsewhere nothing, and then `detached` is refused and a dropped run's
@@ -88,6 +104,11 @@ impl Builder {
             return Err(Error::config("idem", "`store_timeout` is zero: no store is that fast"));
         }
         Ok(self.with_defaults())
+    }
+
+    pub(super) const fn disabled(mut self) -> Self {
+        self.settings.disabled = true;
+        self
     }
 
     pub(super) fn with_defaults(self) -> Idem {

@@ -174,6 +174,9 @@ impl<P> OperationBuilder<P> {
     pub(crate) fn start<T, E>(self, rules: &Rules<T, E>) -> Result<Started<T, E>, Error> {
         report(None);
         let (engine, name) = (Arc::clone(&self.idem.engine), self.name.clone());
+        if engine.settings.disabled {
+            return Ok(Guard::unguarded(engine, name));
+        }
         match self.build()? {
             Some(op) => Guard::start(engine, op, rules),
             None => Ok(Guard::unguarded(engine, name)),

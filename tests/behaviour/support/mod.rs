@@ -68,7 +68,12 @@ impl Harness {
 
     /// The same store as another process sees it.
     pub(crate) fn elsewhere(&self) -> Self {
-        Self { idem: Idem::new(self.store.clone()), ..self.clone() }
+        self.under(Idem::new(self.store.clone()))
+    }
+
+    /// The same under another `Idem`.
+    pub(crate) fn under(&self, idem: Idem) -> Self {
+        Self { idem, ..self.clone() }
     }
 
     pub(crate) fn op(&self) -> OperationBuilder {

@@ -1,0 +1,185 @@
+//! Unguarded by choice: `fail_open` with its bounds, and `Idem::disabled`.
+
+use std::future::{poll_fn, Future};
+use std::task::Poll;
+
+use idem::{current, idempotent, Error, Idem, Kind, Phase};
+
+use super::support::{refusal, rows, settle, started, value, Answer, Harness, Trouble, Verb, LEASE, SECOND, WAIT};
+
+/// The same store, under an `Idem` that fails open.
+fn open(h: &Harness) -> Harness {
+    h.under(Idem::builder(h.store.clone()).fail_open().build().unwrap())
+}
+
+rows! {
+    async fn store_refuses_and_the_body_runs_unguarded(h) {
+        let open = open(&h);
+        h.store.trouble(Verb::Claim, Trouble::Refused);
+        assert!(matches!(refusal(h.ok(&h.op(), "closed").await), Error::Store { .. }));
+        assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
+        assert_eq!((h.ran(), open.idem.bypassed(), h.idem.bypassed()), (1, 1, 0));
+        assert_eq!(h.store.count(Verb::Finish), 0, "there is nothing to end");
+        h.store.trouble(Verb::Claim, Trouble::None);
+        assert_eq!(value(open.ok(&open.op(), "guarded").await), ("guarded".into(), Kind::Executed));
+        h.store.trouble(Verb::Claim, Trouble::Refused);
+        let again = open.ok(&open.op(), "unguarded").await;
+        let expected = if h.store.peeks() { ("guarded", Kind::Replayed) } else { ("unguarded", Kind::Unguarded) };
+        assert_eq!(value(again), (expected.0.into(), expected.1));
+    }
+
+    async fn store_silent_and_the_body_runs_unguarded(h) {
+        let open = open(&h);
+        h.store.hold(Verb::Claim);
+        let op = open.op();
+        let answer: Answer<u64> = op.run(async { Ok(u64::from(current().unwrap().attempt())) }).await;
+        let outcome = answer.unwrap();
+        assert_eq!((outcome.kind(), outcome.into_inner()), (Kind::Unguarded, 0));
+    }
+
+    async fn an_error_reaches_the_caller_unchanged(h) {
+        let open = open(&h);
+        h.store.trouble(Verb::Claim, Trouble::Refused);
+        assert!(matches!(open.err(&open.op()).await, Err(idem::Failed::Body(_))));
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn a_claim_that_was_granted_after_all_gets_the_record(h) {
+        let open = open(&h);
+        h.store.trouble(Verb::Claim, Trouble::Lost(1000));
+        assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
+        settle().await;
+        h.store.trouble(Verb::Claim, Trouble::None);
+        assert_eq!(value(h.ok(&h.op(), "no").await), ("open".into(), Kind::Replayed));
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn a_claim_that_comes_too_late_is_not_renewed(h) {
+        let open = open(&h);
+        h.store.trouble(Verb::Claim, Trouble::Late(LEASE * 2));
+        assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
+        h.store.trouble(Verb::Claim, Trouble::None);
+        tokio::time::sleep(LEASE * 4).await;
+        assert_eq!(value(h.ok(&h.op(), "again").await), ("again".into(), Kind::Executed));
+    }
+
+    async fn dropped_unguarded_counts_as_unknown(h) {
+        let open = open(&h);
+        h.store.trouble(Verb::Claim, Trouble::Lost(1000));
+        let call = open.start(&open.op(), "dropped", LEASE / 3).await;
+        tokio::time::sleep(LEASE / 2).await;
+        assert_eq!(h.ran(), 1);
+        call.abort();
+        let _ = call.await;
+        settle().await;
+        assert_ne!(h.record().await.unwrap().phase, Phase::Released);
+    }
+
+    async fn one_at_a_time(h) {
+        let open = open(&h);
+        h.store.trouble(Verb::Claim, Trouble::Refused);
+        let first = open.start(&open.op(), "first", SECOND).await;
+        let second = open.start(&open.op(), "second", SECOND).await;
+        assert_eq!(h.ran(), 1, "the second waits");
+        assert!(matches!(refusal(open.ok(&open.op().wait(SECOND / 2), "third").await), Error::InProgress { .. }));
+        assert_eq!(value(first.await.unwrap()), ("first".into(), Kind::Unguarded));
+        // What was not recorded reaches only its own caller.
+        assert_eq!(value(second.await.unwrap()), ("second".into(), Kind::Unguarded));
+        assert_eq!(h.ran(), 2);
+    }
+
+    async fn another_fingerprint_beside_an_unguarded_run(h) {
+        let open = open(&h);
+        h.store.trouble(Verb::Claim, Trouble::Refused);
+        let first = open.start(&open.op().fingerprint("a"), "first", SECOND).await;
+        assert!(matches!(refusal(open.ok(&open.op().fingerprint("b"), "no").await), Error::KeyReused { .. }));
+        assert_eq!(value(first.await.unwrap()), ("first".into(), Kind::Unguarded));
+    }
+
+    async fn never_with_at_most_once(h) {
+        let open = open(&h);
+        h.store.trouble(Verb::Claim, Trouble::Refused);
+        assert!(matches!(refusal(open.ok(&open.op().at_most_once(), "no").await), Error::Store { .. }));
+        assert_eq!(h.ran(), 0);
+    }
+
+    async fn an_owner_elsewhere_was_heard_of(h) {
+        let open = open(&h);
+        let _theirs = h.elsewhere().hang(&h.elsewhere().op()).await;
+        let waiting = open.start(&open.op(), "no", SECOND).await;
+        let follower = open.start(&open.op(), "no", SECOND).await;
+        h.store.trouble(Verb::Claim, Trouble::Refused);
+        for call in [waiting, follower] {
+            assert!(matches!(refusal(call.await.unwrap()), Error::InProgress { .. }));
+        }
+        assert_eq!(h.ran(), 1);
+        h.clock.step(LEASE);
+        h.store.trouble(Verb::Claim, Trouble::None);
+        assert_eq!(value(open.ok(&open.op(), "next").await), ("next".into(), Kind::Executed));
+    }
+
+    async fn an_owner_in_this_process_whose_lease_cannot_be_renewed(h) {
+        let open = open(&h);
+        let owner = open.start(&open.op(), "owner", LEASE * 3).await;
+        for verb in [Verb::Claim, Verb::Renew] {
+            h.store.trouble(verb, Trouble::NotApplied(100_000));
+        }
+        tokio::time::sleep(LEASE * 2).await;
+        // The first takes the slot of an owner that is not heard of, the second finds nobody in it but behind it.
+        for _ in 0..2 {
+            assert!(matches!(refusal(open.ok(&open.op(), "no").await), Error::InProgress { .. }));
+        }
+        assert_eq!(h.ran(), 1);
+        assert_eq!(value(owner.await.unwrap()), ("owner".into(), Kind::Executed));
+        let after = open.ok(&open.op(), "after").await;
+        let expected = if h.store.peeks() { ("owner", Kind::Replayed) } else { ("after", Kind::Unguarded) };
+        assert_eq!(value(after), (expected.0.into(), expected.1));
+    }
+
+    async fn a_leader_that_slept_over_its_own_time_out(h) {
+        let open = open(&h);
+        let hold = h.store.hold(Verb::Claim);
+        let op = open.op();
+        let mut asleep = Box::pin(open.ok(&op, "asleep"));
+        poll_fn(|cx| Poll::Ready(assert!(asleep.as_mut().poll(cx).is_pending()))).await;
+        tokio::time::sleep(WAIT).await;
+        h.store.trouble(Verb::Claim, Trouble::Refused);
+        let awake = started({ let open = open.clone(); async move { open.ok_after(&open.op(), "awake", SECOND).await } }).await;
+        assert!(matches!(refusal(asleep.await), Error::InProgress { .. }), "not beside the other");
+        assert_eq!(value(awake.await.unwrap()), ("awake".into(), Kind::Unguarded));
+        assert_eq!(h.ran(), 1);
+        drop(hold);
+    }
+
+    async fn disabled_runs_every_body_and_counts_it(h) {
+        let off = h.under(Idem::disabled());
+        for _ in 0..2 {
+            assert_eq!(value(off.ok(&off.op().at_most_once(), "off").await), ("off".into(), Kind::Unguarded));
+        }
+        assert_eq!(value(off.ok(&off.idem.operation("").key(""), "off").await), ("off".into(), Kind::Unguarded));
+        assert_eq!((h.ran(), off.idem.bypassed(), h.store.count(Verb::Claim)), (3, 3, 0));
+        assert!(matches!(off.op().inspect().await, Err(Error::Store { .. })));
+        h.ok(&h.op(), "on").await.unwrap();
+        assert_eq!(value(h.ok(&h.op(), "on").await), ("on".into(), Kind::Replayed));
+    }
+
+    async fn without_a_key_is_counted_too(h) {
+        let op = h.idem.operation("test.op").key(None::<u32>);
+        assert_eq!(value(h.ok(&op, "free").await), ("free".into(), Kind::Unguarded));
+        assert_eq!(h.idem.bypassed(), 1);
+        h.ok(&h.op(), "on").await.unwrap();
+        assert_eq!(h.idem.bypassed(), 1);
+    }
+}
+
+#[idempotent(name = "disabled.detached", idem = idem, key = 1, detached)]
+async fn detached(idem: Idem) -> Result<u32, Error> {
+    Ok(7)
+}
+
+#[tokio::test]
+async fn disabled_in_the_macro_and_detached() {
+    let off = Idem::disabled();
+    assert_eq!((detached(off.clone()).await.unwrap(), detached(off.clone()).await.unwrap()), (7, 7));
+    assert_eq!(off.bypassed(), 2);
+}
