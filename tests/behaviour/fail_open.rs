@@ -2,6 +2,7 @@
 
 use std::future::{poll_fn, Future};
 use std::task::Poll;
+use std::time::Duration;
 
 use idem::{current, idempotent, Error, Idem, Kind, Phase};
 
@@ -78,14 +79,35 @@ rows! {
     async fn one_at_a_time(h) {
         let open = open(&h);
         h.store.trouble(Verb::Claim, Trouble::Refused);
-        let first = open.start(&open.op(), "first", SECOND).await;
-        let second = open.start(&open.op(), "second", SECOND).await;
-        assert_eq!(h.ran(), 1, "the second waits");
+        let first = open.start(&open.op(), "first", LEASE * 2).await;
+        let second = open.start(&open.op().wait(LEASE * 3), "second", SECOND).await;
+        tokio::time::sleep(LEASE + SECOND).await;
+        assert_eq!(h.ran(), 1, "the second waits, however long it takes");
         assert!(matches!(refusal(open.ok(&open.op().wait(SECOND / 2), "third").await), Error::InProgress { .. }));
         assert_eq!(value(first.await.unwrap()), ("first".into(), Kind::Unguarded));
         // What was not recorded reaches only its own caller.
         assert_eq!(value(second.await.unwrap()), ("second".into(), Kind::Unguarded));
         assert_eq!(h.ran(), 2);
+    }
+
+    async fn nobody_waits_for_an_ending_that_may_never_land(h) {
+        let open = open(&h);
+        h.store.trouble(Verb::Claim, Trouble::Late(LEASE * 2));
+        assert_eq!(value(open.ok(&open.op(), "first").await), ("first".into(), Kind::Unguarded));
+        h.store.trouble(Verb::Claim, Trouble::Refused);
+        assert_eq!(value(open.ok(&open.op().wait(Duration::ZERO), "second").await), ("second".into(), Kind::Unguarded));
+    }
+
+    async fn a_success_finds_its_way_back_all_the_same(h) {
+        let open = open(&h);
+        let call = open.start(&open.op(), "mine", SECOND).await;
+        h.op().forget().await.unwrap_err();
+        h.clock.step(LEASE);
+        assert!(h.op().forget().await.unwrap(), "the record is gone");
+        h.store.trouble(Verb::Claim, Trouble::NotApplied(4));
+        assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
+        tokio::time::sleep(LEASE).await;
+        assert_eq!(value(h.ok(&h.op(), "no").await), ("mine".into(), Kind::Replayed));
     }
 
     async fn another_fingerprint_beside_an_unguarded_run(h) {
@@ -141,7 +163,7 @@ rows! {
         let hold = h.store.hold(Verb::Claim);
         let op = open.op();
         let mut asleep = Box::pin(open.ok(&op, "asleep"));
-        poll_fn(|cx| Poll::Ready(assert!(asleep.as_mut().poll(cx).is_pending()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(asleep.as_mut().poll(cx).is_pending())).await);
         tokio::time::sleep(WAIT).await;
         h.store.trouble(Verb::Claim, Trouble::Refused);
         let awake = started({ let open = open.clone(); async move { open.ok_after(&open.op(), "awake", SECOND).await } }).await;

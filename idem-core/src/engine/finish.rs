@@ -31,12 +31,6 @@ impl Call {
         self.end(rules.ending(outcome, self.run.was_refused(), self.engine.settings.codec));
     }
 
-    /// Ends a run that nothing guarded: others need not wait for its ending to land.
-    pub(super) fn leave(&mut self) {
-        self.run.end();
-        self.slot = None;
-    }
-
     /// How a success is recorded that no rule has to judge.
     pub(super) fn success<T, E>(&self, rules: &Rules<T, E>, value: &T) -> Ending {
         Ending::Completed(rules.replay.record(value, self.engine.settings.codec))
@@ -145,8 +139,6 @@ impl Call {
     pub(super) fn wind_up(mut self: Box<Self>) {
         self.run.end();
         let ending = match (self.ending.take(), self.stage) {
-            // No claim of this call can have come to anything.
-            (_, Stage::Outside) if self.unguarded => return,
             (Some(ending), _) => ending,
             (None, Stage::Outside) => return,
             (None, Stage::Claiming(..)) if self.unguarded => Ending::Abandoned,
@@ -155,9 +147,9 @@ impl Call {
         };
         let limit;
         (self.renewal, limit) = match ending {
-            // The claim may still have been granted, and then this is the record; else there will be none.
+            // The claim may still have been granted, and then this is the record; else there will be none, and nobody waits.
             _ if self.unguarded => {
-                self.leave();
+                self.slot = None;
                 (Renewal::Over, self.op.lease)
             }
             Ending::Completed(_) | Ending::Released => (Renewal::NotYet, self.op.ttl),

@@ -111,7 +111,6 @@ impl Guard {
         let outcome = call.drive(body).await;
         call.conclude(&outcome, rules);
         if call.unguarded {
-            call.leave();
             return (outcome, Kind::Unguarded);
         }
         let record: Boxed<'_, _> = Box::pin(call.record());
