@@ -20,7 +20,9 @@ pub(crate) mod rules;
 mod spawn;
 mod wait;
 
+use std::borrow::Cow;
 use std::fmt;
+use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,10 +30,10 @@ use std::time::Duration;
 pub(crate) use spawn::Spawner;
 
 use crate::codec::Codec;
-use crate::error::Error;
+use crate::error::{Error, StoreError};
 use crate::operation::Operation;
 use crate::record::Record;
-use crate::store::Store;
+use crate::store::{List, Page, Store};
 use crate::transition::{Settle, Settled};
 use drain::Calls;
 use flight::Flights;
@@ -104,7 +106,27 @@ impl Engine {
     /// The record as it is.
     pub(crate) async fn load(&self, op: &Operation) -> Result<Option<Record>, Error> {
         let answer = wait::answer(self.store.load(&op.key), op.store_timeout).await;
-        answer.map_err(|error| op.store(error))
+        let record = answer.map_err(|error| op.store(error))?;
+        Ok(record.filter(|record| !record.is_blank()))
+    }
+
+    /// The records of an operation, page by page.
+    pub(crate) async fn list(&self, name: Cow<'static, str>, list: &List) -> Result<Page, Error> {
+        self.ask(name, self.store.list(list)).await
+    }
+
+    /// Takes back the memory of expired records.
+    pub(crate) async fn sweep(&self, limit: usize) -> Result<usize, Error> {
+        self.ask("idem".into(), self.store.sweep(limit)).await
+    }
+
+    async fn ask<T>(
+        &self,
+        operation: Cow<'static, str>,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Error> {
+        let answer = wait::answer(answer, self.settings.store_timeout).await;
+        answer.map_err(|source| Error::Store { operation, source })
     }
 
     /// An operator's word.

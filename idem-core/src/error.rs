@@ -130,6 +130,9 @@ pub enum InvalidKey {
     /// A hashed part cannot be serialized.
     #[error("a part of it cannot be serialized")]
     Unserializable,
+    /// It is a listed key of another operation or namespace.
+    #[error("it belongs to another operation")]
+    OfAnother,
     /// It has thousands of parts.
     #[error("it has too many parts")]
     TooManyParts,

@@ -69,6 +69,15 @@ impl Idem {
         self.engine.drain(timeout).await
     }
 
+    /// Deletes up to `limit` records whose retention is over, and says how many. Redis forgets by itself, and so does memory
+    /// as it is used; for other stores, call it now and then.
+    ///
+    /// # Errors
+    /// [`Error::Store`], also when the store cannot.
+    pub async fn sweep(&self, limit: usize) -> Result<usize, Error> {
+        self.engine.sweep(limit).await
+    }
+
     /// An operation without the macro. Macro and builder address the same record when the names are the same.
     pub fn operation(&self, name: impl Into<Cow<'static, str>>) -> OperationBuilder {
         OperationBuilder::new(self.clone(), name.into())

@@ -2,6 +2,7 @@
 
 mod hashed;
 mod part;
+mod reader;
 mod sharded;
 mod writer;
 
@@ -50,6 +51,37 @@ impl Key {
         key.write_to(&mut writer);
         let bytes = writer.finish()?;
         Ok(Self { hash: seed().hash_one(&*bytes), bytes, operation: (end - operation.len(), end) })
+    }
+
+    /// A key read back from a store; `None` when the bytes are none of this library's.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (&USER_KEY, rest) = bytes.split_first()? else {
+            return None;
+        };
+        let (_, rest) = reader::length_prefixed(rest)?;
+        let (operation, parts) = reader::length_prefixed(rest)?;
+        std::str::from_utf8(operation).ok()?;
+        let end = bytes.len() - parts.len();
+        let hash = seed().hash_one(bytes);
+        Some(Self { hash, bytes: bytes.into(), operation: (end - operation.len(), end) })
+    }
+
+    /// What all keys of `operation` in `namespace` begin with, and no others.
+    #[must_use]
+    pub fn prefix(namespace: &str, operation: &str) -> Vec<u8> {
+        let mut writer = KeyWriter::new(USER_KEY);
+        writer.prefix(namespace);
+        writer.prefix(operation);
+        writer.into_bytes()
+    }
+
+    /// The key's parts as a person reads them, such as `("acme", 17)`. For operators: it shows what clients sent, so it does
+    /// not belong into logs.
+    #[must_use]
+    pub fn readable(&self) -> String {
+        let (_, end) = self.operation;
+        reader::readable(self.bytes.get(end..).unwrap_or_default())
     }
 
     /// The bytes a store files the record under.

@@ -38,9 +38,9 @@ pub use idem::{
 pub use key::{hash, Hashed, IntoKey, Key, KeyPart, KeyWriter};
 pub use outcome::{Failed, Kind, Outcome};
 pub use record::{Completed, Completion, Owner, Payload, PayloadError, Phase, Record, RecordError};
+pub use store::{Cas, Cursor, List, Listed, Page, Store, Versioned};
 #[cfg(feature = "moka")]
-pub use store::MokaStore;
-pub use store::Store;
+pub use store::{MokaStore, Tiered};
 pub use transition::{
     transition, Change, Claim, Claimed, Ending, Finish, Grant, Held, Renew, Settle, Settled, Settlement, Verb,
 };

@@ -60,6 +60,9 @@ impl Operation {
     }
 
     pub(crate) fn store(&self, source: StoreError) -> Error {
+        if source.is_unreadable() {
+            return Error::Decode { operation: self.name.clone(), source: source.into() };
+        }
         Error::Store { operation: self.name.clone(), source }
     }
 }

@@ -84,24 +84,35 @@ pub struct Completed {
     pub fingerprint: Option<Fingerprint>,
     /// Its result.
     pub completion: Completion,
+    /// How long it is to be replayed yet.
+    pub ttl_left: Duration,
 }
 
 impl Completed {
     /// A done operation.
     #[must_use]
-    pub const fn new(fingerprint: Option<Fingerprint>, completion: Completion) -> Self {
-        Self { fingerprint, completion }
+    pub const fn new(fingerprint: Option<Fingerprint>, completion: Completion, ttl_left: Duration) -> Self {
+        Self { fingerprint, completion, ttl_left }
     }
 }
 
 impl Record {
-    /// The done operation, if the record is one.
+    /// The done operation, if the record is one and its TTL is not over at `now`.
     #[must_use]
-    pub fn completed(&self) -> Option<Completed> {
+    pub fn completed(&self, now: Timestamp) -> Option<Completed> {
         match &self.phase {
-            Phase::Completed(completion) => Some(Completed::new(self.fingerprint, completion.clone())),
+            Phase::Completed(completion) if !self.is_expired(now) => {
+                Some(Completed::new(self.fingerprint, completion.clone(), self.expires_at.since(now)))
+            }
             _ => None,
         }
+    }
+
+    /// Whether nothing is known of the call any more, and only the fence is kept: its record was forgotten, or its first
+    /// claim withdrawn.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.attempt == 0 && self.phase == Phase::Released
     }
 
     /// Whether the record's retention is over at `now`.

@@ -1,17 +1,25 @@
 //! Where records live.
 
+mod cas;
 mod forward;
+mod list;
 #[cfg(feature = "moka")]
 mod moka;
 mod nowhere;
+#[cfg(feature = "moka")]
+mod tiered;
 
 use std::fmt;
 
 use async_trait::async_trait;
 
+pub use self::cas::{Cas, Versioned};
+pub use self::list::{Cursor, List, Listed, Page};
 #[cfg(feature = "moka")]
 pub use self::moka::MokaStore;
 pub(crate) use self::nowhere::Nowhere;
+#[cfg(feature = "moka")]
+pub use self::tiered::Tiered;
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::record::{Completed, Owner, Record};
@@ -36,7 +44,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Ends a run. *Correctness*: a former owner gets `Lost` and changes nothing.
     async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError>;
 
-    /// The record as it is, for operators. A record whose retention is over is none.
+    /// The record as it is, for operators. A record whose retention is over is none; one that was forgotten may be a blank
+    /// ([`Record::is_blank`]).
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError>;
 
     /// An operator's ending, of the record that was just loaded. *Correctness*: refused on a live lease, and when the record
@@ -44,6 +53,21 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
         let _ = (key, settle);
         Err(StoreError::unsupported("settle"))
+    }
+
+    /// Some of the records under a prefix, in an order of the store's own; for operators. A record that is there all the
+    /// while is on one of the pages. The default says that the store cannot.
+    async fn list(&self, list: &List) -> Result<Page, StoreError> {
+        let _ = list;
+        Err(StoreError::unsupported("list"))
+    }
+
+    /// Deletes up to `limit` records whose retention is over, and says how many. *Speed only*: such a record counts as none
+    /// wherever it is met. *Correctness*: never deletes one whose retention is not over. The default says that the store
+    /// cannot, as one need not that forgets by itself.
+    async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
+        let _ = limit;
+        Err(StoreError::unsupported("sweep"))
     }
 
     /// The done operation, if this process has it at hand. *Speed only*: `None` is always right. The default has nothing at

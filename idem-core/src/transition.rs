@@ -21,10 +21,9 @@ pub use settle::{Settle, Settled, Settlement};
 pub enum Change {
     /// Nothing. A store needs to write nothing, not even a time.
     Keep,
-    /// This is the record from now on, kept until its `expires_at`.
+    /// This is the record from now on, kept until its `expires_at`. Nothing is deleted before: also a record that was
+    /// forgotten leaves its fence.
     Write(Record),
-    /// There is no record from now on.
-    Delete,
 }
 
 /// Something a store can be asked to do to one key's record.

@@ -58,14 +58,14 @@ rows! {
 
     async fn completed_of_foreign_bytes__decode_and_untouched(h) {
         let owner = Owner::random();
-        h.store.inner().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
+        h.store.behind().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
         for bytes in [&b"\x02\x01\x00\"a\""[..], b"\x01\xff\x00\"a\"", b"rubbish", b""] {
             let before = {
                 let owner = Owner::random();
                 tokio::time::advance(2 * TTL).await;
-                h.store.inner().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
+                h.store.behind().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
                 let ending = Ending::Completed(Completion::Result(Payload::from_bytes(bytes)));
-                h.store.inner().finish(&key(), owner, ending).await.unwrap();
+                h.store.behind().finish(&key(), owner, ending).await.unwrap();
                 h.record().await
             };
             assert!(matches!(refusal(h.ok(&h.op(), "b").await), Error::Decode { .. }));
@@ -165,7 +165,7 @@ rows! {
         let owner = Owner::random();
         let other = h.idem.operation("short").key("k").wait(Duration::ZERO);
         let key = idem::Key::new("", "short", "k").unwrap();
-        h.store.inner().claim(&key, &Claim::new(owner, SECOND / 4, TTL)).await.unwrap();
+        h.store.behind().claim(&key, &Claim::new(owner, SECOND / 4, TTL)).await.unwrap();
         assert_eq!(refusal(h.ok(&other, "b").await).retry_after(), Some(SECOND / 4));
     }
 
@@ -190,7 +190,7 @@ rows! {
 
     async fn lease_over_same__take_over_next_attempt(h) {
         let owner = Owner::random();
-        h.store.inner().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
+        h.store.behind().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
         tokio::time::advance(LEASE).await;
         assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed));
         assert_eq!(h.record().await.unwrap().attempt, 2);
@@ -198,7 +198,7 @@ rows! {
 
     async fn lease_over_while_waiting__take_over(h) {
         let owner = Owner::random();
-        h.store.inner().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
+        h.store.behind().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
         let before = tokio::time::Instant::now();
         assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed));
         assert!(before.elapsed() >= LEASE && before.elapsed() < LEASE + SECOND);

@@ -56,7 +56,7 @@ rows! {
         struct Observer(Harness, Arc<AtomicBool>);
         impl Drop for Observer {
             fn drop(&mut self) {
-                let record = futures_now(self.0.store.inner().load(&key())).unwrap().unwrap();
+                let record = futures_now(self.0.store.behind().load(&key())).unwrap().unwrap();
                 self.1.store(matches!(record.phase, Phase::Running { .. }), Ordering::SeqCst);
             }
         }
@@ -258,7 +258,7 @@ rows! {
             task.await;
             let expected = if taken_over { ("theirs".to_owned(), Kind::Replayed) } else { ("late".into(), Kind::Executed) };
             assert_eq!(value(call.await.unwrap()), expected);
-            let record = h.store.inner().load(&idem::Key::new("", name, "k").unwrap()).await.unwrap().unwrap();
+            let record = h.store.behind().load(&idem::Key::new("", name, "k").unwrap()).await.unwrap().unwrap();
             assert_eq!(record.attempt, if taken_over { 2 } else { 1 }, "asking again is no other attempt");
         }
         assert_eq!(h.ran(), 2);
@@ -309,7 +309,7 @@ rows! {
         let other = h.idem.operation(NAME).key("other");
         let refused = refusal(h.ok(&other, "b").await);
         assert!(matches!(refused, Error::ShuttingDown { .. }) && refused.is_retryable());
-        if h.store.peeks() {
+        if h.peeks() {
             let done = h.idem.operation(NAME).key("done");
             assert_eq!(value(h.ok(&done, "b").await).0, "done", "what is at hand is replayed");
         }
@@ -441,7 +441,7 @@ async fn poll_once<F: Future + Unpin>(future: &mut F) {
 #[test]
 #[allow(non_snake_case)]
 fn nothing_to_spawn_on__detached_is_config_and_a_drop_ends_in_memory() {
-    let h = Harness::new(true);
+    let h = Harness::new(crate::support::Kind::Peeking);
     let refused = futures_now(h.op().detached().run(async { Ok::<_, Declined>("a".to_owned()) }));
     assert!(matches!(refusal(refused), Error::Config { .. }));
     assert_eq!(h.store.count(Verb::Claim), 0);

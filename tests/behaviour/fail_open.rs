@@ -25,13 +25,13 @@ rows! {
         assert_eq!(value(open.ok(&open.op(), "guarded").await), ("guarded".into(), Kind::Executed));
         h.store.trouble(Verb::Claim, Trouble::Refused);
         let again = open.ok(&open.op(), "unguarded").await;
-        let expected = if h.store.peeks() { ("guarded", Kind::Replayed) } else { ("unguarded", Kind::Unguarded) };
+        let expected = if h.peeks() { ("guarded", Kind::Replayed) } else { ("unguarded", Kind::Unguarded) };
         assert_eq!(value(again), (expected.0.into(), expected.1));
     }
 
     async fn store_silent_and_the_body_runs_unguarded(h) {
         let open = open(&h);
-        h.store.hold(Verb::Claim);
+        h.store.trouble(Verb::Claim, Trouble::Silent);
         let op = open.op();
         let answer: Answer<u64> = op.run(async { Ok(u64::from(current().unwrap().attempt())) }).await;
         let outcome = answer.unwrap();
@@ -154,7 +154,7 @@ rows! {
         assert_eq!(h.ran(), 1);
         assert_eq!(value(owner.await.unwrap()), ("owner".into(), Kind::Executed));
         let after = open.ok(&open.op(), "after").await;
-        let expected = if h.store.peeks() { ("owner", Kind::Replayed) } else { ("after", Kind::Unguarded) };
+        let expected = if h.peeks() { ("owner", Kind::Replayed) } else { ("after", Kind::Unguarded) };
         assert_eq!(value(after), (expected.0.into(), expected.1));
     }
 

@@ -141,7 +141,7 @@ rows! {
 
     async fn a_store_may_hint_as_often_as_it_likes(h) {
         let _first = h.start(&h.op(), "a", 60 * SECOND).await;
-        let hinted = idem::Idem::new(h.store.hinting());
+        let hinted = idem::Idem::new(h.store.clone().hinting());
         let before = h.store.count(Verb::Claim);
         let op = hinted.operation(NAME).key("k").wait(2 * SECOND);
         assert!(matches!(refusal(h.ok(&op, "b").await), Error::InProgress { .. }));

@@ -27,7 +27,7 @@ rows! {
         let call = lapsed(&h, h.op(), false).await;
         assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
         assert_eq!(value(h.ok(&h.op(), "b").await), ("mine".into(), Kind::Replayed));
-        assert_eq!(h.store.count(Verb::Claim), if h.store.peeks() { 1 } else { 2 });
+        assert_eq!(h.store.count(Verb::Claim), if h.peeks() { 1 } else { 2 });
     }
 
     async fn taken_over_and_free_again__completed(h) {

@@ -54,7 +54,7 @@ async fn charge(order: Order) -> Result<Receipt, ChargeError> {
 
 rows! {
     async fn the_first_call_runs_and_the_second_replays(h) {
-        let id = if h.store.peeks() { 1001 } else { 1002 };
+        let id = 1001 + h.kind as u64;
         let twice = async {
             let first = with_outcome(charge(order(id))).await;
             let again = with_outcome(charge(order(id))).await;
@@ -386,7 +386,9 @@ rows! {
         for _ in 0..3 {
             counted(&h.idem, 7).await.unwrap();
         }
-        assert_eq!(CODED.load(Ordering::SeqCst), after_the_run);
+        // A store that keeps bytes has nothing to clone.
+        let decoded = if h.kind == crate::support::Kind::Cas { 3 } else { 0 };
+        assert_eq!(CODED.load(Ordering::SeqCst), after_the_run + decoded);
     }
 
     async fn a_body_may_begin_with_attributes(h) {

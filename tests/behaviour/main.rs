@@ -7,6 +7,7 @@
 
 mod answers;
 mod at_most_once;
+mod cas;
 mod current;
 mod detached;
 mod ends;
@@ -18,3 +19,4 @@ mod operators;
 mod policies;
 mod reconcile;
 mod support;
+mod tiers;

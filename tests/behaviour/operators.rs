@@ -1,6 +1,8 @@
 //! `inspect`, `resolve`, `retry`, `forget`: what operators do with a record.
 
-use idem::{Error, Kind, Phase};
+use std::error::Error as _;
+
+use idem::{Error, InvalidKey, Kind, Phase, Unsupported};
 
 use crate::support::*;
 
@@ -51,11 +53,76 @@ rows! {
         h.ok(&h.op().fingerprint("one"), "a").await.unwrap();
         let fence = h.record().await.unwrap().fence;
         assert!(h.op().forget().await.unwrap());
-        assert_eq!(h.record().await, None);
+        assert_eq!(h.op().inspect().await.unwrap(), None);
+        assert!(h.record().await.unwrap().is_blank(), "but for the fence");
         assert!(!h.op().forget().await.unwrap(), "there was none");
         tokio::time::advance(SECOND).await;
         assert_eq!(value(h.ok(&h.op().fingerprint("other"), "b").await), ("b".into(), Kind::Executed));
         assert!(h.record().await.unwrap().fence > fence);
+    }
+
+    async fn fences_rise_after_forgetting_though_the_clock_is_set_back(h) {
+        h.ok(&h.op(), "a").await.unwrap();
+        let fence = h.record().await.unwrap().fence;
+        h.op().forget().await.unwrap();
+        h.clock.set_back(TTL / 2);
+        assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed));
+        assert!(h.record().await.unwrap().fence > fence);
+    }
+
+    async fn list_shows_the_operations_records_page_by_page(h) {
+        if h.kind == crate::support::Kind::Cas {
+            let refused = h.op().list(None).await.unwrap_err();
+            assert!(refused.source().unwrap().source().unwrap().is::<Unsupported>(), "{refused:?}");
+            return;
+        }
+        for n in 0..250_u32 {
+            h.ok(&h.idem.operation(NAME).key(("acme", n)), "done").await.unwrap();
+        }
+        h.err(&h.op()).await.unwrap_err();
+        h.ok(&h.idem.operation("test.other").key("acme"), "not this one").await.unwrap();
+        h.ok(&h.idem.operation("test").key("acme"), "nor this").await.unwrap();
+        h.ok(&h.idem.operation(NAME).key("forgotten"), "nor this").await.unwrap();
+        h.idem.operation(NAME).key("forgotten").forget().await.unwrap();
+        let (mut listed, mut pages, mut after) = (Vec::new(), 0, None);
+        loop {
+            let page = h.idem.operation(NAME).list(after).await.unwrap();
+            listed.extend(page.records);
+            pages += 1;
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!((listed.len(), pages), (251, 3));
+        let mut names: Vec<_> = listed.iter().map(|listed| listed.key.readable()).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 251);
+        assert!(names.contains(&"(\"acme\", 17)".to_owned()) && names.contains(&"\"k\"".to_owned()), "{names:?}");
+        let failed = listed.iter().find(|listed| listed.record.as_ref().unwrap().phase == Phase::Released).unwrap();
+        assert!(h.idem.operation(NAME).at(&failed.key).resolve(&"listed".to_owned()).await.unwrap());
+        assert_eq!(value(h.ok(&h.op(), "no").await), ("listed".into(), Kind::Replayed));
+        let foreign = h.idem.operation("test").at(&failed.key).inspect().await;
+        assert!(matches!(foreign, Err(Error::InvalidKey { reason: InvalidKey::OfAnother, .. })));
+    }
+
+    async fn sweep_takes_back_what_is_over_and_nothing_else(h) {
+        if h.kind == crate::support::Kind::Cas {
+            assert!(matches!(h.idem.sweep(1).await, Err(Error::Store { .. })));
+            return;
+        }
+        for n in 0..20_u32 {
+            let op = h.idem.operation(NAME).key(n).ttl(if n < 10 { SECOND } else { TTL });
+            if n % 2 == 0 { h.ok(&op, "done").await.unwrap(); } else { h.err(&op).await.unwrap_err(); }
+        }
+        assert_eq!(h.idem.sweep(100).await.unwrap(), 0);
+        h.clock.step(SECOND);
+        assert_eq!(h.idem.sweep(3).await.unwrap(), 3);
+        assert_eq!(h.idem.sweep(100).await.unwrap(), 7);
+        assert_eq!(h.idem.sweep(100).await.unwrap(), 0);
+        assert_eq!(h.idem.operation(NAME).list(None).await.unwrap().records.len(), 10);
+        assert_eq!(value(h.ok(&h.idem.operation(NAME).key(10), "no").await), ("done".into(), Kind::Replayed));
     }
 
     async fn a_live_lease_is_not_settled(h) {

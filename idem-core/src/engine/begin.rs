@@ -144,6 +144,8 @@ impl Call {
     fn unanswered(&mut self, slot: &Slot, error: StoreError, last: LastHeard) -> Result<Begin, Error> {
         // A call that knows its own outcome runs nothing.
         let open = self.engine.settings.fail_open && !self.op.at_most_once && self.ending.is_none();
+        // What this build cannot read is an answer.
+        let open = open && !error.is_unreadable();
         if !open {
             slot.silent(error.clone());
             return Err(self.op.store(error));

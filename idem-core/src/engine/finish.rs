@@ -122,7 +122,7 @@ impl Call {
     /// The record knows the ending; so do all who wait for this call.
     fn landed(&mut self, ending: Ending) -> Landed {
         if let (Some(slot), Ending::Completed(completion)) = (&self.slot, ending) {
-            slot.recorded(completion);
+            slot.recorded(completion, self.op.ttl);
         }
         self.over()
     }

@@ -237,12 +237,12 @@ impl Slot {
     }
 
     /// The leader's own run ended with a recorded result, for all who wait.
-    pub(super) fn recorded(&self, completion: Completion) {
+    pub(super) fn recorded(&self, completion: Completion, ttl: Duration) {
         let fingerprint = match &*self.flight.state.borrow() {
             State::Running(running) => running.fingerprint,
             _ => None,
         };
-        self.found(Completed::new(fingerprint, completion), Kind::Attached);
+        self.found(Completed::new(fingerprint, completion, ttl), Kind::Attached);
     }
 
     /// The store had a recorded result, for all who wait.

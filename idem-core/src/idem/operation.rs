@@ -15,7 +15,7 @@ use crate::engine::guard::{told, Answer, Guard, Started};
 use crate::engine::replay::Replay;
 use crate::engine::rules::Rules;
 use crate::engine::Settings;
-use crate::error::Error;
+use crate::error::{Error, InvalidKey};
 use crate::fingerprint::{Fingerprint, Unserializable};
 use crate::key::{IntoKey, Key};
 use crate::operation::Operation;
@@ -30,7 +30,7 @@ pub struct OperationBuilder<P = Plain> {
     policy: P,
     pub(super) idem: Idem,
     pub(super) name: Cow<'static, str>,
-    key: Option<Result<Option<Key>, crate::error::InvalidKey>>,
+    key: Option<Result<Option<Key>, InvalidKey>>,
     fingerprint: Option<Result<Fingerprint, Unserializable>>,
     ttl: Option<Duration>,
     lease: Option<Duration>,
@@ -62,6 +62,14 @@ impl<P> OperationBuilder<P> {
     pub fn key(mut self, key: impl IntoKey) -> Self {
         let key = key.as_key().map(|key| Key::new(&self.idem.engine.settings.namespace, &self.name, key));
         self.key = Some(key.transpose());
+        self
+    }
+
+    /// The key of a record that was [`list`](Self::list)ed, in place of [`key`](Self::key).
+    pub fn at(mut self, key: &Key) -> Self {
+        let prefix = Key::prefix(&self.idem.engine.settings.namespace, &self.name);
+        let ours = key.as_bytes().starts_with(&prefix);
+        self.key = Some(if ours { Ok(Some(key.clone())) } else { Err(InvalidKey::OfAnother) });
         self
     }
 

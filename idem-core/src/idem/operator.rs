@@ -8,8 +8,10 @@ use serde::Serialize;
 use super::OperationBuilder;
 use crate::engine::replay::Replay;
 use crate::error::Error;
+use crate::key::Key;
 use crate::operation::Operation;
 use crate::record::{Completion, Owner, Record};
+use crate::store::{Cursor, List, Page};
 use crate::transition::{Settle, Settled, Settlement};
 
 /// How often a record that changes under the operator's eyes is looked at again.
@@ -55,6 +57,17 @@ impl<P: Clone> OperationBuilder<P> {
     /// [`Error::InProgress`] while somebody has the key.
     pub async fn forget(&self) -> Result<bool, Error> {
         self.settle(&self.keyed()?, Settlement::Forgotten).await
+    }
+
+    /// The operation's records, about a hundred at a time; the key is not asked for. `after` is the
+    /// [`next`](Page::next) of the page before.
+    ///
+    /// # Errors
+    /// [`Error::Store`], also when the store cannot list.
+    pub async fn list(&self, after: Option<Cursor>) -> Result<Page, Error> {
+        let engine = &self.idem.engine;
+        let list = List::new(Key::prefix(&engine.settings.namespace, &self.name)).after(after);
+        engine.list(self.name.clone(), &list).await
     }
 
     async fn settle(&self, op: &Operation, settlement: Settlement) -> Result<bool, Error> {

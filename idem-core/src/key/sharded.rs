@@ -24,4 +24,10 @@ impl<S> Sharded<S> {
         let shard = self.0.get((key.hash >> 48) as usize % SHARDS).unwrap_or(first);
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// All of them, one after the other.
+    #[cfg_attr(not(feature = "moka"), allow(dead_code))]
+    pub(crate) fn each(&self) -> impl Iterator<Item = MutexGuard<'_, S>> {
+        self.0.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }

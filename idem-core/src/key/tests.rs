@@ -110,6 +110,30 @@ fn the_encoding_is_frozen() {
 }
 
 #[test]
+fn encoded_keys_are_read_back() {
+    let readable = |key: Key| {
+        let back = Key::from_bytes(key.as_bytes()).expect("a key");
+        assert_eq!((&back, back.operation()), (&key, "op"));
+        assert!(key.as_bytes().starts_with(&Key::prefix("ns", "op")));
+        back.readable()
+    };
+    assert_eq!(readable(key("o-1")), r#""o-1""#);
+    assert_eq!(readable(key(("a\"b", 258_u16, -1_i8))), r#"("a\"b", 258, -1)"#);
+    assert_eq!(readable(key((true, 'x', ("", 0), &b"\xff\x00"[..]))), r#"(true, 'x', ("", 0), ff00)"#);
+    assert_eq!(readable(key("x".repeat(1024).as_str())).len(), 1026);
+    let key = key(("a", 1));
+    for cut in 0..key.as_bytes().len() {
+        // Never panics, whatever is there.
+        let _ = Key::from_bytes(&key.as_bytes()[..cut]).map(|key| key.readable());
+    }
+    assert!(Key::from_bytes(b"").is_none() && Key::from_bytes(b"\x02\x00\x00").is_none());
+    assert!(Key::from_bytes(b"\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f").is_none());
+    assert!(
+        !key.as_bytes().starts_with(&Key::prefix("ns", "o")) && !key.as_bytes().starts_with(&Key::prefix("", "ns"))
+    );
+}
+
+#[test]
 fn hashed_parts_depend_on_all_of_the_value() {
     assert_eq!(key(hash(&("a", 1))), key(hash(&("a", 1))));
     assert_ne!(key(hash(&("a", 1))), key(hash(&("a", 2))));

@@ -127,6 +127,10 @@ impl KeyWriter {
         self.bytes.len()
     }
 
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     pub(super) fn finish(self) -> Result<Arc<[u8]>, InvalidKey> {
         if let Some(invalid) = self.invalid {
             Err(invalid)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::Store;
+use super::{List, Page, Store};
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::record::{Completed, Owner, Record};
@@ -33,6 +33,14 @@ macro_rules! forward {
 
             async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
                 (**self).settle(key, settle).await
+            }
+
+            async fn list(&self, list: &List) -> Result<Page, StoreError> {
+                (**self).list(list).await
+            }
+
+            async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
+                (**self).sweep(limit).await
             }
 
             fn peek(&self, key: &Key) -> Option<Completed> {

@@ -1,6 +1,7 @@
 //! Records in this process's memory.
 
 mod expiry;
+mod look;
 mod open;
 
 use std::fmt;
@@ -11,7 +12,7 @@ use moka::sync::Cache;
 
 use self::expiry::ByRecord;
 use self::open::Open;
-use super::Store;
+use super::{List, Page, Store};
 use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
 use crate::key::{Key, Prehashed, Sharded};
@@ -82,10 +83,6 @@ impl MokaStore {
                     done.invalidate(key);
                 }
             }
-            Change::Delete => {
-                open.remove(key);
-                done.invalidate(key);
-            }
         }
         answer
     }
@@ -116,12 +113,17 @@ impl Store for MokaStore {
         Ok(self.apply(key, settle.clone()))
     }
 
+    /// In the order of the keys' bytes. Each page looks at every record.
+    async fn list(&self, list: &List) -> Result<Page, StoreError> {
+        Ok(self.page(list))
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
+        Ok(self.take_back(limit))
+    }
+
     fn peek(&self, key: &Key) -> Option<Completed> {
-        let record = self.inner.done.get(key)?;
-        if record.is_expired(self.inner.clock.now()) {
-            return None;
-        }
-        record.completed()
+        self.inner.done.get(key)?.completed(self.inner.clock.now())
     }
 }
 

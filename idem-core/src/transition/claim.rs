@@ -133,9 +133,11 @@ impl Verb for &Claim {
             Phase::Running { .. } if mine => granted(record.renewed(now)),
             // The same claim, delivered after its owner had ended: there is nobody to grant anything to.
             Phase::Released | Phase::Abandoned if mine => refused(Claimed::abandoned(record.attempt)),
-            Phase::Completed(completion) if same => {
-                refused(Claimed::Completed(Completed::new(record.fingerprint, completion.clone())))
-            }
+            Phase::Completed(completion) if same => refused(Claimed::Completed(Completed::new(
+                record.fingerprint,
+                completion.clone(),
+                record.expires_at.since(now),
+            ))),
             Phase::Released if same => self.grant(Some(record), false, found, now),
             Phase::Released => self.grant(None, false, found, now),
             _ if !same => refused(Claimed::Reused),

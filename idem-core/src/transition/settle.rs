@@ -77,12 +77,13 @@ impl Verb for Settle {
                 return (Change::Keep, Settled::running(lease_until.since(now)));
             }
         }
+        let forgotten = self.settlement == Settlement::Forgotten;
         let phase = match self.settlement {
             Settlement::Completed(completion) => Phase::Completed(completion),
             Settlement::Released => Phase::Released,
-            Settlement::Forgotten => return (Change::Delete, Settled::Settled),
+            Settlement::Forgotten => Phase::Released,
         };
-        let settled = Record {
+        let mut settled = Record {
             phase,
             owner: self.owner,
             fence: found.next_fence(now),
@@ -90,6 +91,11 @@ impl Verb for Settle {
             after_unknown: false,
             ..record.clone()
         };
+        if forgotten {
+            settled.attempt = 0;
+            settled.fingerprint = None;
+            settled.at_most_once = false;
+        }
         (Change::Write(settled), Settled::Settled)
     }
 }

@@ -1,15 +1,17 @@
 //! A harness: a store that counts, pauses and fails on demand, and an operation that counts its runs.
 
-mod store;
+mod versions;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use idem::{Clock, Failed, Idem, Key, OperationBuilder, Outcome, Record, Store, Timestamp};
-pub(crate) use store::{TestStore, Trouble, Verb};
+use idem::{Cas, Failed, Idem, Key, MokaStore, OperationBuilder, Outcome, Record, Store, Tiered};
+use idem_testing::{Clock, Faulty};
+pub(crate) use idem_testing::{Trouble, Verb};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+
+pub(crate) use versions::Versions;
 
 pub(crate) const NAME: &str = "test.op";
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -23,57 +25,52 @@ pub(crate) struct Declined;
 
 pub(crate) type Answer<T> = Result<Outcome<T>, Failed<Declined>>;
 
-/// Follows tokio's clock, and can be stepped.
-#[derive(Debug, Clone)]
-pub(crate) struct TestClock {
-    start: Instant,
-    stepped: Arc<AtomicU64>,
-    set_back: Arc<AtomicU64>,
-}
-
-impl TestClock {
-    pub(crate) fn step(&self, by: Duration) {
-        self.stepped.fetch_add(by.as_micros() as u64, Ordering::SeqCst);
-    }
-
-    pub(crate) fn set_back(&self, by: Duration) {
-        self.set_back.fetch_add(by.as_micros() as u64, Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        let forward = Duration::from_micros(self.stepped.load(Ordering::SeqCst));
-        let start = 1_700_000_000_000_000 - self.set_back.load(Ordering::SeqCst);
-        Timestamp::from_micros(start).after(self.start.elapsed() + forward)
-    }
+/// What a row runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A store with a memory to look into.
+    Peeking,
+    /// One that has to be asked each time.
+    Asking,
+    /// The same behind a memory tier.
+    Tiered,
+    /// One made of compare and set.
+    Cas,
 }
 
 #[derive(Clone)]
 pub(crate) struct Harness {
-    pub(crate) store: TestStore,
-    pub(crate) clock: TestClock,
+    pub(crate) store: Faulty,
+    pub(crate) clock: Clock,
     pub(crate) idem: Idem,
+    pub(crate) kind: Kind,
     ran: Arc<AtomicUsize>,
 }
 
 impl Harness {
-    pub(crate) fn new(peeks: bool) -> Self {
-        let clock = TestClock { start: Instant::now(), stepped: Arc::default(), set_back: Arc::default() };
-        let store = TestStore::new(clock.clone(), peeks);
-        // Behind a pointer it is the same store.
-        let behind: Arc<dyn Store> = Arc::new(store.clone());
-        Self { idem: Idem::new(behind), store, clock, ran: Arc::default() }
+    pub(crate) fn new(kind: Kind) -> Self {
+        let clock = Clock::new();
+        let store = match kind {
+            Kind::Peeking => Faulty::new(MokaStore::with_clock(clock.clone())),
+            Kind::Asking | Kind::Tiered => Faulty::new(MokaStore::with_clock(clock.clone())).without_peek(),
+            Kind::Cas => Faulty::new(Cas::new(Versions::new(clock.clone()))),
+        };
+        Self { idem: over(kind, &store), store, clock, kind, ran: Arc::default() }
     }
 
     /// The same store as another process sees it.
     pub(crate) fn elsewhere(&self) -> Self {
-        self.under(Idem::new(self.store.clone()))
+        self.under(over(self.kind, &self.store))
     }
 
     /// The same under another `Idem`.
     pub(crate) fn under(&self, idem: Idem) -> Self {
         Self { idem, ..self.clone() }
+    }
+
+    /// Whether a result that this process recorded is at hand.
+    pub(crate) fn peeks(&self) -> bool {
+        self.kind == Kind::Peeking
     }
 
     pub(crate) fn op(&self) -> OperationBuilder {
@@ -174,7 +171,15 @@ impl Harness {
     }
 
     pub(crate) async fn record(&self) -> Option<Record> {
-        self.store.inner().load(&key()).await.expect("memory answers")
+        self.store.behind().load(&key()).await.expect("memory answers")
+    }
+}
+
+fn over(kind: Kind, store: &Faulty) -> Idem {
+    match kind {
+        Kind::Tiered => Idem::new(Tiered::new(store.clone())),
+        // Behind a pointer it is the same store.
+        _ => Idem::new(Arc::new(store.clone()) as Arc<dyn Store>),
     }
 }
 
@@ -213,7 +218,7 @@ pub(crate) async fn settle() {
     }
 }
 
-/// Makes each row a module with two tests: on a store with a memory to look into, and on one without.
+/// Makes each row a module with a test on each kind of store.
 macro_rules! rows {
     ($(async fn $name:ident($harness:ident) $body:block)*) => {$(
         #[allow(non_snake_case)]
@@ -224,12 +229,22 @@ macro_rules! rows {
 
             #[tokio::test(start_paused = true)]
             async fn peeking() {
-                row(Harness::new(true)).await;
+                row(Harness::new(crate::support::Kind::Peeking)).await;
             }
 
             #[tokio::test(start_paused = true)]
             async fn asking() {
-                row(Harness::new(false)).await;
+                row(Harness::new(crate::support::Kind::Asking)).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn tiered() {
+                row(Harness::new(crate::support::Kind::Tiered)).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn cas() {
+                row(Harness::new(crate::support::Kind::Cas)).await;
             }
         }
     )*};

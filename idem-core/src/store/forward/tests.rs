@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::record::Completion;
+use crate::store::Tiered;
 use crate::transition::Settlement;
 
 /// Notes which verbs it was asked, and answers each with something that no default says.
@@ -44,9 +45,19 @@ impl Store for Spy {
         Ok(Settled::Changed)
     }
 
+    async fn list(&self, _: &List) -> Result<Page, StoreError> {
+        self.note("list");
+        Ok(Page::new(Vec::new(), None))
+    }
+
+    async fn sweep(&self, _: usize) -> Result<usize, StoreError> {
+        self.note("sweep");
+        Ok(7)
+    }
+
     fn peek(&self, _: &Key) -> Option<Completed> {
         self.note("peek");
-        Some(Completed::new(None, Completion::Unreplayable))
+        Some(Completed::new(None, Completion::Unreplayable, Duration::from_secs(1)))
     }
 
     async fn changed(&self, _: &Key) {
@@ -76,6 +87,8 @@ fn ask_everything(store: &impl Store) {
     assert!(at_once(store.load(&key)).is_err());
     let settle = Settle::new(1, owner, Settlement::Released);
     assert_eq!(at_once(store.settle(&key, &settle)).expect("an answer"), Settled::Changed);
+    assert!(at_once(store.list(&List::new(Vec::new()))).is_ok());
+    assert_eq!(at_once(store.sweep(1)).expect("an answer"), 7);
     assert!(store.peek(&key).is_some());
     at_once(store.changed(&key));
 }
@@ -85,11 +98,12 @@ fn every_verb_reaches_the_store_behind() {
     let spy = Arc::new(Spy::default());
     ask_everything(&*spy);
     let asked = std::mem::take(&mut *spy.0.lock().expect("not poisoned"));
-    assert_eq!(asked, ["claim", "renew", "finish", "load", "settle", "peek", "changed"]);
-    let behind: [fn(Arc<Spy>); 3] = [
+    assert_eq!(asked, ["claim", "renew", "finish", "load", "settle", "list", "sweep", "peek", "changed"]);
+    let behind: [fn(Arc<Spy>); 4] = [
         |spy| ask_everything(&spy),
         |spy| ask_everything(&(Box::new(spy) as Box<dyn Store>)),
         |spy| ask_everything(&(Arc::new(spy) as Arc<dyn Store>)),
+        |spy| ask_everything(&Tiered::new(spy)),
     ];
     for ask in behind {
         ask(Arc::clone(&spy));

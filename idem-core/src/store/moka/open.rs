@@ -31,6 +31,21 @@ impl Open {
         }
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Record)> {
+        self.records.iter()
+    }
+
+    /// Forgets up to `limit` expired records.
+    pub(super) fn sweep(&mut self, limit: usize, now: Timestamp) -> usize {
+        let mut swept = 0;
+        self.records.retain(|_, record| {
+            let goes = swept < limit && record.is_expired(now);
+            swept += usize::from(goes);
+            !goes
+        });
+        swept
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.records.len()

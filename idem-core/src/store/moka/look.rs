@@ -1,0 +1,51 @@
+//! Going through all records: to list them, and to take expired ones back.
+
+use super::MokaStore;
+use crate::key::Key;
+use crate::store::{Cursor, List, Listed, Page};
+
+impl MokaStore {
+    pub(super) fn page(&self, list: &List) -> Page {
+        let now = self.inner.clock.now();
+        let after = list.after.as_ref().map(Cursor::as_bytes);
+        let wanted =
+            |key: &Key| key.as_bytes().starts_with(&list.prefix) && !after.is_some_and(|after| key.as_bytes() <= after);
+        let mut records = Vec::new();
+        for open in self.inner.open.each() {
+            records
+                .extend(open.iter().filter(|(key, _)| wanted(key)).map(|(key, record)| (key.clone(), record.clone())));
+        }
+        let done = self.inner.done.iter().filter(|(key, _)| wanted(key));
+        records.extend(done.map(|(key, record)| ((*key).clone(), (*record).clone())));
+        records.retain(|(_, record)| !record.is_expired(now) && !record.is_blank());
+        records.sort_by(|(one, _), (other, _)| one.as_bytes().cmp(other.as_bytes()));
+        // Completed between the two looks.
+        records.dedup_by(|(later, _), (earlier, _)| later == earlier);
+        let more = records.len() > list.limit;
+        records.truncate(list.limit);
+        let next = records.last().filter(|_| more).map(|(key, _)| Cursor::from_bytes(key.as_bytes()));
+        Page::new(records.into_iter().map(|(key, record)| Listed::new(key, Ok(record))).collect(), next)
+    }
+
+    pub(super) fn take_back(&self, limit: usize) -> usize {
+        let now = self.inner.clock.now();
+        let mut taken = 0;
+        for mut open in self.inner.open.each() {
+            taken += open.sweep(limit - taken, now);
+        }
+        for (key, record) in &self.inner.done {
+            if taken == limit {
+                break;
+            }
+            if record.is_expired(now) {
+                // Looked at again, where nobody can write it meanwhile.
+                let _open = self.inner.open.lock(&key);
+                if self.inner.done.get(&*key).is_some_and(|record| record.is_expired(now)) {
+                    self.inner.done.invalidate(&*key);
+                    taken += 1;
+                }
+            }
+        }
+        taken
+    }
+}

@@ -1,0 +1,135 @@
+//! A memory in front of a store.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use moka::sync::Cache;
+
+use super::{List, Page, Store};
+use crate::clock::{later, Instant};
+use crate::error::StoreError;
+use crate::key::{Key, Prehashed};
+use crate::record::{Completed, Completion, Owner, Record};
+use crate::transition::{Claim, Claimed, Ending, Held, Settle, Settled};
+
+/// A store with a memory in front of it: a result that was replayed once by this process is replayed from memory for a
+/// while.
+///
+/// Only done operations are remembered, for a minute at most and never beyond their TTL. So what an operator settles is seen by
+/// other processes within that minute, and by this one at once. Everything else is the store's behind it.
+#[derive(Clone)]
+pub struct Tiered<S> {
+    store: S,
+    memory: Cache<Key, Remembered, Prehashed>,
+    max_age: Duration,
+}
+
+#[derive(Clone)]
+struct Remembered {
+    completed: Completed,
+    until: Instant,
+}
+
+const MAX_AGE: Duration = Duration::from_secs(60);
+const CAPACITY: u64 = 64 * 1024 * 1024;
+
+impl<S: Store> Tiered<S> {
+    /// `store` with a memory in front of it, of 64 MiB and one minute.
+    pub fn new(store: S) -> Self {
+        Self::build(store, MAX_AGE, CAPACITY)
+    }
+
+    /// How long a result is remembered at most; longer than a minute counts as a minute. Default: one minute.
+    #[must_use]
+    pub fn max_age(self, max_age: Duration) -> Self {
+        let capacity = self.memory.policy().max_capacity().unwrap_or(CAPACITY);
+        Self::build(self.store, max_age.min(MAX_AGE), capacity)
+    }
+
+    /// How many bytes of keys and results are remembered at most, in about. Default: 64 MiB.
+    #[must_use]
+    pub fn capacity(self, bytes: u64) -> Self {
+        Self::build(self.store, self.max_age, bytes)
+    }
+
+    fn build(store: S, max_age: Duration, capacity: u64) -> Self {
+        let memory = Cache::builder()
+            .weigher(|key: &Key, remembered: &Remembered| {
+                let result = match &remembered.completed.completion {
+                    Completion::Result(payload) => payload.as_bytes().len(),
+                    Completion::Unreplayable => 0,
+                };
+                u32::try_from(key.as_bytes().len() + result).unwrap_or(u32::MAX)
+            })
+            .max_capacity(capacity)
+            // Takes memory back. Whether a result still counts is decided when it is read, by the process's own time.
+            .time_to_live(max_age)
+            .build_with_hasher(Prehashed::default());
+        Self { store, memory, max_age }
+    }
+
+    fn remember(&self, key: &Key, completed: &Completed, asked: Instant) {
+        let until = later(asked, completed.ttl_left.min(self.max_age));
+        self.memory.insert(key.clone(), Remembered { completed: completed.clone(), until });
+    }
+}
+
+#[async_trait]
+impl<S: Store> Store for Tiered<S> {
+    async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
+        let asked = Instant::now();
+        let answer = self.store.claim(key, claim).await;
+        match &answer {
+            Ok(Claimed::Completed(completed)) => self.remember(key, completed, asked),
+            _ => self.memory.invalidate(key),
+        }
+        answer
+    }
+
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+        self.store.renew(key, owner).await
+    }
+
+    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
+        self.store.finish(key, owner, ending).await
+    }
+
+    async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        self.store.load(key).await
+    }
+
+    async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
+        let answer = self.store.settle(key, settle).await;
+        self.memory.invalidate(key);
+        answer
+    }
+
+    async fn list(&self, list: &List) -> Result<Page, StoreError> {
+        self.store.list(list).await
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
+        self.store.sweep(limit).await
+    }
+
+    fn peek(&self, key: &Key) -> Option<Completed> {
+        let now = Instant::now();
+        match self.memory.get(key).filter(|remembered| now < remembered.until) {
+            Some(Remembered { completed, until }) => {
+                Some(Completed { ttl_left: until.saturating_duration_since(now), ..completed })
+            }
+            None => self.store.peek(key),
+        }
+    }
+
+    async fn changed(&self, key: &Key) {
+        self.store.changed(key).await;
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Tiered<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tiered").field("store", &self.store).field("max_age", &self.max_age).finish_non_exhaustive()
+    }
+}
