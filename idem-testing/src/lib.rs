@@ -5,7 +5,9 @@
 //! - [`Clock`] is a clock to turn, for stores that take one.
 
 mod clock;
+mod conformance;
 mod faulty;
 
 pub use clock::Clock;
+pub use conformance::{conformance, Report, Suite};
 pub use faulty::{Faulty, Trouble, Verb};

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use idem::{Clock, Key, StoreError, Timestamp, Versioned};
 
+/// Bytes and their version.
+type Value = (Vec<u8>, u64);
+
 #[derive(Debug)]
 pub(crate) struct Versions {
     clock: Arc<dyn Clock>,
-    values: Mutex<HashMap<Vec<u8>, (Vec<u8>, u64)>>,
+    values: Mutex<HashMap<Vec<u8>, Value>>,
 }
 
 impl Versions {
@@ -22,7 +25,7 @@ impl Versions {
 impl Versioned for Versions {
     type Version = u64;
 
-    async fn get(&self, key: &Key) -> Result<(Option<(Vec<u8>, u64)>, Timestamp), StoreError> {
+    async fn get(&self, key: &Key) -> Result<(Option<Value>, Timestamp), StoreError> {
         Ok((self.values.lock().unwrap().get(key.as_bytes()).cloned(), self.clock.now()))
     }
 

@@ -1,0 +1,29 @@
+//! The cases, by what they are about. A refusal always stands beside its honest counterpart.
+
+mod claims;
+mod clocks;
+mod endings;
+mod keys;
+mod looking;
+mod payloads;
+mod races;
+mod renewals;
+mod settling;
+mod time;
+mod walks;
+
+use super::case::Named;
+
+pub(super) const ALL: &[&[Named]] = &[
+    claims::ALL,
+    renewals::ALL,
+    endings::ALL,
+    payloads::ALL,
+    keys::ALL,
+    settling::ALL,
+    looking::ALL,
+    time::ALL,
+    races::ALL,
+    walks::ALL,
+    clocks::ALL,
+];

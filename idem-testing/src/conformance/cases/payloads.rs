@@ -1,0 +1,37 @@
+//! Results come back as they were.
+
+use crate::conformance::case::{cases, completed};
+
+cases! {
+    async fn an_empty_result_is_a_result(case) {
+        let key = case.key()?;
+        let owner = case.owner(&key).await?;
+        case.end(&key, owner, completed(b"")).await?;
+        case.answers(&key, b"").await?;
+    }
+
+    async fn falsy_results_are_results(case) {
+        for result in [&b"0"[..], b"null", b"false", b"\"\"", b"[]", b"{}", b"\0"] {
+            let key = case.key_of(result)?;
+            let owner = case.owner(&key).await?;
+            case.end(&key, owner, completed(result)).await?;
+            case.answers(&key, result).await?;
+        }
+    }
+
+    async fn every_byte_comes_back(case) {
+        let key = case.key()?;
+        let owner = case.owner(&key).await?;
+        let bytes: Vec<u8> = (0..=255).chain((0..=255).rev()).collect();
+        case.end(&key, owner, completed(&bytes)).await?;
+        case.answers(&key, &bytes).await?;
+    }
+
+    async fn a_mebibyte_comes_back(case) {
+        let key = case.key()?;
+        let owner = case.owner(&key).await?;
+        let bytes: Vec<u8> = (0..1024 * 1024_u32).map(|n| (n.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
+        case.end(&key, owner, completed(&bytes)).await?;
+        case.answers(&key, &bytes).await?;
+    }
+}

@@ -1,0 +1,126 @@
+//! Many at once. On a runtime with one thread, and a store that never waits, there is no race to be lost.
+
+use std::future::Future;
+
+use idem_core::{Claim, Claimed, Ending, Held, Owner};
+use tokio::task::JoinSet;
+
+use crate::conformance::case::{cases, completed, completion, new_claim, same, Case, Failure};
+
+const RIVALS: usize = 64;
+
+/// What 64 do at the same time.
+async fn at_once<T: Send + 'static, F: Future<Output = Result<T, Failure>> + Send + 'static>(
+    case: &Case,
+    rival: impl Fn(Case, usize) -> F,
+) -> Result<Vec<T>, Failure> {
+    let mut rivals = JoinSet::new();
+    (0..RIVALS).for_each(|n| drop(rivals.spawn(rival(case.clone(), n))));
+    let mut answers = Vec::new();
+    while let Some(answer) = rivals.join_next().await {
+        answers.extend(answer.ok().transpose()?);
+    }
+    same("how many answered", answers.len(), RIVALS)?;
+    Ok(answers)
+}
+
+fn count(answers: &[Claimed]) -> (usize, usize) {
+    let granted = answers.iter().filter(|answer| matches!(answer, Claimed::Granted(_))).count();
+    let running = answers.iter().filter(|answer| matches!(answer, Claimed::Running { .. })).count();
+    (granted, running)
+}
+
+cases! {
+    async fn of_64_claims_at_once_one_is_granted(case) {
+        for round in 0..5 {
+            let key = case.key_of(round)?;
+            let answers = at_once(&case, |case, _| {
+                let key = key.clone();
+                async move { case.claim(&key, &new_claim()).await }
+            }).await?;
+            same("granted, and found running", count(&answers), (1, RIVALS - 1))?;
+        }
+    }
+
+    async fn of_64_take_overs_at_once_one_is_granted(case) {
+        for (n, ending) in [Some(Ending::Released), Some(Ending::Abandoned), None].into_iter().enumerate() {
+            let key = case.key_of(n)?;
+            match ending {
+                Some(ending) => {
+                    let owner = case.owner(&key).await?;
+                    case.end(&key, owner, ending).await?;
+                }
+                None => drop(case.lapsed(&key).await?),
+            }
+            let answers = at_once(&case, |case, _| {
+                let key = key.clone();
+                async move { case.claim(&key, &new_claim()).await }
+            }).await?;
+            same("granted, and found running", count(&answers), (1, RIVALS - 1))?;
+            same("the attempt", case.record(&key).await?.attempt, 2)?;
+        }
+    }
+
+    async fn one_claim_sent_64_times_at_once_is_one_claim(case) {
+        let (key, claim) = (case.key()?, new_claim());
+        let answers = at_once(&case, |case, _| {
+            let key = key.clone();
+            async move { case.granted(&key, &claim).await }
+        }).await?;
+        let record = case.record(&key).await?;
+        same("the attempt", record.attempt, 1)?;
+        same("one fence", answers.iter().all(|grant| grant.fence == record.fence), true)?;
+    }
+
+    async fn of_64_endings_at_once_only_the_owners_lands(case) {
+        let key = case.key()?;
+        let owner = case.owner(&key).await?;
+        let answers = at_once(&case, |case, n| {
+            let key = key.clone();
+            let (owner, ending) = if n == 17 { (owner, completed(b"mine")) } else { (Owner::random(), completed(b"not")) };
+            async move { case.finish(&key, owner, ending).await }
+        }).await?;
+        same("held", answers.iter().filter(|held| **held == Held::Held).count(), 1)?;
+        case.answers(&key, b"mine").await?;
+    }
+
+    async fn of_64_results_of_one_owner_one_stays(case) {
+        let key = case.key()?;
+        let owner = case.owner(&key).await?;
+        let answers = at_once(&case, |case, n| {
+            let key = key.clone();
+            async move {
+                case.end(&key, owner, completed(&[n as u8])).await?;
+                case.claim(&key, &new_claim()).await
+            }
+        }).await?;
+        let stays = (0..RIVALS).map(|n| completion(&[n as u8])).find(|result| {
+            answers.iter().all(|answer| matches!(answer, Claimed::Completed(done) if done.completion == *result))
+        });
+        same("a result that all were told", stays.is_some(), true)?;
+    }
+
+    async fn a_take_over_and_a_late_success_do_not_both_win(case) {
+        for round in 0..8 {
+            let key = case.key_of(round)?;
+            let former = case.lapsed(&key).await?;
+            let claim: Claim = new_claim();
+            let (late, next) = tokio::join!(case.finish(&key, former, completed(b"late")), case.claim(&key, &claim));
+            match (late?, next?) {
+                (Held::Held, Claimed::Completed(_)) => case.answers(&key, b"late").await?,
+                (Held::Lost, Claimed::Granted(_)) => case.end(&key, claim.owner, completed(b"next")).await?,
+                other => same("one of them", Some(other), None)?,
+            }
+        }
+    }
+
+    async fn of_64_keys_none_hinders_another(case) {
+        at_once(&case, |case, n| async move {
+            let key = case.key_of(n)?;
+            let owner = case.owner(&key).await?;
+            same("a renewal", case.renew(&key, owner).await?, Held::Held)?;
+            case.end(&key, owner, completed(&[n as u8])).await?;
+            case.answers(&key, &[n as u8]).await
+        }).await?;
+    }
+}

@@ -1,0 +1,111 @@
+//! An operator's word. A store without it says `Unsupported`, and is asked no more.
+
+use idem_core::{Claimed, Ending, Held, Owner, Settle, Settled, Settlement};
+
+use crate::conformance::case::{cases, completed, completion, holds, new_claim, print, same, Case};
+
+/// Whether the store has the verb at all.
+async fn can_settle(case: &Case) -> Result<bool, crate::conformance::case::Failure> {
+    let key = case.key_of("supported")?;
+    let settle = Settle::new(1, Owner::random(), Settlement::Released);
+    match case.store().settle(&key, &settle).await {
+        Ok(_) => Ok(true),
+        Err(error) if is_unsupported(&error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn is_unsupported(error: &idem_core::StoreError) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<idem_core::Unsupported>())
+}
+
+cases! {
+    async fn an_operator_settles_what_nobody_has(case) {
+        if can_settle(&case).await? {
+            for ending in [completed(b"wrong"), Ending::Released, Ending::Abandoned] {
+                let (key, claim) = (case.key_of(format!("{ending:?}"))?, new_claim().fingerprint(print(1)));
+                case.granted(&key, &claim).await?;
+                case.end(&key, claim.owner, ending).await?;
+                let before = case.record(&key).await?;
+                let settlement = Settlement::Completed(completion(b"settled"));
+                same("the answer", case.settle(&key, before.fence, settlement).await?, Settled::Settled)?;
+                case.answers(&key, b"settled").await?;
+                let after = case.record(&key).await?;
+                holds(after.fence > before.fence, || "the fence did not rise".into())?;
+                same("the fingerprint", after.fingerprint, print(1))?;
+                let late = case.finish(&key, claim.owner, completed(b"late")).await?;
+                same("the former owner's ending", late, Held::Lost)?;
+            }
+        }
+    }
+
+    async fn a_live_lease_is_not_settled(case) {
+        if can_settle(&case).await? {
+            let key = case.key()?;
+            let owner = case.owner(&key).await?;
+            let before = case.record(&key).await?;
+            for settlement in [Settlement::Released, Settlement::Forgotten, Settlement::Completed(completion(b"no"))] {
+                let answer = case.settle(&key, before.fence, settlement).await?;
+                holds(matches!(answer, Settled::Running { .. }), || format!("a live lease: {answer:?}"))?;
+            }
+            same("the record", case.record(&key).await?, before)?;
+            case.end(&key, owner, completed(b"honest")).await?;
+        }
+    }
+
+    async fn a_record_that_changed_is_not_settled(case) {
+        if can_settle(&case).await? {
+            let key = case.key()?;
+            same("of nothing", case.settle(&key, 1, Settlement::Released).await?, Settled::Changed)?;
+            let owner = case.owner(&key).await?;
+            case.end(&key, owner, Ending::Abandoned).await?;
+            let looked_at = case.record(&key).await?.fence;
+            let next = case.owner(&key).await?;
+            case.end(&key, next, Ending::Abandoned).await?;
+            same("of an older record", case.settle(&key, looked_at, Settlement::Released).await?, Settled::Changed)?;
+            let now = case.record(&key).await?.fence;
+            same("of this one", case.settle(&key, now, Settlement::Released).await?, Settled::Settled)?;
+        }
+    }
+
+    async fn settled_again_is_settled_once(case) {
+        if can_settle(&case).await? {
+            let key = case.key()?;
+            let owner = case.owner(&key).await?;
+            case.end(&key, owner, Ending::Abandoned).await?;
+            let settle = Settle::new(case.record(&key).await?.fence, Owner::random(), Settlement::Released);
+            same("once", case.store().settle(&key, &settle).await?, Settled::Settled)?;
+            let record = case.record(&key).await?;
+            same("again", case.store().settle(&key, &settle).await?, Settled::Settled)?;
+            same("the record", case.record(&key).await?, record)?;
+        }
+    }
+
+    async fn retried_is_known_not_to_have_happened(case) {
+        if can_settle(&case).await? {
+            let (key, claim) = (case.key()?, new_claim().at_most_once(true));
+            case.granted(&key, &claim).await?;
+            case.end(&key, claim.owner, Ending::Abandoned).await?;
+            same("before", case.claim(&key, &new_claim()).await?, Claimed::abandoned(1))?;
+            let fence = case.record(&key).await?.fence;
+            same("the answer", case.settle(&key, fence, Settlement::Released).await?, Settled::Settled)?;
+            let grant = case.granted(&key, &new_claim()).await?;
+            same("the next attempt", (grant.attempt, grant.after_unknown), (2, false))?;
+        }
+    }
+
+    async fn forgotten_leaves_nothing_but_the_fence(case) {
+        if can_settle(&case).await? {
+            let (key, claim) = (case.key()?, new_claim().fingerprint(print(1)).at_most_once(true));
+            let first = case.granted(&key, &claim).await?;
+            case.end(&key, claim.owner, completed(b"secret")).await?;
+            same("the answer", case.settle(&key, first.fence, Settlement::Forgotten).await?, Settled::Settled)?;
+            let left = case.load(&key).await?;
+            holds(left.as_ref().map_or(true, idem_core::Record::is_blank), || format!("what is left: {left:?}"))?;
+            same("peeked at", case.store().peek(&key), None)?;
+            let grant = case.granted(&key, &new_claim().fingerprint(print(2))).await?;
+            same("the next attempt", (grant.attempt, grant.fingerprint), (1, print(2)))?;
+            holds(grant.fence > first.fence, || format!("the fence fell from {} to {}", first.fence, grant.fence))?;
+        }
+    }
+}

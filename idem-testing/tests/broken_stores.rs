@@ -1,0 +1,217 @@
+//! Stores with the mistakes that were found in other libraries: the suite names each of them.
+#![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use idem_core::{
+    transition, Change, Claim, Claimed, Clock as _, Completion, Ending, Finish, Grant, Held, Key, Owner, Payload,
+    Phase, Record, Renew, Settle, Settled, Store, StoreError, Timestamp, Verb,
+};
+use idem_testing::{Clock, Report, Suite};
+
+/// What is wrong with a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mistake {
+    None,
+    /// Reads, and writes some time later.
+    CheckThenAct,
+    /// Whoever ends a run ends it.
+    EndedByAnybody,
+    /// Whoever renews a key keeps it.
+    RenewedByAnybody,
+    /// A crashed owner keeps its key for ever.
+    LeaseWithoutEnd,
+    /// The fingerprint is lost when the run ends.
+    FingerprintLost,
+    /// An empty result looks like no record.
+    FalsyLost,
+    /// Keys go through lossy text.
+    LossyKeys,
+    /// The fence is a column of the row, and begins anew when that was deleted.
+    FenceFalls,
+    /// A failure forgets how often it was tried.
+    AttemptsForgotten,
+    /// An attempt whose outcome is unknown is as good as none.
+    AtMostOnceIgnored,
+    /// The second time, an ending is lost.
+    ResendingIsLost,
+    /// Results are kept for ever.
+    NeverForgets,
+    /// A later result goes over the first.
+    LastResultWins,
+}
+
+#[derive(Debug)]
+struct Broken {
+    mistake: Mistake,
+    clock: Clock,
+    records: Mutex<HashMap<Vec<u8>, Record>>,
+}
+
+impl Broken {
+    fn file(&self, key: &Key) -> Vec<u8> {
+        match self.mistake {
+            Mistake::LossyKeys => String::from_utf8_lossy(key.as_bytes()).to_lowercase().into_bytes(),
+            _ => key.as_bytes().to_vec(),
+        }
+    }
+
+    fn read(&self, key: &Key) -> Option<Record> {
+        let record = self.records.lock().unwrap().get(&self.file(key)).cloned()?;
+        match &record.phase {
+            Phase::Completed(Completion::Result(payload)) if payload.as_bytes().is_empty() => {
+                (self.mistake != Mistake::FalsyLost).then_some(record)
+            }
+            _ => Some(record),
+        }
+    }
+
+    fn write(&self, key: &Key, mut record: Record, now: Timestamp) {
+        match (self.mistake, &mut record.phase) {
+            (Mistake::LeaseWithoutEnd, Phase::Running { lease_until, .. }) => {
+                *lease_until = now.after(Duration::from_secs(1_000_000));
+                record.expires_at = *lease_until;
+            }
+            (Mistake::FingerprintLost, Phase::Completed(_)) => record.fingerprint = None,
+            (Mistake::AttemptsForgotten, Phase::Released) => record.attempt = 0,
+            (Mistake::AtMostOnceIgnored, _) => record.at_most_once = false,
+            (Mistake::FenceFalls, _) if record.fence > 1_000_000 => {
+                let row = self.read(key).filter(|row| !row.is_expired(now));
+                record.fence = row.map_or(1, |row| row.fence + 1);
+            }
+            (Mistake::NeverForgets, _) => record.expires_at = now.after(Duration::MAX),
+            _ => {}
+        }
+        self.records.lock().unwrap().insert(self.file(key), record);
+    }
+
+    async fn apply<V: Verb>(&self, key: &Key, verb: V) -> V::Answer {
+        let now = self.clock.now();
+        if self.mistake == Mistake::CheckThenAct {
+            let found = self.read(key);
+            let (change, answer) = transition(found.as_ref(), verb, now);
+            tokio::task::yield_now().await;
+            if let Change::Write(record) = change {
+                self.write(key, record, now);
+            }
+            return answer;
+        }
+        let found = self.read(key);
+        let (change, answer) = transition(found.as_ref(), verb, now);
+        if let Change::Write(record) = change {
+            self.write(key, record, now);
+        }
+        answer
+    }
+
+    fn owner(&self, key: &Key) -> Option<Owner> {
+        self.read(key).map(|record| record.owner)
+    }
+}
+
+#[async_trait]
+impl Store for Broken {
+    async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
+        let claim = match self.mistake {
+            Mistake::AtMostOnceIgnored => claim.at_most_once(false),
+            _ => *claim,
+        };
+        Ok(match self.apply(key, &claim).await {
+            Claimed::Granted(grant) => {
+                let fence = self.read(key).map_or(grant.fence, |record| record.fence);
+                Claimed::Granted(Grant::new(fence, grant.attempt, grant.fingerprint, grant.after_unknown))
+            }
+            other => other,
+        })
+    }
+
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+        let owner = match self.mistake {
+            Mistake::RenewedByAnybody => self.owner(key).unwrap_or(owner),
+            _ => owner,
+        };
+        Ok(self.apply(key, Renew::new(owner)).await)
+    }
+
+    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
+        let found = self.read(key);
+        let owner = match self.mistake {
+            Mistake::EndedByAnybody => self.owner(key).unwrap_or(owner),
+            _ => owner,
+        };
+        match (self.mistake, found, &ending) {
+            (Mistake::ResendingIsLost, Some(found), _) if !matches!(found.phase, Phase::Running { .. }) => {
+                return Ok(Held::Lost);
+            }
+            (Mistake::LastResultWins, Some(found), Ending::Completed(completion)) if found.owner == owner => {
+                let mut record = found;
+                record.phase = Phase::Completed(completion.clone());
+                self.write(key, record, self.clock.now());
+                return Ok(Held::Held);
+            }
+            _ => {}
+        }
+        Ok(self.apply(key, Finish::new(owner, ending)).await)
+    }
+
+    async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        Ok(self.read(key).filter(|record| !record.is_expired(self.clock.now())))
+    }
+
+    async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
+        Ok(self.apply(key, settle.clone()).await)
+    }
+}
+
+async fn report(mistake: Mistake) -> Report {
+    let clock = Clock::new();
+    let store = Broken { mistake, clock: clock.clone(), records: Mutex::default() };
+    Suite::new(store).clock(clock).run().await
+}
+
+/// The suite sees the mistake, in these cases at least.
+async fn is_seen(mistake: Mistake, cases: &[&str]) {
+    let report = report(mistake).await;
+    for case in cases {
+        assert!(report.has_failed(case), "{mistake:?} is not seen by {case}: {report}");
+    }
+    assert!(report.passed.len() > 20, "{mistake:?} is one mistake: {report}");
+}
+
+#[tokio::test]
+async fn the_same_store_without_a_mistake_passes() {
+    report(Mistake::None).await.assert();
+    assert_eq!(Payload::from_bytes(&b""[..]).as_bytes(), b"");
+}
+
+macro_rules! broken {
+    ($($name:ident: $mistake:ident, $($case:ident)*;)*) => {$(
+        #[tokio::test]
+        async fn $name() {
+            is_seen(Mistake::$mistake, &[$(stringify!($case)),*]).await;
+        }
+    )*};
+}
+
+broken! {
+    check_then_act: CheckThenAct, of_64_claims_at_once_one_is_granted of_64_take_overs_at_once_one_is_granted;
+    ended_by_anybody: EndedByAnybody, a_stranger_ends_nothing a_former_owner_ends_nothing_while_the_next_one_runs
+        of_64_endings_at_once_only_the_owners_lands;
+    renewed_by_anybody: RenewedByAnybody, a_stranger_keeps_nothing
+        a_lapsed_owner_keeps_its_key_until_somebody_takes_over;
+    lease_without_end: LeaseWithoutEnd, a_lapsed_lease_counts_as_an_unknown_outcome a_claim_is_kept_for_lease_and_ttl;
+    fingerprint_lost: FingerprintLost, done_for_another_request_is_reused the_fingerprint_is_kept_to_the_end;
+    falsy_lost: FalsyLost, an_empty_result_is_a_result;
+    lossy_keys: LossyKeys, hostile_keys_do_not_meet bytes_that_are_no_text_do_not_meet;
+    fence_falls: FenceFalls, fences_rise_with_every_owner;
+    attempts_forgotten: AttemptsForgotten, released_is_granted_as_the_next_attempt;
+    at_most_once_ignored: AtMostOnceIgnored, abandoned_at_most_once_is_refused
+        at_most_once_is_not_forgotten_by_a_later_attempt a_lapsed_lease_at_most_once_is_refused;
+    resending_is_lost: ResendingIsLost, an_ending_sent_again_is_held_and_changes_nothing
+        whatever_is_asked_the_answer_is_transitions;
+    never_forgets: NeverForgets, a_result_is_forgotten_after_its_ttl_and_not_before failures_are_forgotten_after_the_ttl;
+    last_result_wins: LastResultWins, done_stays_done;
+}
