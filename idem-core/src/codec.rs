@@ -10,6 +10,9 @@ pub enum Codec {
     /// JSON, with floats exact to the last bit.
     #[default]
     Json,
+    /// MessagePack, with the names of fields: about three quarters of JSON's size, and NaN and infinities come back.
+    #[cfg(feature = "messagepack")]
+    MessagePack,
 }
 
 /// Why a codec could not write or read a value.
@@ -20,12 +23,16 @@ impl Codec {
     pub(crate) const fn id(self) -> u8 {
         match self {
             Self::Json => 1,
+            #[cfg(feature = "messagepack")]
+            Self::MessagePack => 2,
         }
     }
 
     pub(crate) const fn from_id(id: u8) -> Option<Self> {
         match id {
             1 => Some(Self::Json),
+            #[cfg(feature = "messagepack")]
+            2 => Some(Self::MessagePack),
             _ => None,
         }
     }
@@ -34,6 +41,8 @@ impl Codec {
     pub(crate) fn encode<T: Serialize + ?Sized>(self, value: &T, to: &mut Vec<u8>) -> Result<(), CodecError> {
         match self {
             Self::Json => serde_json::to_writer(to, value)?,
+            #[cfg(feature = "messagepack")]
+            Self::MessagePack => rmp_serde::encode::write_named(to, value)?,
         }
         Ok(())
     }
@@ -41,6 +50,15 @@ impl Codec {
     pub(crate) fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
         match self {
             Self::Json => Ok(serde_json::from_slice(bytes)?),
+            #[cfg(feature = "messagepack")]
+            Self::MessagePack => {
+                let mut decoder = rmp_serde::Deserializer::new(bytes);
+                let value = T::deserialize(&mut decoder)?;
+                match decoder.into_inner() {
+                    [] => Ok(value),
+                    rest => Err(format!("{} bytes too many", rest.len()).into()),
+                }
+            }
         }
     }
 }

@@ -31,12 +31,15 @@ pub(crate) use spawn::Spawner;
 
 use crate::codec::Codec;
 use crate::error::{Error, StoreError};
+use crate::key::Key;
 use crate::operation::Operation;
 use crate::record::Record;
+use crate::seal::Seal;
 use crate::store::{List, Page, Store};
 use crate::transition::{Settle, Settled};
 use drain::Calls;
 use flight::Flights;
+use replay::Form;
 
 /// What all calls of an `Idem` and its clones share.
 pub(crate) struct Engine {
@@ -58,6 +61,7 @@ pub(crate) struct Settings {
     pub(crate) wait: Duration,
     pub(crate) store_timeout: Duration,
     pub(crate) codec: Codec,
+    pub(crate) seal: Option<Arc<dyn Seal>>,
     pub(crate) fail_open: bool,
     /// Whether nothing is guarded at all.
     pub(crate) disabled: bool,
@@ -133,6 +137,11 @@ impl Engine {
     pub(crate) async fn settle(&self, op: &Operation, settle: &Settle) -> Result<Settled, Error> {
         let answer = wait::answer(self.store.settle(&op.key, settle), op.store_timeout).await;
         answer.map_err(|error| op.store(error))
+    }
+
+    /// How results of a key's calls are written down.
+    pub(crate) fn form<'a>(&'a self, key: &'a Key) -> Form<'a> {
+        Form { codec: self.settings.codec, seal: self.settings.seal.as_deref(), key }
     }
 
     /// Which engine this is, among all of the process.

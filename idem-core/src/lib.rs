@@ -10,6 +10,7 @@ mod outcome;
 
 mod codec;
 mod key;
+mod seal;
 
 mod operation;
 mod record;
@@ -38,6 +39,7 @@ pub use idem::{
 pub use key::{hash, Hashed, IntoKey, Key, KeyPart, KeyWriter};
 pub use outcome::{Failed, Kind, Outcome};
 pub use record::{Completed, Completion, Owner, Payload, PayloadError, Phase, Record, RecordError};
+pub use seal::{Seal, SealError};
 pub use store::{Cas, Cursor, List, Listed, Page, Store, Versioned};
 #[cfg(feature = "moka")]
 pub use store::{MokaStore, Tiered};

@@ -11,7 +11,9 @@ pub use std::time::Duration;
 pub use crate::engine::guard::Guard;
 pub use crate::idem::{Idem, OperationBuilder};
 pub use crate::operation::Site;
-pub use returns::{every, returns, returns_with, DecodeOnly, Memory, Probe, Remember, ReturnType, Returns};
+pub use returns::{
+    every, returns, returns_with, Compare, DecodeOnly, Memory, Probe, Remember, ReturnType, Returns, SerializeOnly,
+};
 
 use crate::context::report;
 use crate::engine::guard::Started;

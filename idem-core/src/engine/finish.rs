@@ -28,12 +28,12 @@ enum Landed {
 impl Call {
     /// Takes down how the body ended. Until the store knows, this call does.
     pub(super) fn conclude<T, E>(&mut self, outcome: &Result<T, E>, rules: &Rules<T, E>) {
-        self.end(rules.ending(outcome, self.run.was_refused(), self.engine.settings.codec));
+        self.end(rules.ending(outcome, self.run.was_refused(), self.engine.form(&self.op.key)));
     }
 
     /// How a success is recorded that no rule has to judge.
     pub(super) fn success<T, E>(&self, rules: &Rules<T, E>, value: &T) -> Ending {
-        Ending::Completed(rules.replay.record(value, self.engine.settings.codec))
+        Ending::Completed(rules.replay.record(value, self.engine.form(&self.op.key)))
     }
 
     pub(super) fn end(&mut self, ending: Ending) {

@@ -55,7 +55,7 @@ impl Guard {
     /// Answers from memory, or prepares the call.
     pub(crate) fn start<T, E>(engine: Arc<Engine>, op: Operation, rules: &Rules<T, E>) -> Result<Started<T, E>, Error> {
         if let Some(payload) = at_once(&engine, &op)? {
-            return Ok(Started::Answered(decode(&op, rules, &payload)?));
+            return Ok(Started::Answered(decode(&engine, &op, rules, &payload)?));
         }
         let (name, call) = (op.name.clone(), Call::new(Arc::clone(&engine), op));
         Ok(Started::Guarded(Self { engine, name, call: Some(Box::new(call)) }))
@@ -86,7 +86,7 @@ impl Guard {
         let begin: Boxed<'_, _> = Box::pin(call.begin_with(Patience::new(call.op.wait)));
         match begin.await? {
             Begin::Run | Begin::RunUnguarded => Ok(None),
-            Begin::Answer(payload, kind) => Ok(Some((decode(&call.op, rules, &payload)?, kind))),
+            Begin::Answer(payload, kind) => Ok(Some((decode(&call.engine, &call.op, rules, &payload)?, kind))),
         }
     }
 
@@ -114,7 +114,7 @@ impl Guard {
             return (outcome, Kind::Unguarded);
         }
         let record: Boxed<'_, _> = Box::pin(call.record());
-        match record.await.map(|theirs| rules.replay(&theirs)) {
+        match record.await.map(|theirs| rules.replay(&theirs, self.engine.form(&call.op.key))) {
             Some(Ok(recorded)) => (recorded, Kind::Replayed),
             _ => (outcome, Kind::Executed),
         }
@@ -124,8 +124,14 @@ impl Guard {
 /// What the engine waits for lies outside the caller's future, which holds the user's body and result and little more.
 pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-fn decode<T, E>(op: &Operation, rules: &Rules<T, E>, payload: &Payload) -> Result<Result<T, E>, Error> {
-    rules.replay(payload).map_err(|error| Error::Decode { operation: op.name.clone(), source: error.into() })
+fn decode<T, E>(
+    engine: &Engine,
+    op: &Operation,
+    rules: &Rules<T, E>,
+    payload: &Payload,
+) -> Result<Result<T, E>, Error> {
+    let replayed = rules.replay(payload, engine.form(&op.key));
+    replayed.map_err(|error| Error::Decode { operation: op.name.clone(), source: error.into() })
 }
 
 impl Drop for Guard {

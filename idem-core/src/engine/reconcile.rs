@@ -57,7 +57,7 @@ impl Guard {
         };
         call.end(ending);
         let record: Boxed<'_, _> = Box::pin(call.record());
-        match record.await.map(|theirs| rules.replay(&theirs)) {
+        match record.await.map(|theirs| rules.replay(&theirs, self.engine.form(&call.op.key))) {
             Some(Ok(recorded)) => Ok(Some((recorded, Kind::Replayed))),
             _ => Ok(Some((answer, Kind::Reconciled))),
         }

@@ -9,16 +9,46 @@ use serde::Serialize;
 
 use crate::codec::Codec;
 use crate::fingerprint::same_value;
+use crate::key::Key;
 use crate::record::{Completion, Memo, Payload, PayloadError, Side};
+use crate::seal::Seal;
 
 /// The largest result that is recorded, in bytes as encoded: 1 MiB.
 const LARGEST: usize = 1024 * 1024;
 
+/// How a result is written down.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Form<'a> {
+    pub(crate) codec: Codec,
+    pub(crate) seal: Option<&'a dyn Seal>,
+    pub(crate) key: &'a Key,
+}
+
+impl Form<'_> {
+    /// A result as it is stored: sealed, if there is a seal and what it makes can be opened again.
+    fn close(&self, plain: Payload) -> Option<Payload> {
+        let Some(seal) = self.seal else {
+            return Some(plain);
+        };
+        let sealed = plain.seal(seal, self.key).ok()?;
+        let opened = sealed.open(self.seal, self.key).ok()?;
+        (opened == plain).then_some(sealed)
+    }
+
+    /// A stored result without its seal.
+    pub(crate) fn open(&self, payload: &Payload) -> Result<Payload, PayloadError> {
+        caught(|| Some(payload.open(self.seal, self.key)))
+            .unwrap_or_else(|| Err(PayloadError::Seal("its `Seal` panicked".into())))
+    }
+}
+
 /// What the engine knows of a result's type. The bounds are checked once, where this is made.
 pub struct Replay<T> {
     side: Side,
-    encode: fn(&T, Codec, Side) -> Option<Payload>,
+    encode: fn(&T, Codec, Side) -> Option<(Payload, T)>,
     decode: fn(&Payload, Side) -> Result<T, PayloadError>,
+    /// The type's own opinion on whether two of its values are the same, if it has one.
+    equal: Option<fn(&T, &T) -> bool>,
     remember: fn(&T) -> Option<Memo>,
     recall: fn(&Memo) -> Option<T>,
 }
@@ -45,7 +75,14 @@ impl<T> Replay<T> {
     where
         T: Serialize + DeserializeOwned,
     {
-        Self { side, encode: encode_checked, decode: Payload::decode, remember: |_| None, recall: |_| None }
+        Self {
+            side,
+            encode: encode_checked,
+            decode: Payload::decode,
+            equal: None,
+            remember: |_| None,
+            recall: |_| None,
+        }
     }
 
     /// Results that come back as clones while this process remembers them.
@@ -61,32 +98,55 @@ impl<T> Replay<T> {
         }
     }
 
+    /// Results that can be compared, not only by what they are serialized as.
+    #[must_use]
+    pub(crate) fn comparing(self) -> Self
+    where
+        T: PartialEq,
+    {
+        Self { equal: Some(T::eq), ..self }
+    }
+
     /// What to record of a success. Never fails, also when the value's own code panics: then the record is without a result.
-    pub(crate) fn record(&self, value: &T, codec: Codec) -> Completion {
-        let encoded = caught(|| (self.encode)(value, codec, self.side));
+    pub(crate) fn record(&self, value: &T, form: Form<'_>) -> Completion {
+        let encoded = caught(|| form.close(self.encode(value, form.codec)?));
         match encoded.filter(|payload| payload.as_bytes().len() <= LARGEST) {
             Some(payload) => Completion::Result(payload.with_memo(caught(|| (self.remember)(value)))),
             None => Completion::Unreplayable,
         }
     }
 
-    pub(crate) fn replay(&self, payload: &Payload) -> Result<T, PayloadError> {
-        match payload.memo().and_then(|memo| caught(|| (self.recall)(memo))) {
-            Some(value) => Ok(value),
-            None => catch_unwind(AssertUnwindSafe(|| (self.decode)(payload, self.side)))
-                .unwrap_or_else(|_| Err(PayloadError::Type("its `Deserialize` panicked".into()))),
-        }
+    /// The encoded value, if decoding it gives the same value again.
+    fn encode(&self, value: &T, codec: Codec) -> Option<Payload> {
+        let (payload, decoded) = (self.encode)(value, codec, self.side)?;
+        // Two variants of an untagged type may look the same. A value that is not even equal to itself tells nothing.
+        let differs = self.equal.is_some_and(|equal| equal(value, value) && !equal(value, &decoded));
+        // It was only made to be looked at; that it cannot be dropped quietly says nothing of what was recorded.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(decoded)));
+        (!differs).then_some(payload)
+    }
+
+    /// The value itself, if this process remembers it.
+    pub(crate) fn recall(&self, payload: &Payload) -> Option<T> {
+        payload.memo().and_then(|memo| caught(|| (self.recall)(memo)))
+    }
+
+    /// The value from what was encoded.
+    pub(crate) fn decode(&self, payload: &Payload) -> Result<T, PayloadError> {
+        caught(|| Some((self.decode)(payload, self.side)))
+            .unwrap_or_else(|| Err(PayloadError::Type("its `Deserialize` panicked".into())))
     }
 }
 
-/// The encoded value, if decoding it gives the same value again.
-fn encode_checked<T: Serialize + DeserializeOwned>(value: &T, codec: Codec, side: Side) -> Option<Payload> {
+/// The encoded value and what decoding makes of it, if that is serialized as the same again.
+fn encode_checked<T: Serialize + DeserializeOwned>(value: &T, codec: Codec, side: Side) -> Option<(Payload, T)> {
     let payload = Payload::encode(value, codec, side).ok()?;
     let decoded = payload.decode::<T>(side).ok()?;
-    let same = same_value(value, &decoded);
-    // It was only made to be looked at; that it cannot be dropped quietly says nothing of what was recorded.
+    if same_value(value, &decoded) {
+        return Some((payload, decoded));
+    }
     let _ = catch_unwind(AssertUnwindSafe(|| drop(decoded)));
-    same.then_some(payload)
+    None
 }
 
 /// What code of the value's own comes to; nothing when it panics.

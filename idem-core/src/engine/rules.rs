@@ -3,8 +3,7 @@
 use std::fmt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use super::replay::Replay;
-use crate::codec::Codec;
+use super::replay::{Form, Replay};
 use crate::record::{Payload, PayloadError};
 use crate::transition::Ending;
 
@@ -30,14 +29,14 @@ impl<T, E> Rules<T, E> {
     /// How a body ended that came to `outcome`; `ours` says that the error may be one of this library's, which is never
     /// recorded. Code of the user's that panics here says the safer thing: that a value is a success, that an error leaves it
     /// open, or is final.
-    pub(super) fn ending(&self, outcome: &Result<T, E>, ours: bool, codec: Codec) -> Ending {
+    pub(super) fn ending(&self, outcome: &Result<T, E>, ours: bool, form: Form<'_>) -> Ending {
         match outcome {
             Ok(value) if self.record_if.is_some_and(|record_if| !says(record_if, value)) => Ending::Released,
-            Ok(value) => Ending::Completed(self.replay.record(value, codec)),
+            Ok(value) => Ending::Completed(self.replay.record(value, form)),
             Err(error) if self.unknown_err.is_some_and(|unknown_err| says(unknown_err, error)) => Ending::Abandoned,
             Err(error) => match self.record_err {
                 Some((record_err, replay)) if !ours && says(record_err, error) => {
-                    Ending::Completed(replay.record(error, codec))
+                    Ending::Completed(replay.record(error, form))
                 }
                 _ => Ending::Released,
             },
@@ -45,10 +44,14 @@ impl<T, E> Rules<T, E> {
     }
 
     /// A recorded result, of either side.
-    pub(super) fn replay(&self, payload: &Payload) -> Result<Result<T, E>, PayloadError> {
+    pub(super) fn replay(&self, payload: &Payload, form: Form<'_>) -> Result<Result<T, E>, PayloadError> {
+        if let Some(value) = self.replay.recall(payload) {
+            return Ok(Ok(value));
+        }
+        let payload = form.open(payload)?;
         match &self.record_err {
-            Some((_, replay)) if payload.is_err() => replay.replay(payload).map(Err),
-            _ => self.replay.replay(payload).map(Ok),
+            Some((_, replay)) if payload.is_err() => replay.decode(&payload).map(Err),
+            _ => self.replay.decode(&payload).map(Ok),
         }
     }
 }

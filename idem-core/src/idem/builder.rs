@@ -9,6 +9,7 @@ use super::Idem;
 use crate::codec::Codec;
 use crate::engine::{Engine, Settings, Spawner};
 use crate::error::Error;
+use crate::seal::Seal;
 use crate::store::Store;
 
 /// Builds an [`Idem`] with settings of its own.
@@ -28,6 +29,7 @@ impl Builder {
             wait: Duration::from_secs(25),
             store_timeout: Duration::from_secs(5),
             codec: Codec::default(),
+            seal: None,
             fail_open: false,
             disabled: false,
         };
@@ -66,6 +68,22 @@ impl Builder {
     #[must_use]
     pub const fn store_timeout(mut self, store_timeout: Duration) -> Self {
         self.settings.store_timeout = store_timeout;
+        self
+    }
+
+    /// The format of recorded results. Records outlive a change of it: each says which one it is in. Default:
+    /// [`Codec::Json`].
+    #[must_use]
+    pub const fn codec(mut self, codec: Codec) -> Self {
+        self.settings.codec = codec;
+        self
+    }
+
+    /// Seals recorded results: encrypts them, say. Those recorded before are replayed as they are. Default: they are stored
+    /// as the codec writes them.
+    #[must_use]
+    pub fn seal(mut self, seal: impl Seal) -> Self {
+        self.settings.seal = Some(Arc::new(seal));
         self
     }
 

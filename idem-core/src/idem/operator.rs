@@ -34,7 +34,7 @@ impl<P: Clone> OperationBuilder<P> {
     /// [`Error::InProgress`] while somebody has the key. [`Error::Config`] when the result cannot be recorded.
     pub async fn resolve<T: Serialize + DeserializeOwned>(&self, result: &T) -> Result<bool, Error> {
         let op = self.keyed()?;
-        match Replay::decoding().record(result, self.idem.engine.settings.codec) {
+        match Replay::decoding().record(result, self.idem.engine.form(&op.key)) {
             completion @ Completion::Result(_) => self.settle(&op, Settlement::Completed(completion)).await,
             Completion::Unreplayable => Err(Error::config(
                 op.name,

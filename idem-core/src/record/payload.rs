@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use crate::codec::{Codec, CodecError};
+use crate::key::Key;
+use crate::seal::{Seal, SealError};
 
 /// The value a payload was made from, shared within this process.
 pub(crate) type Memo = Arc<dyn Any + Send + Sync>;
@@ -15,7 +17,7 @@ pub(crate) type Memo = Arc<dyn Any + Send + Sync>;
 /// A recorded result as a store keeps it.
 ///
 /// Its bytes say how to read them: a format version, the codec's id and which side of the `Result` it is, then what the
-/// codec wrote. A store writes [`as_bytes`](Self::as_bytes) down and gives them back with [`from_bytes`](Self::from_bytes);
+/// codec wrote; or, under seal, what that made of all of it. A store writes [`as_bytes`](Self::as_bytes) down and gives them back with [`from_bytes`](Self::from_bytes);
 /// one that keeps records in this process keeps the `Payload` itself, and a replay needs no decoding.
 #[derive(Clone)]
 pub struct Payload {
@@ -25,6 +27,8 @@ pub struct Payload {
 
 /// The version of the three-byte head.
 const VERSION: u8 = 1;
+/// In the place of a codec's id: what follows is a payload under seal.
+const SEALED: u8 = 0xff;
 
 /// Which side of a `Result` a payload holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,12 @@ pub enum PayloadError {
     /// They hold the side of the `Result` that this caller does not record: an error, and it has no `record_err`.
     #[error("the recorded result is the other side of the Result")]
     Side,
+    /// They are sealed, and this `Idem` has no seal.
+    #[error("the recorded result is sealed, and this Idem has no seal")]
+    Sealed,
+    /// They cannot be opened: sealed with another key, for another record, or damaged.
+    #[error("the recorded result cannot be opened: {0}")]
+    Seal(#[source] SealError),
     /// They are of another type.
     #[error("the recorded result is of another type: {0}")]
     Type(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -70,6 +80,24 @@ impl Payload {
         bytes.extend_from_slice(&[VERSION, codec.id(), side as u8]);
         codec.encode(value, &mut bytes)?;
         Ok(Self::from_bytes(bytes))
+    }
+
+    /// This payload, sealed for the record of `key`.
+    pub(crate) fn seal(&self, seal: &dyn Seal, key: &Key) -> Result<Self, SealError> {
+        let mut bytes = vec![VERSION, SEALED];
+        bytes.extend(seal.seal(&self.bytes, key.as_bytes())?);
+        Ok(Self::from_bytes(bytes))
+    }
+
+    /// What was sealed; a payload that never was is itself.
+    pub(crate) fn open(&self, seal: Option<&dyn Seal>, key: &Key) -> Result<Self, PayloadError> {
+        match (&*self.bytes, seal) {
+            ([VERSION, SEALED, sealed @ ..], Some(seal)) => {
+                seal.open(sealed, key.as_bytes()).map(Self::from_bytes).map_err(PayloadError::Seal)
+            }
+            ([VERSION, SEALED, ..], None) => Err(PayloadError::Sealed),
+            _ => Ok(self.clone()),
+        }
     }
 
     /// Whether this is an error.

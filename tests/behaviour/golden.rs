@@ -1,0 +1,130 @@
+//! Stored bytes are for ever: `tests/golden` holds a key and a record of each kind, as version 1 wrote them.
+//!
+//! A new format gets new files beside the old ones; `IDEM_GOLDEN=write cargo test --all-features --test behaviour golden`
+//! writes those that are missing, and never one that is there.
+
+use std::path::{Path, PathBuf};
+
+use idem::{
+    transition, Cas, Change, Claim, Clock as _, Completion, Ending, Fingerprint, Finish, Idem, Key, Kind, Owner,
+    Payload, Record, Timestamp, Versioned,
+};
+use idem_testing::Clock;
+use serde::{Deserialize, Serialize};
+
+use crate::support::{refusal, Answer, Versions, LEASE, TTL};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Receipt {
+    id: u64,
+    cents: i64,
+    rate: f64,
+    note: Option<String>,
+}
+
+fn receipt() -> Receipt {
+    Receipt { id: 7, cents: -500, rate: 0.913_614_977_317_635_9, note: None }
+}
+
+const NAME: &str = "payments.charge";
+
+fn key(kind: &str) -> Key {
+    Key::new("billing", NAME, &(kind, 7_u8, -1, true, 'x', &b"\xff"[..], idem::hash(&receipt()))).unwrap()
+}
+
+/// A record of each kind; `Clock` starts where they were written.
+fn records() -> Vec<(&'static str, Record)> {
+    let now = Timestamp::from_micros(1_700_000_000_000_000);
+    let owner = Owner::from_bytes(*b"sixteen bytes...");
+    let claim =
+        Claim::new(owner, LEASE, TTL).fingerprint(Some(Fingerprint::of(&receipt()).unwrap())).at_most_once(true);
+    let write = |found: Option<&Record>, ending: Option<Ending>| {
+        let change = match ending {
+            None => transition(found, &claim, now).0,
+            Some(ending) => transition(found, Finish::new(owner, ending), now).0,
+        };
+        match change {
+            Change::Write(record) => record,
+            Change::Keep => panic!("it is written"),
+        }
+    };
+    let running = write(None, None);
+    let ended = |ending| write(Some(&running), Some(ending));
+    let result = |bytes: &[u8]| ended(Ending::Completed(Completion::Result(Payload::from_bytes(bytes))));
+    let json = br#"{"id":7,"cents":-500,"rate":0.9136149773176359,"note":null}"#;
+    let messagepack =
+        [&b"\x84\xa2id\x07\xa5cents\xd1\xfe\x0c\xa4rate\xcb"[..], &receipt().rate.to_be_bytes(), b"\xa4note\xc0"];
+    vec![
+        ("running", running.clone()),
+        ("json", result(&[b"\x01\x01\x00", &json[..]].concat())),
+        ("messagepack", result(&[b"\x01\x02\x00", &messagepack.concat()[..]].concat())),
+        ("error", result(b"\x01\x01\x01\"declined\"")),
+        ("unreplayable", ended(Ending::Completed(Completion::Unreplayable))),
+        ("released", ended(Ending::Released)),
+        ("abandoned", ended(Ending::Abandoned)),
+    ]
+}
+
+fn file(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{kind}.v1"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2).map(|n| u8::from_str_radix(&text[2 * n..2 * n + 2], 16).unwrap()).collect()
+}
+
+/// The key's and the record's bytes.
+fn golden(kind: &str) -> (Vec<u8>, Vec<u8>) {
+    let text = std::fs::read_to_string(file(kind)).expect("the golden file");
+    let mut lines = text.lines();
+    let mut line = || unhex(lines.next().expect("two lines"));
+    (line(), line())
+}
+
+#[test]
+fn stored_bytes_are_as_they_always_were() {
+    for (kind, record) in records() {
+        let text = format!("{}\n{}\n", hex(key(kind).as_bytes()), hex(&record.to_bytes()));
+        if std::env::var_os("IDEM_GOLDEN").is_some() && !file(kind).exists() {
+            std::fs::write(file(kind), &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(file(kind)).expect("the golden file"), text, "{kind}");
+        let (key_bytes, record_bytes) = golden(kind);
+        assert_eq!(Key::from_bytes(&key_bytes), Some(key(kind)));
+        assert_eq!(Record::from_bytes(&record_bytes), Ok(record), "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn golden_records_are_answered_as_they_always_were() {
+    let clock = Clock::new();
+    assert_eq!(clock.now(), Timestamp::from_micros(1_700_000_000_000_000));
+    let versions = std::sync::Arc::new(Versions::new(clock.clone()));
+    let idem = Idem::builder(Cas::new(versions.clone())).namespace("billing").build().unwrap();
+    for (kind, _) in records() {
+        let (key, record) = golden(kind);
+        let key = Key::from_bytes(&key).unwrap();
+        assert!(versions.put_if(&key, None, &record, TTL).await.unwrap());
+        let op = idem.operation(NAME).at(&key).fingerprint(&receipt()).wait(std::time::Duration::ZERO);
+        let answer: Answer<Receipt> = op.run(std::future::ready(Ok(receipt()))).await;
+        match kind {
+            "json" | "messagepack" => {
+                let outcome = answer.unwrap();
+                assert_eq!((outcome.kind(), outcome.into_inner()), (Kind::Replayed, receipt()), "{kind}");
+            }
+            "error" => {
+                let op = op.record_err(|_: &String| true);
+                let failed: Result<idem::Outcome<Receipt>, _> = op.run(std::future::ready(Err("no".into()))).await;
+                assert!(matches!(failed, Err(idem::Failed::Body(error)) if error == "declined"));
+            }
+            "unreplayable" => assert!(matches!(refusal(answer), idem::Error::Unreplayable { .. })),
+            "running" => assert!(matches!(refusal(answer), idem::Error::InProgress { .. })),
+            "abandoned" => assert!(matches!(refusal(answer), idem::Error::Indeterminate { attempt: 1, .. })),
+            _ => assert_eq!(answer.unwrap().kind(), Kind::Executed, "{kind}"),
+        }
+    }
+}
