@@ -94,10 +94,11 @@ impl Run {
         *self.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lease is gone.
-    pub(crate) fn lose(&self) {
-        self.is_lost.store(true, Ordering::SeqCst);
+    /// The lease is gone; says whether that is news.
+    pub(crate) fn lose(&self) -> bool {
+        let news = !self.is_lost.swap(true, Ordering::SeqCst);
         self.lost.notify_waiters();
+        news
     }
 
     pub(crate) fn is_lost(&self) -> bool {

@@ -14,6 +14,7 @@ mod finish;
 mod flight;
 pub(crate) mod guard;
 mod lease;
+mod observe;
 mod reconcile;
 pub(crate) mod replay;
 pub(crate) mod rules;
@@ -110,33 +111,42 @@ impl Engine {
     /// The record as it is.
     pub(crate) async fn load(&self, op: &Operation) -> Result<Option<Record>, Error> {
         let answer = wait::answer(self.store.load(&op.key), op.store_timeout).await;
-        let record = answer.map_err(|error| op.store(error))?;
+        let record = answer.map_err(|error| self.failed(op, "load", error))?;
         Ok(record.filter(|record| !record.is_blank()))
     }
 
     /// The records of an operation, page by page.
     pub(crate) async fn list(&self, name: Cow<'static, str>, list: &List) -> Result<Page, Error> {
-        self.ask(name, self.store.list(list)).await
+        self.ask(name, "list", self.store.list(list)).await
     }
 
     /// Takes back the memory of expired records.
     pub(crate) async fn sweep(&self, limit: usize) -> Result<usize, Error> {
-        self.ask("idem".into(), self.store.sweep(limit)).await
+        self.ask("idem".into(), "sweep", self.store.sweep(limit)).await
     }
 
     async fn ask<T>(
         &self,
         operation: Cow<'static, str>,
+        verb: &'static str,
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Error> {
         let answer = wait::answer(answer, self.settings.store_timeout).await;
-        answer.map_err(|source| Error::Store { operation, source })
+        answer.map_err(|source| {
+            observe::store_failed(&operation, verb, &source);
+            Error::Store { operation, source }
+        })
     }
 
     /// An operator's word.
     pub(crate) async fn settle(&self, op: &Operation, settle: &Settle) -> Result<Settled, Error> {
         let answer = wait::answer(self.store.settle(&op.key, settle), op.store_timeout).await;
-        answer.map_err(|error| op.store(error))
+        answer.map_err(|error| self.failed(op, "settle", error))
+    }
+
+    fn failed(&self, op: &Operation, verb: &'static str, error: StoreError) -> Error {
+        observe::store_failed(&op.name, verb, &error);
+        op.store(error)
     }
 
     /// How results of a key's calls are written down.

@@ -152,6 +152,10 @@ impl Error {
     /// The operation's name, as given with `name = …`; `"idem"` for a mistake that belongs to no operation.
     #[must_use]
     pub fn operation(&self) -> &str {
+        self.name()
+    }
+
+    pub(crate) const fn name(&self) -> &Cow<'static, str> {
         match self {
             Self::InProgress { operation, .. }
             | Self::KeyReused { operation }
@@ -184,6 +188,23 @@ impl Error {
             Self::InProgress { retry_after, .. } => Some(*retry_after),
             _ if self.is_retryable() => Some(RETRY_AFTER),
             _ => None,
+        }
+    }
+
+    /// The variant's name as metrics have it.
+    pub(crate) const fn variant(&self) -> &'static str {
+        match self {
+            Self::InProgress { .. } => "in_progress",
+            Self::KeyReused { .. } => "key_reused",
+            Self::Indeterminate { .. } => "indeterminate",
+            Self::Unreplayable { .. } => "unreplayable",
+            Self::Decode { .. } => "decode",
+            Self::InvalidKey { .. } => "invalid_key",
+            Self::Store { .. } => "store",
+            Self::ShuttingDown { .. } => "shutting_down",
+            Self::Reentrant { .. } => "reentrant",
+            Self::NotInstalled { .. } => "not_installed",
+            Self::Config { .. } => "config",
         }
     }
 

@@ -1,12 +1,12 @@
 //! Unguarded by choice: `fail_open` with its bounds, and `Idem::disabled`.
 
-use std::future::{poll_fn, Future};
-use std::task::Poll;
 use std::time::Duration;
 
 use idem::{current, idempotent, Error, Idem, Kind, Phase};
 
-use super::support::{refusal, rows, settle, started, value, Answer, Harness, Trouble, Verb, LEASE, SECOND, WAIT};
+use super::support::{
+    polled_once_is_pending, refusal, rows, settle, started, value, Answer, Harness, Trouble, Verb, LEASE, SECOND, WAIT,
+};
 
 /// The same store, under an `Idem` that fails open.
 fn open(h: &Harness) -> Harness {
@@ -163,7 +163,7 @@ rows! {
         let hold = h.store.hold(Verb::Claim);
         let op = open.op();
         let mut asleep = Box::pin(open.ok(&op, "asleep"));
-        assert!(poll_fn(|cx| Poll::Ready(asleep.as_mut().poll(cx).is_pending())).await);
+        assert!(polled_once_is_pending(asleep.as_mut()).await);
         tokio::time::sleep(WAIT).await;
         h.store.trouble(Verb::Claim, Trouble::Refused);
         let awake = started({ let open = open.clone(); async move { open.ok_after(&open.op(), "awake", SECOND).await } }).await;

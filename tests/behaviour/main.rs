@@ -23,3 +23,4 @@ mod reconcile;
 mod results;
 mod support;
 mod tiers;
+mod watched;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::call::{Call, Stage};
 use super::flight::{Followed, LastHeard, Place, Running, Slot};
 use super::lease::{Lease, Renewal};
+use super::observe::{Happened, Timer, Took};
 use super::wait::{self, Backoff, Patience, LONGEST, SHORTEST};
 use super::Engine;
 use crate::clock::{later, sleep_until, Instant};
@@ -47,7 +48,11 @@ fn recorded(op: &Operation, completed: Completed) -> Result<Payload, Error> {
 impl Call {
     /// Begins with a patience of its own.
     pub(super) async fn begin_with(&mut self, mut patience: Patience) -> Result<Begin, Error> {
-        self.begin(&mut patience).await
+        let begun = self.begin(&mut patience).await;
+        if let Some(began) = patience.began() {
+            self.watch.took(Took::Wait, began);
+        }
+        begun
     }
 
     /// Asks until the call runs, has an answer, or is refused.
@@ -99,7 +104,9 @@ impl Call {
         let mut backoff = Backoff::waiting();
         let mut waited = false;
         loop {
+            let timer = Timer::start();
             let (sent, answer) = self.claim(&claim).await;
+            self.watch.took(Took::Claim, timer);
             let answer = match answer {
                 Ok(answer) => answer,
                 Err(error) => return self.unanswered(slot, error, last),
@@ -111,6 +118,10 @@ impl Call {
                     let (fence, after_unknown) = (grant.fence, grant.after_unknown);
                     self.stage = Stage::Granted(Lease { owner, sent, fence, after_unknown });
                     self.run.grant(Granted { attempt: grant.attempt, fence: grant.fence });
+                    self.watch.granted(grant.attempt);
+                    if after_unknown {
+                        self.watch.happened(Happened::TakenOver);
+                    }
                     slot.running(Running::ours(sent, later(sent, self.op.lease), grant.fingerprint));
                     return Ok(Begin::Run);
                 }
@@ -171,6 +182,7 @@ impl Call {
             let again = match &answer {
                 Ok(_) => false,
                 Err(error) => {
+                    self.watch.store_failed("claim", error);
                     let unknown = error.applied() == Applied::Unknown;
                     known &= !unknown;
                     error.is_retryable() && (unknown || std::mem::take(&mut once_more)) && Instant::now() < until

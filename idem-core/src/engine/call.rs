@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::drain::UnderWay;
 use super::flight::Slot;
 use super::lease::{self, Lease, Renewal};
+use super::observe::{CameTo, Happened, Watch};
 use super::spawn::Task;
 use super::Engine;
 use crate::clock::Instant;
@@ -28,6 +29,11 @@ pub(crate) struct Call {
     pub(super) renewal: Renewal,
     /// How the body ended, once it has, until the record knows or needs not.
     pub(super) ending: Option<Ending>,
+    pub(super) watch: Watch,
+    /// What it came to was told.
+    pub(super) told: bool,
+    /// A part of it is being polled. Found so in a drop, it has panicked.
+    pub(super) polling: bool,
 }
 
 /// How far a call has come, as far as the store is concerned.
@@ -46,6 +52,7 @@ pub(super) enum Stage {
 impl Call {
     pub(crate) fn new(engine: Arc<Engine>, op: Operation) -> Self {
         let run = Run::new(engine.id(), op.key.clone());
+        let watch = Watch::new(op.name.clone(), &op.key);
         Self {
             engine,
             op,
@@ -56,7 +63,21 @@ impl Call {
             unguarded: false,
             renewal: Renewal::NotYet,
             ending: None,
+            watch,
+            told: false,
+            polling: false,
         }
+    }
+
+    /// What the call came to.
+    pub(super) fn came_to(&mut self, came_to: CameTo) {
+        self.told = true;
+        self.watch.came_to(came_to);
+    }
+
+    /// The lease is gone; said once.
+    pub(super) fn lost(&self) {
+        lost(&self.run, &self.watch);
     }
 
     pub(super) const fn owner(&self) -> Option<Owner> {
@@ -85,14 +106,21 @@ impl Call {
 
     /// The lease's renewal, beside whatever the borrowed parts are used for.
     pub(super) fn renewing(&mut self) -> (&mut Renewal, impl Fn() -> Option<Task> + '_) {
-        let Self { engine, op, run, slot, stage, renewal, .. } = self;
+        let Self { engine, op, run, slot, stage, renewal, watch, .. } = self;
         let make = || match (&*stage, &*slot) {
             (Stage::Granted(lease) | Stage::Running(lease), Some(slot)) => {
                 let (engine, op, run, slot) = (Arc::clone(engine), op.clone(), Arc::clone(run), Arc::clone(slot));
-                Some(Box::pin(lease::renew(engine, op, run, *lease, slot)) as Task)
+                Some(Box::pin(lease::renew(engine, op, run, *lease, slot, watch.clone())) as Task)
             }
             _ => None,
         };
         (renewal, make)
+    }
+}
+
+/// The lease is gone; said once.
+pub(super) fn lost(run: &Run, watch: &Watch) {
+    if run.lose() {
+        watch.happened(Happened::LeaseLost);
     }
 }

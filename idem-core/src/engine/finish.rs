@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::begin::Begin;
 use super::call::{Call, Stage};
 use super::lease::Renewal;
+use super::observe::{CameTo, Happened, Timer, Took};
 use super::rules::Rules;
 use super::wait::{self, Backoff, Patience};
 use crate::clock::{later, sleep_until, Instant};
@@ -37,6 +38,9 @@ impl Call {
     }
 
     pub(super) fn end(&mut self, ending: Ending) {
+        if let Ending::Completed(Completion::Unreplayable) = ending {
+            self.watch.happened(Happened::Unreplayable);
+        }
         self.ending = Some(ending);
     }
 
@@ -44,7 +48,12 @@ impl Call {
     /// the recorded result that goes before this call's own.
     pub(super) async fn record(&mut self) -> Option<Payload> {
         // What does not land now does so after the call, when its guard is dropped.
+        let timer = Timer::start();
         let landed = self.land(self.op.store_timeout, Caller::Waits).await;
+        self.watch.took(Took::Ending, timer);
+        if let Landed::NotYet = landed {
+            self.watch.happened(Happened::NotRecorded);
+        }
         self.run.end();
         match landed {
             Landed::Theirs(payload) => Some(payload),
@@ -60,7 +69,14 @@ impl Call {
         let mut backoff = Backoff::landing();
         let mut reclaimed = false;
         while let Some(ending) = self.ending.clone() {
-            match (self.send(ending.clone()).await, &ending) {
+            let had_the_key = matches!(self.stage, Stage::Granted(_) | Stage::Running(_));
+            let sent = self.send(ending.clone()).await;
+            match &sent {
+                Ok(Held::Lost) if had_the_key => self.lost(),
+                Err(error) => self.watch.store_failed("finish", error),
+                Ok(_) => {}
+            }
+            match (sent, &ending) {
                 (Ok(Held::Held), _) => return self.landed(ending),
                 // Once more through the first table, as a new claim, with the outcome standing in for the body.
                 (Ok(Held::Lost), Ending::Completed(_)) if !self.unguarded => match self.begin(&mut patience).await {
@@ -81,6 +97,7 @@ impl Call {
                 (Err(_), Ending::Completed(_)) => {
                     let without = Ending::Completed(Completion::Unreplayable);
                     if ending != without && matches!(self.send(without.clone()).await, Ok(Held::Held)) {
+                        self.watch.happened(Happened::Unreplayable);
                         return self.landed(without);
                     }
                     // Nobody waits for a refusal to change; but done stays done, so it is asked again later.
@@ -138,6 +155,9 @@ impl Call {
     /// others there must be something to spawn on, and without that the lease runs out.
     pub(super) fn wind_up(mut self: Box<Self>) {
         self.run.end();
+        if !self.told {
+            self.came_to(if self.polling { CameTo::Panicked } else { CameTo::Cancelled });
+        }
         let ending = match (self.ending.take(), self.stage) {
             (Some(ending), _) => ending,
             (None, Stage::Outside) => return,
@@ -162,7 +182,9 @@ impl Call {
             if !self.lands_at_once() {
                 let engine = Arc::clone(&self.engine);
                 engine.spawn(Box::pin(async move {
-                    self.land(limit, Caller::Gone).await;
+                    if let Landed::NotYet = self.land(limit, Caller::Gone).await {
+                        self.watch.happened(Happened::GaveUp);
+                    }
                 }));
             }
         }));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::begin::{at_once, Begin};
 use super::call::Call;
+use super::observe::{self, CameTo};
 use super::rules::Rules;
 use super::wait::Patience;
 use super::Engine;
@@ -38,7 +39,10 @@ pub(crate) type Answered<T, E> = (Result<T, E>, Kind);
 pub(crate) fn told<T, E>(answer: Answer<T, E>) -> Answer<T, E> {
     match &answer {
         Ok((_, kind)) => report(Some(*kind)),
-        Err(_) => refused(),
+        Err(error) => {
+            observe::refused(error);
+            refused();
+        }
     }
     answer
 }
@@ -55,7 +59,9 @@ impl Guard {
     /// Answers from memory, or prepares the call.
     pub(crate) fn start<T, E>(engine: Arc<Engine>, op: Operation, rules: &Rules<T, E>) -> Result<Started<T, E>, Error> {
         if let Some(payload) = at_once(&engine, &op)? {
-            return Ok(Started::Answered(decode(&engine, &op, rules, &payload)?));
+            let recorded = decode(&engine, &op, rules, &payload)?;
+            observe::came_to_at(&op.name, CameTo::Answered(Kind::Replayed));
+            return Ok(Started::Answered(recorded));
         }
         let (name, call) = (op.name.clone(), Call::new(Arc::clone(&engine), op));
         Ok(Started::Guarded(Self { engine, name, call: Some(Box::new(call)) }))
@@ -84,10 +90,17 @@ impl Guard {
             return Ok(None);
         };
         let begin: Boxed<'_, _> = Box::pin(call.begin_with(Patience::new(call.op.wait)));
-        match begin.await? {
+        let begun = begin.await.and_then(|begun| match begun {
             Begin::Run | Begin::RunUnguarded => Ok(None),
             Begin::Answer(payload, kind) => Ok(Some((decode(&call.engine, &call.op, rules, &payload)?, kind))),
+        });
+        match &begun {
+            Ok(Some((_, kind))) => call.came_to(CameTo::Answered(*kind)),
+            // Told with the error.
+            Err(_) => call.told = true,
+            Ok(None) => {}
         }
+        begun
     }
 
     /// The first half again, if the second one comes so late that the lease is over.
@@ -106,17 +119,25 @@ impl Guard {
     {
         let Some(call) = &mut self.call else {
             self.engine.bypassed();
+            observe::came_to_at(&self.name, CameTo::Answered(Kind::Unguarded));
             return (body.await, Kind::Unguarded);
         };
         let outcome = call.drive(body).await;
         call.conclude(&outcome, rules);
         if call.unguarded {
+            call.came_to(CameTo::Answered(Kind::Unguarded));
             return (outcome, Kind::Unguarded);
         }
         let record: Boxed<'_, _> = Box::pin(call.record());
         match record.await.map(|theirs| rules.replay(&theirs, self.engine.form(&call.op.key))) {
-            Some(Ok(recorded)) => (recorded, Kind::Replayed),
-            _ => (outcome, Kind::Executed),
+            Some(Ok(recorded)) => {
+                call.came_to(CameTo::Answered(Kind::Replayed));
+                (recorded, Kind::Replayed)
+            }
+            _ => {
+                call.came_to(if outcome.is_ok() { CameTo::Answered(Kind::Executed) } else { CameTo::Failed });
+                (outcome, Kind::Executed)
+            }
         }
     }
 }

@@ -6,7 +6,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Context;
 
+use super::call::lost;
 use super::flight::Slot;
+use super::observe::{Happened, Watch};
 use super::spawn::Task;
 use super::wait::{self, Backoff};
 use super::Engine;
@@ -80,7 +82,14 @@ impl fmt::Debug for Renewal {
 ///
 /// Every third of the lease it asks; an error is tried again with growing pauses. It returns when somebody else has the
 /// key, for then there is nothing left to renew.
-pub(super) async fn renew(engine: Arc<Engine>, op: Operation, run: Arc<Run>, lease: Lease, slot: Arc<Slot>) {
+pub(super) async fn renew(
+    engine: Arc<Engine>,
+    op: Operation,
+    run: Arc<Run>,
+    lease: Lease,
+    slot: Arc<Slot>,
+    watch: Watch,
+) {
     let third = op.lease / 3;
     let mut next = later(lease.sent, third);
     let mut until = later(lease.sent, op.lease);
@@ -88,6 +97,10 @@ pub(super) async fn renew(engine: Arc<Engine>, op: Operation, run: Arc<Run>, lea
     loop {
         sleep_until(next).await;
         let sent = Instant::now();
+        let unpolled = sent.saturating_duration_since(next);
+        if unpolled > third {
+            watch.happened(Happened::Starved(unpolled));
+        }
         // The store's own futures may take part in the body's cooperative budget, which a busy body has spent.
         let answer = tokio::task::unconstrained(engine.store.renew(&op.key, lease.owner));
         match wait::answer(answer, op.store_timeout).await {
@@ -97,12 +110,13 @@ pub(super) async fn renew(engine: Arc<Engine>, op: Operation, run: Arc<Run>, lea
                 next = later(sent, third);
                 backoff = Backoff::waiting();
             }
-            Ok(Held::Lost) => return run.lose(),
-            Err(_) => {
+            Ok(Held::Lost) => return lost(&run, &watch),
+            Err(error) => {
+                watch.store_failed("renew", &error);
                 let now = Instant::now();
                 if until <= now {
                     // As far as this process knows. The store may still have it so, and may be told again.
-                    run.lose();
+                    lost(&run, &watch);
                 }
                 next = later(now, backoff.next());
             }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use super::call::Call;
 use super::guard::{Answered, Boxed, Guard};
+use super::observe::CameTo;
 use super::rules::Rules;
 use crate::error::Error;
 use crate::outcome::Kind;
@@ -58,8 +59,14 @@ impl Guard {
         call.end(ending);
         let record: Boxed<'_, _> = Box::pin(call.record());
         match record.await.map(|theirs| rules.replay(&theirs, self.engine.form(&call.op.key))) {
-            Some(Ok(recorded)) => Ok(Some((recorded, Kind::Replayed))),
-            _ => Ok(Some((answer, Kind::Reconciled))),
+            Some(Ok(recorded)) => {
+                call.came_to(CameTo::Answered(Kind::Replayed));
+                Ok(Some((recorded, Kind::Replayed)))
+            }
+            _ => {
+                call.came_to(if answer.is_ok() { CameTo::Answered(Kind::Reconciled) } else { CameTo::Failed });
+                Ok(Some((answer, Kind::Reconciled)))
+            }
         }
     }
 
@@ -67,8 +74,11 @@ impl Guard {
     async fn again<T, E>(&mut self, rules: &Rules<T, E>, before: Option<u64>) -> Result<Option<Answered<T, E>>, Error> {
         let answer = self.begin(rules).await?;
         let lease = self.call.as_ref().and_then(|call| call.after_unknown());
-        match (lease, &self.call) {
-            (Some(lease), Some(call)) if Some(lease.fence) != before => Err(call.lost_meanwhile()),
+        match (lease, &mut self.call) {
+            (Some(lease), Some(call)) if Some(lease.fence) != before => {
+                call.told = true;
+                Err(call.lost_meanwhile())
+            }
             _ => Ok(answer),
         }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
+use super::observe::Timer;
 use crate::clock::{later, sleep_until, Instant};
 use crate::error::StoreError;
 
@@ -52,14 +53,21 @@ pub(super) fn silent(limit: Duration) -> StoreError {
 pub(crate) struct Patience {
     wait: Duration,
     until: Option<Instant>,
+    timer: Option<Timer>,
 }
 
 impl Patience {
     pub(crate) const fn new(wait: Duration) -> Self {
-        Self { wait, until: None }
+        Self { wait, until: None, timer: None }
+    }
+
+    /// When it first saw the call that it waits for.
+    pub(super) const fn began(&self) -> Option<Timer> {
+        self.timer
     }
 
     pub(super) fn until(&mut self) -> Instant {
+        self.timer.get_or_insert_with(Timer::start);
         *self.until.get_or_insert_with(|| later(Instant::now(), self.wait))
     }
 

@@ -2,8 +2,11 @@
 
 mod versions;
 
+use std::future::{poll_fn, Future};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use idem::{Cas, Failed, Idem, Key, MokaStore, OperationBuilder, Outcome, Record, Store, Tiered};
@@ -146,7 +149,7 @@ impl Harness {
     }
 
     /// Starts a body that never ends, polls it once, and hands the call over.
-    pub(crate) async fn hang(&self, op: &OperationBuilder) -> impl std::future::Future<Output = Answer<String>> {
+    pub(crate) async fn hang(&self, op: &OperationBuilder) -> impl Future<Output = Answer<String>> {
         let (this, op) = (self.clone(), op.clone());
         let mut call = Box::pin(async move {
             op.run(async {
@@ -156,11 +159,7 @@ impl Harness {
             .await
         });
         let before = self.ran();
-        std::future::poll_fn(|cx| {
-            assert!(std::future::Future::poll(call.as_mut(), cx).is_pending(), "the body never ends");
-            std::task::Poll::Ready(())
-        })
-        .await;
+        assert!(polled_once_is_pending(call.as_mut()).await, "the body never ends");
         assert_eq!(self.ran(), before + 1, "the body has begun");
         call
     }
@@ -202,9 +201,14 @@ pub(crate) fn refusal<T: std::fmt::Debug>(answer: Answer<T>) -> idem::Error {
     }
 }
 
+/// Polls a call once, and says whether it waits for something.
+pub(crate) async fn polled_once_is_pending<F: Future + ?Sized>(mut call: Pin<&mut F>) -> bool {
+    poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending())).await
+}
+
 /// Spawns a call and lets it run until it waits for something.
 pub(crate) async fn started<T: Send + 'static>(
-    call: impl std::future::Future<Output = T> + Send + 'static,
+    call: impl Future<Output = T> + Send + 'static,
 ) -> tokio::task::JoinHandle<T> {
     let task = tokio::spawn(call);
     settle().await;
