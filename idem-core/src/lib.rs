@@ -42,7 +42,7 @@ pub use record::{Completed, Completion, Owner, Payload, PayloadError, Phase, Rec
 pub use seal::{Seal, SealError};
 pub use store::{Cas, Cursor, List, Listed, Page, Store, Versioned};
 #[cfg(feature = "moka")]
-pub use store::{MokaStore, Tiered};
+pub use store::{Full, MokaStore, MokaStoreBuilder, Tiered, WhenFull};
 pub use transition::{
     transition, Change, Claim, Claimed, Ending, Finish, Grant, Held, Renew, Settle, Settled, Settlement, Verb,
 };

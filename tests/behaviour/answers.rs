@@ -432,3 +432,22 @@ fn a_builder_with_a_zero_duration_is_refused() {
     builder().wait(Duration::ZERO).build().expect("waiting is optional");
     let _: Arc<dyn Store> = Arc::new(idem::MokaStore::new());
 }
+
+#[allow(non_snake_case)]
+#[tokio::test(start_paused = true)]
+async fn store_full__store_and_the_body_does_not_run() {
+    let store = idem::MokaStore::builder().max_records(2).max_bytes(10_000).build();
+    let h = Harness::new(crate::support::Kind::Peeking).under(idem::Idem::new(store));
+    let op = |n: u32| h.idem.operation(NAME).key(n);
+    assert_eq!(value(h.ok(&op(1), "a").await).1, Kind::Executed);
+    assert_eq!(value(h.ok(&op(2), &"x".repeat(20_000)).await).1, Kind::Executed, "the value reaches its caller");
+    let refused = refusal(h.ok(&op(3), "no").await);
+    assert!(refused.is_retryable() && refused.retry_after().is_some());
+    let full = std::error::Error::source(&refused).and_then(|store| store.source());
+    assert!(full.is_some_and(|full| full.is::<idem::Full>()), "{refused:?}");
+    assert_eq!(value(h.ok(&op(1), "no").await), ("a".into(), Kind::Replayed));
+    assert!(matches!(refusal(h.ok(&op(2), "no").await), Error::Unreplayable { .. }));
+    assert_eq!(h.ran(), 2);
+    tokio::time::advance(TTL).await;
+    assert_eq!(value(h.ok(&op(3), "room").await).1, Kind::Executed);
+}

@@ -1,6 +1,8 @@
 //! Records in this process's memory.
 
+mod builder;
 mod expiry;
+mod limits;
 mod look;
 mod open;
 
@@ -10,10 +12,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use moka::sync::Cache;
 
-use self::expiry::ByRecord;
+pub use self::builder::MokaStoreBuilder;
+pub use self::limits::{Full, WhenFull};
+use self::limits::{Limits, NoRoom};
 use self::open::Open;
 use super::{List, Page, Store};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::key::{Key, Prehashed, Sharded};
 use crate::record::{Completed, Owner, Phase, Record};
@@ -25,7 +29,8 @@ use crate::transition::{transition, Change, Claim, Claimed, Ending, Finish, Held
 /// both charge the customer.
 ///
 /// Claims live in a sharded map, done operations in a [moka](::moka) cache without a capacity, so nothing unexpired is
-/// ever evicted. A clone is the same store.
+/// ever evicted. Given a limit ([`builder`](Self::builder)), the store refuses new keys when it is full. A clone is the same
+/// store.
 #[derive(Clone)]
 pub struct MokaStore {
     inner: Arc<Inner>,
@@ -37,80 +42,110 @@ struct Inner {
     open: Sharded<Open>,
     /// What is done. A record that is open for the same key goes before it.
     done: Cache<Key, Arc<Record>, Prehashed>,
+    limits: Option<Arc<Limits>>,
 }
 
 impl MokaStore {
-    /// An empty store on the host's clock.
+    /// An empty store on the host's clock, without limits.
     #[must_use]
     pub fn new() -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let expiry = ByRecord::new(Arc::clone(&clock));
-        Self::build(clock, Cache::builder().expire_after(expiry).build_with_hasher(Prehashed::default()))
+        Self::builder().build()
     }
 
-    /// An empty store on a clock of yours, for tests.
-    ///
-    /// Memory of expired results is taken back only when their keys are used again: moka counts real time, and your clock
-    /// may be slower.
+    /// An empty store on a clock of yours, for tests; see [`MokaStoreBuilder::clock`].
     #[must_use]
     pub fn with_clock(clock: impl Clock) -> Self {
-        Self::build(Arc::new(clock), Cache::builder().build_with_hasher(Prehashed::default()))
+        Self::builder().clock(clock).build()
     }
 
-    fn build(clock: Arc<dyn Clock>, done: Cache<Key, Arc<Record>, Prehashed>) -> Self {
-        Self { inner: Arc::new(Inner { clock, open: Sharded::default(), done }) }
+    /// A store with settings of its own.
+    #[must_use]
+    pub fn builder() -> MokaStoreBuilder {
+        MokaStoreBuilder::default()
     }
 
-    fn apply<V: Verb>(&self, key: &Key, verb: V) -> V::Answer {
-        let Inner { clock, open, done } = &*self.inner;
+    /// How many done operations were forgotten before their time, for want of room ([`WhenFull::ForgetOldest`]).
+    #[must_use]
+    pub fn forgotten(&self) -> u64 {
+        self.inner.limits.as_ref().map_or(0, |limits| limits.forgotten())
+    }
+
+    /// Applies a verb; where there is no room for what it writes, once more after making some.
+    fn apply<V: Verb + Clone>(&self, key: &Key, verb: V) -> Result<V::Answer, Full> {
+        match self.try_apply(key, verb.clone()) {
+            Err(no_room) => {
+                self.make_room(&no_room);
+                self.try_apply(key, verb).map_err(|no_room| no_room.full)
+            }
+            Ok(answer) => Ok(answer),
+        }
+    }
+
+    fn try_apply<V: Verb>(&self, key: &Key, verb: V) -> Result<V::Answer, NoRoom> {
+        let Inner { clock, open, done, .. } = &*self.inner;
         let mut open = open.lock(key);
         let now = clock.now();
         let was_done = match open.get(key) {
             Some(_) => None,
             None => done.get(key),
         };
-        let (change, answer) = transition(open.get(key).or(was_done.as_deref()), verb, now);
-        match change {
-            Change::Keep => {}
-            Change::Write(record) if matches!(record.phase, Phase::Completed(_)) => {
-                done.insert(key.clone(), Arc::new(record));
-                open.remove(key);
-            }
-            Change::Write(record) => {
-                open.insert(key, record, now);
-                // Whoever peeks asks only for what is done.
-                if was_done.is_some() {
-                    done.invalidate(key);
-                }
+        let found = open.get(key).or(was_done.as_deref());
+        let (change, answer) = transition(found, verb, now);
+        let Change::Write(record) = change else {
+            return Ok(answer);
+        };
+        if let Some(limits) = &self.inner.limits {
+            limits.check(key, found, &record)?;
+            limits.came(key, &record);
+            // What leaves the cache says so itself.
+            if let Some(before) = open.get(key) {
+                limits.left(key, before);
             }
         }
-        answer
+        if matches!(record.phase, Phase::Completed(_)) {
+            done.insert(key.clone(), Arc::new(record));
+            open.remove(key);
+            if let Some(limits) = &self.inner.limits {
+                limits.tidy(|key, fence| self.is_done(key, fence));
+            }
+        } else {
+            let swept = open.insert(key, record, now);
+            if let Some(limits) = &self.inner.limits {
+                swept.iter().for_each(|(key, record)| limits.left(key, record));
+            }
+            // Whoever peeks asks only for what is done.
+            if was_done.is_some() {
+                done.invalidate(key);
+            }
+        }
+        Ok(answer)
     }
 }
 
 #[async_trait]
 impl Store for MokaStore {
     async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
-        Ok(self.apply(key, claim))
+        self.apply(key, claim).map_err(StoreError::not_applied)
     }
 
     async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
-        Ok(self.apply(key, Renew::new(owner)))
+        self.apply(key, Renew::new(owner)).map_err(StoreError::not_applied)
     }
 
     async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        Ok(self.apply(key, Finish::new(owner, ending)))
+        // The owner does well to record that it is done, without the result that there is no room for.
+        self.apply(key, Finish::new(owner, ending)).map_err(StoreError::refused)
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let Inner { clock, open, done } = &*self.inner;
+        let Inner { clock, open, done, .. } = &*self.inner;
         let open = open.lock(key);
         let record = open.get(key).cloned().or_else(|| done.get(key).map(|record| (*record).clone()));
         Ok(record.filter(|record| !record.is_expired(clock.now())))
     }
 
     async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
-        Ok(self.apply(key, settle.clone()))
+        self.apply(key, settle.clone()).map_err(StoreError::not_applied)
     }
 
     /// In the order of the keys' bytes. Each page looks at every record.

@@ -1,5 +1,6 @@
-//! Going through all records: to list them, and to take expired ones back.
+//! Going through all records: to list them, to take expired ones back, and to make room.
 
+use super::limits::NoRoom;
 use super::MokaStore;
 use crate::key::Key;
 use crate::store::{Cursor, List, Listed, Page};
@@ -31,7 +32,11 @@ impl MokaStore {
         let now = self.inner.clock.now();
         let mut taken = 0;
         for mut open in self.inner.open.each() {
-            taken += open.sweep(limit - taken, now);
+            let swept = open.sweep(limit - taken, now);
+            taken += swept.len();
+            if let Some(limits) = &self.inner.limits {
+                swept.iter().for_each(|(key, record)| limits.left(key, record));
+            }
         }
         for (key, record) in &self.inner.done {
             if taken == limit {
@@ -47,5 +52,30 @@ impl MokaStore {
             }
         }
         taken
+    }
+
+    /// Makes room for what had none: by what has expired, and where that was chosen by what was done first.
+    pub(super) fn make_room(&self, wanted: &NoRoom) {
+        let Some(limits) = &self.inner.limits else {
+            return;
+        };
+        if limits.may_look_through(self.inner.clock.now()) {
+            self.take_back(usize::MAX);
+            self.inner.done.run_pending_tasks();
+        }
+        while !limits.has_room(wanted.records, wanted.bytes) {
+            let Some((key, fence)) = limits.oldest() else {
+                return;
+            };
+            let _open = self.inner.open.lock(&key);
+            if self.is_done(&key, fence) {
+                self.inner.done.invalidate(&key);
+                limits.forgot_one();
+            }
+        }
+    }
+
+    pub(super) fn is_done(&self, key: &Key, fence: u64) -> bool {
+        self.inner.done.get(key).is_some_and(|record| record.fence == fence)
     }
 }

@@ -22,28 +22,27 @@ impl Open {
         self.records.remove(key);
     }
 
-    pub(super) fn insert(&mut self, key: &Key, record: Record, now: Timestamp) {
+    /// Puts a record in, and answers with the expired ones that were met.
+    pub(super) fn insert(&mut self, key: &Key, record: Record, now: Timestamp) -> Vec<(Key, Record)> {
         self.records.insert(key.clone(), record);
-        if self.records.len() > self.sweep_at {
-            self.records.retain(|_, record| !record.is_expired(now));
-            // Looked for again when the map has doubled, so that each insertion pays for a constant share.
-            self.sweep_at = self.records.len() * 2 + 16;
+        if self.records.len() <= self.sweep_at {
+            return Vec::new();
         }
+        let swept = self.sweep(usize::MAX, now);
+        // Looked for again when the map has doubled, so that each insertion pays for a constant share.
+        self.sweep_at = self.records.len() * 2 + 16;
+        swept
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Record)> {
         self.records.iter()
     }
 
-    /// Forgets up to `limit` expired records.
-    pub(super) fn sweep(&mut self, limit: usize, now: Timestamp) -> usize {
-        let mut swept = 0;
-        self.records.retain(|_, record| {
-            let goes = swept < limit && record.is_expired(now);
-            swept += usize::from(goes);
-            !goes
-        });
-        swept
+    /// Takes up to `limit` expired records out.
+    pub(super) fn sweep(&mut self, limit: usize, now: Timestamp) -> Vec<(Key, Record)> {
+        let expired = self.records.iter().filter(|(_, record)| record.is_expired(now)).map(|(key, _)| key.clone());
+        let expired: Vec<_> = expired.take(limit).collect();
+        expired.into_iter().filter_map(|key| self.records.remove_entry(&key)).collect()
     }
 
     #[cfg(test)]

@@ -28,9 +28,9 @@ fn claim(ttl: Duration) -> Claim {
 
 fn complete(store: &MokaStore, n: usize, ttl: Duration) {
     let claim = claim(ttl);
-    assert!(matches!(store.apply(&key(n), &claim), Claimed::Granted(_)));
+    assert!(matches!(store.apply(&key(n), &claim), Ok(Claimed::Granted(_))));
     let ending = Ending::Completed(Completion::Unreplayable);
-    assert_eq!(store.apply(&key(n), Finish::new(claim.owner, ending)), Held::Held);
+    assert_eq!(store.apply(&key(n), Finish::new(claim.owner, ending)), Ok(Held::Held));
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn of_many_claims_at_once_one_is_granted() {
                     scope.spawn(|| {
                         let claim = claim(TTL);
                         start.wait();
-                        matches!(store.apply(&key(n), &claim), Claimed::Granted(_))
+                        matches!(store.apply(&key(n), &claim), Ok(Claimed::Granted(_)))
                     })
                 })
                 .collect();
@@ -82,7 +82,7 @@ fn expired_open_records_give_their_memory_back() {
     let hour = |n: usize| (n as u64) * 3_600_000_000;
     for n in 0..20_000 {
         clock.0.store(hour(n), Ordering::SeqCst);
-        store.apply(&key(n), &claim(TTL));
+        store.apply(&key(n), &claim(TTL)).expect("no limits");
     }
     let left: usize = (0..20_000).map(|n| store.inner.open.lock(&key(n)).len()).max().unwrap_or_default();
     assert!((1..=18).contains(&left), "at the most what one share holds between two looks: {left}");
@@ -96,5 +96,5 @@ async fn the_default_clock_is_tokios_while_that_is_paused() {
     assert!(store.peek(&key(1)).is_some());
     tokio::time::advance(Duration::from_secs(1)).await;
     assert!(store.peek(&key(1)).is_none());
-    assert!(matches!(store.apply(&key(1), &claim(TTL)), Claimed::Granted(_)));
+    assert!(matches!(store.apply(&key(1), &claim(TTL)), Ok(Claimed::Granted(_))));
 }
