@@ -1,6 +1,6 @@
 //! Two kinds of time: what a store writes into records, and what a process waits by.
 
-mod timer;
+pub(crate) mod timer;
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -35,6 +35,11 @@ impl Calls {
         (!self.0.draining.load(Ordering::SeqCst)).then_some(call)
     }
 
+    /// How many calls are under way.
+    pub(super) fn count(&self) -> usize {
+        self.0.count.load(Ordering::SeqCst)
+    }
+
     /// Accepts no new calls and waits for those under way; says how many there still are.
     pub(super) async fn drain(&self, timeout: Duration) -> usize {
         self.0.draining.store(true, Ordering::SeqCst);

@@ -98,6 +98,11 @@ pub(super) struct Slot {
 }
 
 impl Flights {
+    /// How many keys have calls of this process.
+    pub(super) fn count(&self) -> usize {
+        self.0.each().map(|shard| shard.len()).sum()
+    }
+
     /// Joins the key's slot: as its leader if there is none, or none that was heard of in time.
     pub(super) fn join(&self, key: &Key, claim_until: impl FnOnce(Instant) -> Instant) -> Place {
         let mut shard = self.0.lock(key);

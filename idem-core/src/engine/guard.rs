@@ -11,6 +11,7 @@ use super::observe::{self, CameTo};
 use super::rules::Rules;
 use super::wait::Patience;
 use super::Engine;
+use crate::clock::timer;
 use crate::context::{refused, report};
 use crate::error::Error;
 use crate::operation::Operation;
@@ -62,6 +63,9 @@ impl Guard {
             let recorded = decode(&engine, &op, rules, &payload)?;
             observe::came_to_at(&op.name, CameTo::Answered(Kind::Replayed));
             return Ok(Started::Answered(recorded));
+        }
+        if timer::is_missing() {
+            return Err(Error::config(op.name, "this tokio runtime has no timers: build it with `enable_time`"));
         }
         let (name, call) = (op.name.clone(), Call::new(Arc::clone(&engine), op));
         Ok(Started::Guarded(Self { engine, name, call: Some(Box::new(call)) }))

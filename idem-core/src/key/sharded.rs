@@ -26,7 +26,6 @@ impl<S> Sharded<S> {
     }
 
     /// All of them, one after the other.
-    #[cfg_attr(not(feature = "moka"), allow(dead_code))]
     pub(crate) fn each(&self) -> impl Iterator<Item = MutexGuard<'_, S>> {
         self.0.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
