@@ -1,6 +1,7 @@
 //! What `#[idempotent]` expands to calls on. Not part of the public interface.
 
 mod returns;
+mod testing;
 
 use std::fmt;
 use std::future::Future;
@@ -14,6 +15,8 @@ pub use crate::operation::Site;
 pub use returns::{
     every, returns, returns_with, Compare, DecodeOnly, Memory, Probe, Remember, ReturnType, Returns, SerializeOnly,
 };
+
+pub use testing::{every_error, recorded, replays};
 
 use crate::context::report;
 use crate::engine::guard::Started;

@@ -433,6 +433,27 @@ fn a_builder_with_a_zero_duration_is_refused() {
     let _: Arc<dyn Store> = Arc::new(idem::MokaStore::new());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_key_part_that_panics_or_writes_nothing_stores_nothing() {
+    struct Odd(bool);
+    impl idem::KeyPart for Odd {
+        fn write_to(&self, key: &mut idem::KeyWriter) {
+            assert!(!self.0, "the user's own");
+            key.text("");
+        }
+    }
+    #[idem::idempotent(key = Odd(panics), idem = idem)]
+    async fn charge(idem: &Idem, panics: bool) -> Result<u8, Error> {
+        Ok(u8::from(panics))
+    }
+    let h = Harness::new(crate::support::Kind::Asking);
+    let idem = h.idem.clone();
+    assert!(tokio::spawn(async move { charge(&idem, true).await }).await.unwrap_err().is_panic());
+    assert!(matches!(charge(&h.idem, false).await, Err(Error::InvalidKey { reason: InvalidKey::Empty, .. })));
+    assert_eq!(h.store.count(Verb::Claim), 0);
+    assert_eq!(value(h.ok(&h.op(), "honest").await).1, Kind::Executed);
+}
+
 #[allow(non_snake_case)]
 #[tokio::test(start_paused = true)]
 async fn store_full__store_and_the_body_does_not_run() {

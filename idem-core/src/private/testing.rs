@@ -1,0 +1,49 @@
+//! What `idem-testing` needs and nobody else may make: errors of every kind, and results as they are stored.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+
+use crate::codec::Codec;
+use crate::engine::replay::{Form, Replay};
+use crate::error::{Error, InvalidKey, StoreError};
+use crate::key::Key;
+use crate::record::{Completion, Payload, PayloadError, Side};
+
+/// One error of each variant.
+#[must_use]
+pub fn every_error() -> Vec<Error> {
+    let operation = || Cow::Borrowed("payments.charge");
+    vec![
+        Error::InProgress { operation: operation(), retry_after: Duration::from_secs(1) },
+        Error::KeyReused { operation: operation() },
+        Error::Indeterminate { operation: operation(), attempt: 1 },
+        Error::Unreplayable { operation: operation() },
+        Error::Decode { operation: operation(), source: "a newer build wrote it".into() },
+        Error::InvalidKey { operation: operation(), reason: InvalidKey::Empty },
+        Error::Store { operation: operation(), source: StoreError::unknown("connection reset") },
+        Error::ShuttingDown { operation: operation() },
+        Error::Reentrant { operation: operation() },
+        Error::NotInstalled { operation: operation() },
+        Error::config(operation(), "two operations have this name"),
+    ]
+}
+
+/// The bytes that are recorded of a result; `None` when it does not come back as it was.
+pub fn recorded<T: Serialize + DeserializeOwned>(result: &T, codec: Codec) -> Option<Vec<u8>> {
+    let key = Key::new("", "idem.testing", "k").ok()?;
+    match Replay::decoding().record(result, Form { codec, seal: None, key: &key }) {
+        Completion::Result(payload) => Some(payload.as_bytes().to_vec()),
+        Completion::Unreplayable => None,
+    }
+}
+
+/// What recorded bytes are replayed as.
+///
+/// # Errors
+/// [`PayloadError`] when they are no result of this type.
+pub fn replays<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PayloadError> {
+    Payload::from_bytes(bytes).decode(Side::Ok)
+}
