@@ -6,7 +6,11 @@ use std::sync::Arc;
 
 use idem::{current, idempotent, with_outcome, Error, Failed, Idem, Kind, Outcome, Phase};
 
-use super::support::{refusal, rows, settle, value, Answer, Declined, Harness, Trouble, Verb, LEASE, SECOND, TTL};
+use tokio::task::JoinHandle;
+
+use super::support::{
+    refusal, rows, settle, started, value, Answer, Declined, Harness, Trouble, Verb, LEASE, SECOND, TTL,
+};
 
 /// What the world says when it is asked.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +60,17 @@ async fn call(h: &Harness, world: &World, says: Says) -> Answer<String> {
         Ok("ran".to_owned())
     })
     .await
+}
+
+/// A call that asks for so long that its lease runs out.
+async fn asks_past_its_lease(h: &Harness) -> (World, JoinHandle<Answer<String>>) {
+    let world = World::default();
+    h.abandon(&h.op()).await;
+    h.store.trouble(Verb::Renew, Trouble::NotApplied(1000));
+    let (asking, answers) = (h.clone(), world.clone());
+    let task = started(async move { call(&asking, &answers, Says::Slowly(60)).await }).await;
+    h.clock.step(LEASE);
+    (world, task)
 }
 
 rows! {
@@ -176,15 +191,7 @@ rows! {
     }
 
     async fn the_lease_is_lost_while_asking_and_somebody_ran_it(h) {
-        let world = World::default();
-        h.abandon(&h.op()).await;
-        h.store.trouble(Verb::Renew, Trouble::NotApplied(1000));
-        let task = tokio::spawn({
-            let (h, world) = (h.clone(), world.clone());
-            async move { call(&h, &world, Says::Slowly(60)).await }
-        });
-        settle().await;
-        h.clock.step(LEASE);
+        let (_, task) = asks_past_its_lease(&h).await;
         let other = h.elsewhere();
         assert_eq!(value(other.ok(&other.op(), "theirs").await), ("theirs".into(), Kind::Executed));
         assert_eq!(value(task.await.unwrap()), ("theirs".into(), Kind::Replayed));
@@ -192,15 +199,7 @@ rows! {
     }
 
     async fn the_lease_is_lost_while_asking_and_another_attempt_went_by(h) {
-        let world = World::default();
-        h.abandon(&h.op()).await;
-        h.store.trouble(Verb::Renew, Trouble::NotApplied(1000));
-        let task = tokio::spawn({
-            let (h, world) = (h.clone(), world.clone());
-            async move { call(&h, &world, Says::Slowly(60)).await }
-        });
-        settle().await;
-        h.clock.step(LEASE);
+        let (world, task) = asks_past_its_lease(&h).await;
         let other = h.elsewhere();
         other.abandon(&other.op()).await;
         assert!(matches!(refusal(task.await.unwrap()), Error::InProgress { .. }), "its answer was of an earlier attempt");

@@ -10,11 +10,17 @@ const LEASE: Duration = Duration::from_secs(15);
 const TTL: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default, Clone)]
-struct Hand(Arc<AtomicU64>);
+pub(super) struct Hand(Arc<AtomicU64>);
 
 impl Clock for Hand {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+impl Hand {
+    pub(super) fn step(&self, by: Duration) {
+        self.0.fetch_add(by.as_micros() as u64, Ordering::SeqCst);
     }
 }
 

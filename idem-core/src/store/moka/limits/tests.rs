@@ -1,28 +1,13 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
 use crate::clock::Clock;
 use crate::record::{Owner, Payload};
+use crate::store::moka::tests::Hand;
 use crate::store::moka::{MokaStore, MokaStoreBuilder};
 use crate::transition::{Claim, Claimed, Ending, Finish, Held, Settle, Settlement};
 
 const TTL: Duration = Duration::from_secs(60);
-
-#[derive(Debug, Default, Clone)]
-struct Hand(Arc<AtomicU64>);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
-    }
-}
-
-impl Hand {
-    fn step(&self, by: Duration) {
-        self.0.fetch_add(by.as_micros() as u64, Ordering::SeqCst);
-    }
-}
 
 fn build(with: impl FnOnce(MokaStoreBuilder) -> MokaStoreBuilder) -> (MokaStore, Hand) {
     let clock = Hand::default();
