@@ -69,6 +69,7 @@ pub enum Phase {
 
 /// How a done operation is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Completion {
     /// With its result.
     Result(Payload),

@@ -51,3 +51,33 @@ async fn of_many_claims_at_once_one_is_granted() {
     assert_eq!(answers.iter().filter(|(_, kind)| *kind == Kind::Executed).count(), 1);
     assert!(answers.iter().all(|(text, _)| *text == answers[0].0));
 }
+
+/// Never agrees, and never waits.
+#[derive(Debug)]
+struct Stubborn;
+
+#[async_trait::async_trait]
+impl Versioned for Stubborn {
+    type Version = u64;
+
+    async fn get(&self, _: &Key) -> Result<(Option<(Vec<u8>, u64)>, idem::Timestamp), idem::StoreError> {
+        Ok((None, idem::Timestamp::from_micros(1)))
+    }
+
+    async fn put_if(
+        &self,
+        _: &Key,
+        _: Option<&u64>,
+        _: &[u8],
+        _: std::time::Duration,
+    ) -> Result<bool, idem::StoreError> {
+        Ok(false)
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_never_agrees_is_given_up_after_the_stores_time_out() {
+    let timeout = std::time::Duration::from_millis(50);
+    let idem = Idem::builder(Cas::new(Stubborn)).store_timeout(timeout).build().unwrap();
+    assert!(matches!(refusal(call(&idem, "no").await), Error::Store { .. }));
+}

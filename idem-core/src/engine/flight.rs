@@ -262,6 +262,14 @@ impl Slot {
 
     fn end(&self, end: End) {
         let mut shard = self.flights.0.lock(&self.key);
+        // Another call may have taken the slot from a leader that was not heard of, and gives it back.
+        if shard.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
+            match self.flight.behind.as_ref().and_then(Flight::at_work) {
+                Some(behind) => shard.insert(self.key.clone(), behind),
+                None => shard.remove(&self.key),
+            };
+        }
+        drop(shard);
         self.flight.state.send_if_modified(|state| {
             let first = !matches!(state, State::Ended(_));
             if first {
@@ -269,13 +277,6 @@ impl Slot {
             }
             first
         });
-        // Another call may have taken the slot from a leader that was not heard of, and gives it back.
-        if shard.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
-            match self.flight.at_work() {
-                Some(behind) => shard.insert(self.key.clone(), behind),
-                None => shard.remove(&self.key),
-            };
-        }
     }
 }
 

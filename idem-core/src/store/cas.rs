@@ -1,7 +1,9 @@
 //! A store made of anything that can compare and set.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -85,9 +87,23 @@ impl<S: Versioned> Cas<S> {
             if self.0.put_if(key, version, &record.to_bytes(), record.expires_at.since(now)).await? {
                 return Ok(answer);
             }
-            // Somebody else was faster, and got something done. Whoever asks has set a limit to this.
+            // Somebody else was faster, and got something done. Whoever asks sets a limit to this, if it is let.
+            pause().await;
         }
     }
+}
+
+/// Lets others run.
+async fn pause() {
+    let mut paused = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut paused, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 fn read<V>(found: Option<&(Vec<u8>, V)>) -> Result<Option<Record>, StoreError> {

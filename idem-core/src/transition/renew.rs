@@ -14,6 +14,7 @@ pub struct Renew {
 
 /// Whether the key still belongs to the owner that asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Held {
     /// It does, and what was asked for is so.
     Held,
