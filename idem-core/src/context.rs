@@ -74,14 +74,20 @@ impl Run {
         })
     }
 
-    /// The call of this run has ended, or its caller is gone.
+    /// The call of this run has ended, or its caller is gone; and with it the lease.
     pub(crate) fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
+        self.lose();
     }
 
     /// Whether a guarded call in its body was refused: the body's error may be that refusal.
     pub(crate) fn was_refused(&self) -> bool {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// What was refused is no concern of what comes next.
+    pub(crate) fn forgive(&self) {
+        self.refused.store(false, Ordering::Relaxed);
     }
 
     /// The key was granted.
@@ -111,6 +117,17 @@ impl Run {
         let _restore = enter(Context { run: Some(Arc::clone(self)), outcome: None });
         poll()
     }
+}
+
+/// What is polled inside the body that this is in, also when somebody else polls it.
+pub(crate) async fn inherit<F: Future>(future: F) -> F::Output {
+    let run = CONTEXT.with_borrow(|context| context.run.clone());
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| {
+        let _restore = enter(Context { run: run.clone(), outcome: None });
+        future.as_mut().poll(cx)
+    })
+    .await
 }
 
 /// Says that a guarded call was refused, to the body around it.

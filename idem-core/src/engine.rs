@@ -110,8 +110,9 @@ impl Engine {
 
     /// The record as it is.
     pub(crate) async fn load(&self, op: &Operation) -> Result<Option<Record>, Error> {
-        let answer = wait::answer(self.store.load(&op.key), op.store_timeout).await;
-        let record = answer.map_err(|error| self.failed(op, "load", error))?;
+        let watch = |error: &StoreError| observe::store_failed(&op.name, "load", error);
+        let answer = wait::insist(op.store_timeout, || self.store.load(&op.key), watch).await;
+        let record = answer.map_err(|error| op.store(error))?;
         Ok(record.filter(|record| !record.is_blank()))
     }
 
@@ -140,13 +141,9 @@ impl Engine {
 
     /// An operator's word.
     pub(crate) async fn settle(&self, op: &Operation, settle: &Settle) -> Result<Settled, Error> {
-        let answer = wait::answer(self.store.settle(&op.key, settle), op.store_timeout).await;
-        answer.map_err(|error| self.failed(op, "settle", error))
-    }
-
-    fn failed(&self, op: &Operation, verb: &'static str, error: StoreError) -> Error {
-        observe::store_failed(&op.name, verb, &error);
-        op.store(error)
+        let watch = |error: &StoreError| observe::store_failed(&op.name, "settle", error);
+        let answer = wait::insist(op.store_timeout, || self.store.settle(&op.key, settle), watch).await;
+        answer.map_err(|error| op.store(error))
     }
 
     /// How results of a key's calls are written down.

@@ -70,7 +70,7 @@ impl Call {
                     let slot = Arc::clone(self.slot.insert(Arc::new(slot)));
                     return self.lead(&slot, patience, last).await;
                 }
-                Place::Follower(flight) => match flight.follow(&self.op, patience).await? {
+                Place::Follower(flight) => match flight.follow(&self.op, patience, self.may_fail_open()).await? {
                     Followed::Completed(completed, kind) => return self.answer(completed, kind),
                     Followed::Gone(heard) => last = heard,
                 },
@@ -104,6 +104,9 @@ impl Call {
         let mut backoff = Backoff::waiting();
         let mut waited = false;
         loop {
+            if waited && self.ending.is_none() && self.engine.calls.are_draining() {
+                return Err(self.op.shutting_down());
+            }
             let timer = Timer::start();
             let (sent, answer) = self.claim(&claim).await;
             self.watch.took(Took::Claim, timer);
@@ -122,7 +125,9 @@ impl Call {
                     if after_unknown {
                         self.watch.happened(Happened::TakenOver);
                     }
-                    slot.running(Running::ours(sent, later(sent, self.op.lease), grant.fingerprint));
+                    if !slot.granted(Running::ours(sent, later(sent, self.op.lease), grant.fingerprint)) {
+                        return Err(self.op.in_progress(Duration::ZERO, self.op.lease));
+                    }
                     return Ok(Begin::Run);
                 }
                 Claimed::Completed(completed) => {
@@ -153,11 +158,8 @@ impl Call {
 
     /// Without the store's answer the body does not run, unless that was chosen; and even so not beside an owner's.
     fn unanswered(&mut self, slot: &Slot, error: StoreError, last: LastHeard) -> Result<Begin, Error> {
-        // A call that knows its own outcome runs nothing.
-        let open = self.engine.settings.fail_open && !self.op.at_most_once && self.ending.is_none();
         // What this build cannot read is an answer.
-        let open = open && !error.is_unreadable();
-        if !open {
+        if !self.may_fail_open() || error.is_unreadable() {
             slot.silent(error.clone());
             return Err(self.op.store(error));
         }
@@ -168,34 +170,31 @@ impl Call {
         Ok(Begin::RunUnguarded)
     }
 
-    /// Sends a claim until it is answered: one that was not applied once more, one that may have been as often as the
-    /// store's time-out allows. It is one claim, however often it is sent.
+    fn may_fail_open(&self) -> bool {
+        // A call that knows its own outcome runs nothing.
+        self.engine.settings.fail_open && !self.op.at_most_once && self.ending.is_none()
+    }
+
+    /// Sends a claim until it is answered. It is one claim, however often it is sent.
     async fn claim(&mut self, claim: &Claim) -> (Instant, Result<Claimed, StoreError>) {
-        let until = later(Instant::now(), self.op.store_timeout);
-        let mut backoff = Backoff::waiting();
-        let (mut known, mut once_more) = (true, true);
-        loop {
-            let sent = Instant::now();
-            self.stage = Stage::Claiming(claim.owner, sent);
-            let answer = wait::until(self.engine.store.claim(&self.op.key, claim), || until).await;
-            let answer = answer.unwrap_or_else(|| Err(wait::silent(self.op.store_timeout)));
-            let again = match &answer {
-                Ok(_) => false,
-                Err(error) => {
-                    self.watch.store_failed("claim", error);
-                    let unknown = error.applied() == Applied::Unknown;
-                    known &= !unknown;
-                    error.is_retryable() && (unknown || std::mem::take(&mut once_more)) && Instant::now() < until
-                }
-            };
-            if !again {
-                if answer.is_ok() || known {
-                    self.stage = Stage::Outside;
-                }
-                return (sent, answer);
-            }
-            sleep_until(later(Instant::now(), backoff.next()).min(until)).await;
+        let Self { engine, op, stage, watch, .. } = self;
+        // One that was granted before may be so still.
+        let mut known = matches!(stage, Stage::Outside);
+        let mut sent = Instant::now();
+        let send = || {
+            sent = Instant::now();
+            *stage = Stage::Claiming(claim.owner, sent);
+            engine.store.claim(&op.key, claim)
+        };
+        let answer = wait::insist(op.store_timeout, send, |error| {
+            watch.store_failed("claim", error);
+            known &= error.applied() == Applied::No;
+        });
+        let answer = answer.await;
+        if answer.is_ok() || known {
+            self.stage = Stage::Outside;
         }
+        (sent, answer)
     }
 
     fn answer(&self, completed: Completed, kind: Kind) -> Result<Begin, Error> {

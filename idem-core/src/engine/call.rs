@@ -96,12 +96,17 @@ impl Call {
         matches!(self.stage, Stage::Granted(_)) && !is_held
     }
 
-    /// The lease, after an attempt whose outcome is unknown.
-    pub(super) const fn after_unknown(&self) -> Option<Lease> {
+    /// The lease of a body that has not begun.
+    pub(super) const fn lease(&self) -> Option<Lease> {
         match self.stage {
-            Stage::Granted(lease) if lease.after_unknown => Some(lease),
+            Stage::Granted(lease) => Some(lease),
             _ => None,
         }
+    }
+
+    /// Whether this call was granted the key only to find out what became of the attempt before it.
+    pub(super) const fn must_ask(&self) -> bool {
+        self.op.reconciling && matches!(self.stage, Stage::Granted(lease) if lease.after_unknown)
     }
 
     /// The lease's renewal, beside whatever the borrowed parts are used for.

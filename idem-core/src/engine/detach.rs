@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::guard::{Answer, Guard};
 use super::rules::Rules;
+use crate::context::inherit;
 use crate::error::Error;
 
 impl Guard {
@@ -33,8 +34,10 @@ impl Guard {
     {
         let (engine, operation) = (Arc::clone(&self.engine), self.name.clone());
         let (result, caller) = oneshot::channel();
+        // A call without a key has no run of its own: its body is part of the one around it.
+        let run = inherit(to_its_end(self, rules, body));
         engine.spawn(Box::pin(async move {
-            let ended = to_its_end(self, rules, body).await;
+            let ended = run.await;
             // The caller may be gone; the record is what counts.
             let _ = result.send(ended);
         }));
@@ -56,17 +59,22 @@ async fn to_its_end<F, T, E>(
 where
     F: Future<Output = Result<T, E>>,
 {
-    let mut run = pin!(async {
-        // The executor may have been busy for a lease or more.
-        match guard.resume(&rules).await? {
-            Some(answer) => Ok(answer),
-            None => Ok(guard.run(&rules, body.as_mut()).await),
-        }
-    });
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {
-        Ok(Poll::Ready(answer)) => Poll::Ready(Ok(answer)),
-        Ok(Poll::Pending) => Poll::Pending,
-        Err(panic) => Poll::Ready(Err(panic)),
-    })
-    .await
+    let ended = {
+        let mut run = pin!(async {
+            // The executor may have been busy for a lease or more.
+            match guard.resume(&rules).await? {
+                Some(answer) => Ok(answer),
+                None => Ok(guard.run(&rules, body.as_mut()).await),
+            }
+        });
+        poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {
+            Ok(Poll::Ready(answer)) => Poll::Ready(Ok(answer)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(panic) => Poll::Ready(Err(panic)),
+        })
+        .await
+    };
+    // Its drop takes nothing back.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(body)));
+    ended
 }

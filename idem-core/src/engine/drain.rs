@@ -29,15 +29,25 @@ pub(super) struct UnderWay(Calls);
 impl Calls {
     /// Counts a call; `None` when no new ones are accepted.
     pub(super) fn enter(&self) -> Option<UnderWay> {
-        self.0.count.fetch_add(1, Ordering::SeqCst);
-        let call = UnderWay(self.clone());
+        let call = self.enter_unguarded();
         // Looked at after counting: either whoever drains sees this call, or this call sees that.
-        (!self.0.draining.load(Ordering::SeqCst)).then_some(call)
+        (!self.are_draining()).then_some(call)
     }
 
     /// How many calls are under way.
     pub(super) fn count(&self) -> usize {
         self.0.count.load(Ordering::SeqCst)
+    }
+
+    /// Counts a call that needs no claim, and is accepted at any time.
+    pub(super) fn enter_unguarded(&self) -> UnderWay {
+        self.0.count.fetch_add(1, Ordering::SeqCst);
+        UnderWay(self.clone())
+    }
+
+    /// Whether no new ones are accepted.
+    pub(super) fn are_draining(&self) -> bool {
+        self.0.draining.load(Ordering::SeqCst)
     }
 
     /// Accepts no new calls and waits for those under way; says how many there still are.

@@ -65,6 +65,8 @@ pub(super) struct Running {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Whose {
     Ours,
+    /// Ours, without the store's answer.
+    Unguarded,
     Theirs,
 }
 
@@ -132,18 +134,31 @@ impl Flight {
         leaders.find(|flight| !matches!(&*flight.state.borrow(), State::Ended(_))).map(Arc::clone)
     }
 
-    /// Whether a body runs in this process.
-    fn has_body(&self) -> bool {
-        matches!(&*self.state.borrow(), State::Running(Running { whose: Whose::Ours, .. }))
+    /// Whether a body runs in this process, or was heard of in another and may still have the key.
+    fn is_running(&self) -> bool {
+        match &*self.state.borrow() {
+            State::Running(running) => running.whose != Whose::Theirs || Instant::now() < running.lease_until,
+            _ => false,
+        }
+    }
+
+    fn runs_unguarded(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Running(Running { whose: Whose::Unguarded, .. }))
     }
 
     /// Waits for the leader: for its claim to be answered, then for its run, as long as patience lasts.
-    pub(super) async fn follow(&self, op: &Operation, patience: &mut Patience) -> Result<Followed, Error> {
+    pub(super) async fn follow(
+        &self,
+        op: &Operation,
+        patience: &mut Patience,
+        may_fail_open: bool,
+    ) -> Result<Followed, Error> {
         let mut news = self.state.subscribe();
         loop {
             let state = news.borrow_and_update().clone();
             let deadline = match state {
                 State::Ended(End::Recorded(completed, kind)) => return Ok(Followed::Completed(completed, kind)),
+                State::Ended(End::Silent(_)) if may_fail_open => return Ok(Followed::Gone(LastHeard::Nobody)),
                 State::Ended(End::Silent(error)) => return Err(op.store(error)),
                 State::Ended(End::Nothing(last)) => return Ok(Followed::Gone(last)),
                 State::Claiming { until } => until,
@@ -170,7 +185,12 @@ impl Running {
     /// A run that nothing guards. It is heard of for as long as it has its slot.
     fn unguarded(op: &Operation) -> Self {
         let now = Instant::now();
-        Self { heard_until: later(now, Duration::MAX), ..Self::ours(now, later(now, op.lease), op.fingerprint) }
+        let whose = Whose::Unguarded;
+        Self {
+            heard_until: later(now, Duration::MAX),
+            whose,
+            ..Self::ours(now, later(now, Duration::MAX), op.fingerprint)
+        }
     }
 
     pub(super) const fn theirs(
@@ -210,12 +230,23 @@ impl Slot {
         });
     }
 
+    /// The key was granted. Refused where somebody in this process runs without it: the leader slept over its slot.
+    pub(super) fn granted(&self, running: Running) -> bool {
+        let shard = self.flights.0.lock(&self.key);
+        let other = shard.get(&self.key).filter(|flight| !Arc::ptr_eq(flight, &self.flight));
+        let alone = !other.is_some_and(|flight| flight.runs_unguarded());
+        if alone {
+            self.running(running);
+        }
+        alone
+    }
+
     /// Takes the slot for a run that nothing guards. Refused where this process may have another body for the key.
     pub(super) fn unguarded(&self, op: &Operation) -> bool {
         let shard = self.flights.0.lock(&self.key);
         let mine = shard.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
         let behind = std::iter::successors(self.flight.behind.as_deref(), |flight| flight.behind.as_deref());
-        let alone = mine && !behind.into_iter().any(Flight::has_body);
+        let alone = mine && !behind.into_iter().any(Flight::is_running);
         if alone {
             self.running(Running::unguarded(op));
         }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::begin::{at_once, Begin};
 use super::call::Call;
@@ -109,10 +110,17 @@ impl Guard {
 
     /// The first half again, if the second one comes so late that the lease is over.
     pub(super) async fn resume<T, E>(&mut self, rules: &Rules<T, E>) -> Result<Option<Answered<T, E>>, Error> {
-        if self.call.as_ref().is_some_and(|call| call.is_stale()) {
-            self.begin(rules).await
-        } else {
-            Ok(None)
+        let Some(lease) = self.call.as_ref().filter(|call| call.is_stale()).and_then(|call| call.lease()) else {
+            return Ok(None);
+        };
+        let answer = self.begin(rules).await?;
+        match &mut self.call {
+            // Another attempt went by, and what became of that one was not asked.
+            Some(call) if call.must_ask() && call.lease().is_some_and(|now| now.fence != lease.fence) => {
+                call.told = true;
+                Err(call.op.in_progress(Duration::ZERO, call.op.lease))
+            }
+            _ => Ok(answer),
         }
     }
 
@@ -122,6 +130,7 @@ impl Guard {
         F: Future<Output = Result<T, E>>,
     {
         let Some(call) = &mut self.call else {
+            let _under_way = self.engine.calls.enter_unguarded();
             self.engine.bypassed();
             observe::came_to_at(&self.name, CameTo::Answered(Kind::Unguarded));
             return (body.await, Kind::Unguarded);

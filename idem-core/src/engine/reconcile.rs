@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use super::call::Call;
 use super::guard::{Answered, Boxed, Guard};
 use super::observe::CameTo;
 use super::rules::Rules;
@@ -25,8 +24,8 @@ impl Guard {
         if let Some(answer) = self.begin(rules).await? {
             return Ok(Some(answer));
         }
-        let unknown = self.call.as_ref().and_then(|call| call.after_unknown());
-        match unknown.and_then(|_| ask()) {
+        let must_ask = self.call.as_ref().is_some_and(|call| call.must_ask());
+        match must_ask.then(ask).flatten() {
             Some(ask) => self.reconcile(rules, Box::pin(ask)).await,
             None => Ok(None),
         }
@@ -44,19 +43,25 @@ impl Guard {
         let Some(call) = &mut self.call else {
             return Ok(None);
         };
-        let before = call.after_unknown().map(|lease| lease.fence);
-        let asked = call.keep(ask.as_mut()).await;
-        drop(ask);
-        let (answer, ending) = match asked {
+        let answer = match call.keep(ask.as_mut()).await {
             Ok(Some(value)) => {
                 let ending = call.success(rules, &value);
-                (Ok(value), ending)
+                call.end(ending);
+                Ok(value)
             }
-            Err(error) => (Err(error), Ending::Withdrawn),
-            Ok(None) if call.is_stale() => return self.again(rules, before).await,
-            Ok(None) => return Ok(None),
+            Err(error) => {
+                call.end(Ending::Withdrawn);
+                Err(error)
+            }
+            Ok(None) => {
+                call.run.forgive();
+                drop(ask);
+                // It did not happen. If the lease ran out over that answer, it holds only if nobody had the key meanwhile.
+                return self.resume(rules).await;
+            }
         };
-        call.end(ending);
+        // What it answered is safe, should its drop panic.
+        drop(ask);
         let record: Boxed<'_, _> = Box::pin(call.record());
         match record.await.map(|theirs| rules.replay(&theirs, self.engine.form(&call.op.key))) {
             Some(Ok(recorded)) => {
@@ -68,25 +73,5 @@ impl Guard {
                 Ok(Some((answer, Kind::Reconciled)))
             }
         }
-    }
-
-    /// It did not happen, and the lease ran out over that answer. It holds if nobody had the key meanwhile.
-    async fn again<T, E>(&mut self, rules: &Rules<T, E>, before: Option<u64>) -> Result<Option<Answered<T, E>>, Error> {
-        let answer = self.begin(rules).await?;
-        let lease = self.call.as_ref().and_then(|call| call.after_unknown());
-        match (lease, &mut self.call) {
-            (Some(lease), Some(call)) if Some(lease.fence) != before => {
-                call.told = true;
-                Err(call.lost_meanwhile())
-            }
-            _ => Ok(answer),
-        }
-    }
-}
-
-impl Call {
-    /// Another attempt went by, and what became of that one was not asked.
-    fn lost_meanwhile(&self) -> Error {
-        self.op.in_progress(std::time::Duration::ZERO, self.op.lease)
     }
 }

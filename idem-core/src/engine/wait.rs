@@ -3,6 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::future::{poll_fn, Future};
 use std::hash::{BuildHasher, Hasher};
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use rand::{Rng, SeedableRng};
 
 use super::observe::Timer;
 use crate::clock::{later, sleep_until, Instant};
-use crate::error::StoreError;
+use crate::error::{Applied, StoreError};
 
 /// What `event` comes to, or `None` at the deadline. The deadline is not asked for, and no timer is made, when `event` is
 /// ready at once.
@@ -35,17 +36,53 @@ pub(super) async fn until<T>(event: impl Future<Output = T>, deadline: impl FnOn
     .await
 }
 
-/// A store's answer, or an error when it does not come within `limit`.
+/// A store's answer, or an error when it does not come within `limit`. A store that panics has not answered either.
 pub(super) async fn answer<T>(
     answer: impl Future<Output = Result<T, StoreError>>,
     limit: Duration,
 ) -> Result<T, StoreError> {
-    until(answer, || later(Instant::now(), limit)).await.unwrap_or_else(|| Err(silent(limit)))
+    until(unpanicked(answer), || later(Instant::now(), limit)).await.unwrap_or_else(|| {
+        // Which says nothing of what it did.
+        Err(StoreError::unknown(format!("the store did not answer within {limit:?}")))
+    })
 }
 
-/// The store said nothing, which says nothing of what it did.
-pub(super) fn silent(limit: Duration) -> StoreError {
-    StoreError::unknown(format!("the store did not answer within {limit:?}"))
+async fn unpanicked<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let mut answer = pin!(answer);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(StoreError::unknown("the store panicked"))))
+    })
+    .await
+}
+
+/// A store's answer to a verb that may be sent again: one that was not applied once more, one that may have been as often as
+/// `limit` allows.
+pub(super) async fn insist<T, F>(
+    limit: Duration,
+    mut ask: impl FnMut() -> F,
+    mut failed: impl FnMut(&StoreError),
+) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let until = later(Instant::now(), limit);
+    let mut backoff = Backoff::waiting();
+    let mut once_more = true;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let error = match answer(ask(), left).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        failed(&error);
+        let unknown = error.applied() == Applied::Unknown;
+        let again = error.is_retryable() && (unknown || std::mem::take(&mut once_more));
+        if !again || until <= Instant::now() {
+            return Err(error);
+        }
+        sleep_until(later(Instant::now(), backoff.next()).min(until)).await;
+    }
 }
 
 /// How long a call waits for another one; counted from when it first sees that one running.

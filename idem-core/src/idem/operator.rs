@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use super::OperationBuilder;
+use crate::context::refused;
 use crate::engine::replay::Replay;
 use crate::error::Error;
 use crate::key::Key;
@@ -14,25 +15,26 @@ use crate::record::{Completion, Owner, Record};
 use crate::store::{Cursor, List, Page};
 use crate::transition::{Settle, Settled, Settlement};
 
-/// How often a record that changes under the operator's eyes is looked at again.
-const LOOKS: usize = 3;
-
 impl<P: Clone> OperationBuilder<P> {
     /// The key's record; `None` when there is none, or its retention is over.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::InvalidKey`] and [`Error::Config`], as [`run`](Self::run).
     pub async fn inspect(&self) -> Result<Option<Record>, Error> {
-        let op = self.keyed()?;
-        self.idem.engine.load(&op).await
+        told(self.look().await)
     }
 
     /// Says that the call is done and this is its result: callers get it from now on, whatever was recorded before. Mends
-    /// a record that this build cannot read, and an outcome that was unknown. Returns whether there was a record.
+    /// a result that this build cannot read, and an outcome that was unknown. Returns whether there was a record.
     ///
     /// # Errors
-    /// [`Error::InProgress`] while somebody has the key. [`Error::Config`] when the result cannot be recorded.
+    /// [`Error::InProgress`] while somebody has the key, and when the record changed under one's eyes: look at it again.
+    /// [`Error::Config`] when the result cannot be recorded.
     pub async fn resolve<T: Serialize + DeserializeOwned>(&self, result: &T) -> Result<bool, Error> {
+        told(self.resolve_with(result).await)
+    }
+
+    async fn resolve_with<T: Serialize + DeserializeOwned>(&self, result: &T) -> Result<bool, Error> {
         let op = self.keyed()?;
         match Replay::decoding().record(result, self.idem.engine.form(&op.key)) {
             completion @ Completion::Result(_) => self.settle(&op, Settlement::Completed(completion)).await,
@@ -46,17 +48,17 @@ impl<P: Clone> OperationBuilder<P> {
     /// Says that the call had no effect: the next one runs. Returns whether there was a record.
     ///
     /// # Errors
-    /// [`Error::InProgress`] while somebody has the key.
+    /// As [`resolve`](Self::resolve).
     pub async fn retry(&self) -> Result<bool, Error> {
-        self.settle(&self.keyed()?, Settlement::Released).await
+        told(self.settle_as(Settlement::Released).await)
     }
 
     /// Deletes the record, its attempts and its fingerprint. Returns whether there was one.
     ///
     /// # Errors
-    /// [`Error::InProgress`] while somebody has the key.
+    /// As [`resolve`](Self::resolve).
     pub async fn forget(&self) -> Result<bool, Error> {
-        self.settle(&self.keyed()?, Settlement::Forgotten).await
+        told(self.settle_as(Settlement::Forgotten).await)
     }
 
     /// The operation's records, about a hundred at a time; the key is not asked for. `after` is the
@@ -67,28 +69,40 @@ impl<P: Clone> OperationBuilder<P> {
     pub async fn list(&self, after: Option<Cursor>) -> Result<Page, Error> {
         let engine = &self.idem.engine;
         let list = List::new(Key::prefix(&engine.settings.namespace, &self.name)).after(after);
-        engine.list(self.name.clone(), &list).await
+        told(engine.list(self.name.clone(), &list).await)
+    }
+
+    async fn look(&self) -> Result<Option<Record>, Error> {
+        self.idem.engine.load(&self.keyed()?).await
+    }
+
+    async fn settle_as(&self, settlement: Settlement) -> Result<bool, Error> {
+        self.settle(&self.keyed()?, settlement).await
     }
 
     async fn settle(&self, op: &Operation, settlement: Settlement) -> Result<bool, Error> {
         let engine = &self.idem.engine;
-        let owner = Owner::random();
-        for _ in 0..LOOKS {
-            let Some(record) = engine.load(op).await? else {
-                return Ok(false);
-            };
-            let settle = Settle::new(record.fence, owner, settlement.clone());
-            match engine.settle(op, &settle).await? {
-                Settled::Settled => return Ok(true),
-                Settled::Running { lease_left } => return Err(op.in_progress(Duration::ZERO, lease_left)),
-                Settled::Changed => {}
-            }
+        let Some(record) = engine.load(op).await? else {
+            return Ok(false);
+        };
+        match engine.settle(op, &Settle::new(&record, Owner::random(), settlement)).await? {
+            Settled::Settled => Ok(true),
+            Settled::Running { lease_left } => Err(op.in_progress(Duration::ZERO, lease_left)),
+            // What was known of the record that was looked at need not be true of this one.
+            Settled::Changed => Err(op.in_progress(Duration::ZERO, op.lease)),
         }
-        Err(op.in_progress(Duration::ZERO, op.lease))
     }
 
     fn keyed(&self) -> Result<Operation, Error> {
         let name = self.name.clone();
         self.clone().build()?.ok_or_else(|| Error::config(name, "an operation without a key has no record"))
     }
+}
+
+/// Says to the body around, if there is one, that it was refused something.
+fn told<T>(answer: Result<T, Error>) -> Result<T, Error> {
+    if answer.is_err() {
+        refused();
+    }
+    answer
 }

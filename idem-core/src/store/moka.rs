@@ -148,7 +148,7 @@ impl Store for MokaStore {
         self.apply(key, settle.clone()).map_err(StoreError::not_applied)
     }
 
-    /// In the order of the keys' bytes. Each page looks at every record.
+    /// In the order of the keys' bytes. Each page looks at every record, and holds up every verb meanwhile.
     async fn list(&self, list: &List) -> Result<Page, StoreError> {
         Ok(self.page(list))
     }

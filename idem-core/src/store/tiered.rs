@@ -1,6 +1,8 @@
 //! A memory in front of a store.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,6 +25,8 @@ pub struct Tiered<S> {
     store: S,
     memory: Cache<Key, Remembered, Prehashed>,
     max_age: Duration,
+    /// How often something was settled here, twice each time. What was asked before that is not remembered.
+    settled: Arc<AtomicU64>,
 }
 
 #[derive(Clone)]
@@ -66,7 +70,7 @@ impl<S: Store> Tiered<S> {
             // Takes memory back. Whether a result still counts is decided when it is read, by the process's own time.
             .time_to_live(max_age)
             .build_with_hasher(Prehashed::default());
-        Self { store, memory, max_age }
+        Self { store, memory, max_age, settled: Arc::default() }
     }
 
     fn remember(&self, key: &Key, completed: &Completed, asked: Instant) {
@@ -75,14 +79,27 @@ impl<S: Store> Tiered<S> {
     }
 }
 
+/// Forgets a key when it is dropped.
+struct Forget<'a, S>(&'a Tiered<S>, &'a Key);
+
+impl<S> Drop for Forget<'_, S> {
+    fn drop(&mut self) {
+        self.0.settled.fetch_add(1, Ordering::SeqCst);
+        self.0.memory.invalidate(self.1);
+    }
+}
+
 #[async_trait]
 impl<S: Store> Store for Tiered<S> {
     async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
-        let asked = Instant::now();
+        let (asked, settled) = (Instant::now(), self.settled.load(Ordering::SeqCst));
         let answer = self.store.claim(key, claim).await;
         match &answer {
             Ok(Claimed::Completed(completed)) => self.remember(key, completed, asked),
             _ => self.memory.invalidate(key),
+        }
+        if self.settled.load(Ordering::SeqCst) != settled {
+            self.memory.invalidate(key);
         }
         answer
     }
@@ -100,9 +117,10 @@ impl<S: Store> Store for Tiered<S> {
     }
 
     async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
-        let answer = self.store.settle(key, settle).await;
-        self.memory.invalidate(key);
-        answer
+        self.settled.fetch_add(1, Ordering::SeqCst);
+        // Also when the answer does not come: it may be so all the same.
+        let _forget = Forget(self, key);
+        self.store.settle(key, settle).await
     }
 
     async fn list(&self, list: &List) -> Result<Page, StoreError> {

@@ -170,8 +170,8 @@ impl Claim {
             fingerprint: self.fingerprint.or_else(|| earlier.and_then(|earlier| earlier.fingerprint)),
             at_most_once: self.at_most_once || earlier.is_some_and(|earlier| earlier.at_most_once),
             after_unknown,
-            brought_fingerprint: earlier.is_some_and(|earlier| earlier.fingerprint.is_none()),
-            brought_at_most_once: earlier.is_some_and(|earlier| !earlier.at_most_once),
+            brought_fingerprint: earlier.map_or(true, |earlier| earlier.fingerprint.is_none()),
+            brought_at_most_once: earlier.map_or(true, |earlier| !earlier.at_most_once),
             lease: self.lease,
             ttl: self.ttl,
             // A claim that is withdrawn must not have shortened what is known of the attempts before it.

@@ -24,6 +24,8 @@ pub enum Settlement {
 pub struct Settle {
     /// The fence of the record that the operator looked at.
     pub fence: u64,
+    /// Whether that record was done. An owner whose lease was over may have ended it since, under the same fence.
+    pub done: bool,
     /// Who owns the record from now on. The owner before is a former one.
     pub owner: Owner,
     /// What the operator knows.
@@ -47,10 +49,10 @@ pub enum Settled {
 }
 
 impl Settle {
-    /// Settles the record with this fence.
+    /// Settles a record that was looked at.
     #[must_use]
-    pub const fn new(fence: u64, owner: Owner, settlement: Settlement) -> Self {
-        Self { fence, owner, settlement }
+    pub const fn new(record: &Record, owner: Owner, settlement: Settlement) -> Self {
+        Self { fence: record.fence, done: is_done(record), owner, settlement }
     }
 }
 
@@ -62,6 +64,10 @@ impl Settled {
     }
 }
 
+const fn is_done(record: &Record) -> bool {
+    matches!(record.phase, Phase::Completed(_))
+}
+
 impl Verb for Settle {
     type Answer = Settled;
 
@@ -69,7 +75,7 @@ impl Verb for Settle {
         let record = match found.record {
             // Sent again.
             Some(record) if record.owner == self.owner => return (Change::Keep, Settled::Settled),
-            Some(record) if record.fence == self.fence => record,
+            Some(record) if record.fence == self.fence && is_done(record) == self.done => record,
             _ => return (Change::Keep, Settled::Changed),
         };
         if let Phase::Running { lease_until, .. } = record.phase {

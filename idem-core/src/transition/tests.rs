@@ -180,7 +180,7 @@ fn a_withdrawn_claim_takes_with_it_what_it_brought() {
 
 #[test]
 fn settling_is_for_what_nobody_has_and_what_was_looked_at() {
-    let settle = |cell: &Cell, settlement| Settle::new(cell.record().fence, owner(9), settlement);
+    let settle = |cell: &Cell, settlement| Settle::new(cell.record(), owner(9), settlement);
     for (state, cell) in Cell::in_every_state(true) {
         for settlement in [Settlement::Released, Settlement::Forgotten, Settlement::Completed(Completion::Unreplayable)]
         {
@@ -204,7 +204,15 @@ fn settling_is_for_what_nobody_has_and_what_was_looked_at() {
             assert_eq!(cell.0, Some(record), "{state}");
         }
     }
-    assert_eq!(Cell::default().apply(Settle::new(1, owner(9), Settlement::Released), START), Settled::Changed);
+    let mut states = Cell::in_every_state(false).into_iter();
+    let (_, running) = states.find(|(state, _)| *state == "running").expect("it is one");
+    let of_nothing = Settle::new(running.record(), owner(9), Settlement::Released);
+    assert_eq!(Cell::default().apply(of_nothing, START), Settled::Changed);
+    // A late success, under the fence that was looked at.
+    let mut done = running.clone();
+    done.finish(1, completed(), START.after(LEASE));
+    let late = Settle::new(running.record(), owner(9), Settlement::Released);
+    assert_eq!(done.apply(late, START.after(LEASE)), Settled::Changed);
 }
 
 #[test]

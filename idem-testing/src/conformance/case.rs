@@ -186,8 +186,9 @@ impl Case {
         self.load(key).await?.ok_or_else(|| Failure("there is no record".into()))
     }
 
-    pub(super) async fn settle(&self, key: &Key, fence: u64, settlement: Settlement) -> Result<Settled, Failure> {
-        Ok(self.store().settle(key, &Settle::new(fence, Owner::random(), settlement)).await?)
+    /// Settles a record that was looked at.
+    pub(super) async fn settle(&self, key: &Key, seen: &Record, settlement: Settlement) -> Result<Settled, Failure> {
+        Ok(self.store().settle(key, &Settle::new(seen, Owner::random(), settlement)).await?)
     }
 }
 

@@ -4,9 +4,10 @@ use std::task::{Context, Poll, Wake};
 use std::time::Duration;
 
 use super::*;
+use crate::clock::Timestamp;
 use crate::record::Completion;
 use crate::store::Tiered;
-use crate::transition::Settlement;
+use crate::transition::{transition, Change, Settlement};
 
 /// Notes which verbs it was asked, and answers each with something that no default says.
 #[derive(Debug, Default)]
@@ -85,7 +86,8 @@ fn ask_everything(store: &impl Store) {
     assert_eq!(at_once(store.renew(&key, owner)).expect("an answer"), Held::Held);
     assert_eq!(at_once(store.finish(&key, owner, Ending::Released)).expect("an answer"), Held::Held);
     assert!(at_once(store.load(&key)).is_err());
-    let settle = Settle::new(1, owner, Settlement::Released);
+    let Change::Write(record) = transition(None, &claim, Timestamp::from_micros(1)).0 else { panic!("granted") };
+    let settle = Settle::new(&record, owner, Settlement::Released);
     assert_eq!(at_once(store.settle(&key, &settle)).expect("an answer"), Settled::Changed);
     assert!(at_once(store.list(&List::new(Vec::new()))).is_ok());
     assert_eq!(at_once(store.sweep(1)).expect("an answer"), 7);

@@ -12,16 +12,17 @@ impl MokaStore {
         let wanted =
             |key: &Key| key.as_bytes().starts_with(&list.prefix) && !after.is_some_and(|after| key.as_bytes() <= after);
         let mut records = Vec::new();
-        for open in self.inner.open.each() {
+        // All at once: whatever moves from one to the other would else be seen in neither.
+        let all: Vec<_> = self.inner.open.each().collect();
+        for open in &all {
             records
                 .extend(open.iter().filter(|(key, _)| wanted(key)).map(|(key, record)| (key.clone(), record.clone())));
         }
         let done = self.inner.done.iter().filter(|(key, _)| wanted(key));
         records.extend(done.map(|(key, record)| ((*key).clone(), (*record).clone())));
+        drop(all);
         records.retain(|(_, record)| !record.is_expired(now) && !record.is_blank());
         records.sort_by(|(one, _), (other, _)| one.as_bytes().cmp(other.as_bytes()));
-        // Completed between the two looks.
-        records.dedup_by(|(later, _), (earlier, _)| later == earlier);
         let more = records.len() > list.limit;
         records.truncate(list.limit);
         let next = records.last().filter(|_| more).map(|(key, _)| Cursor::from_bytes(key.as_bytes()));

@@ -7,7 +7,8 @@ use crate::conformance::case::{cases, completed, completion, holds, new_claim, p
 /// Whether the store has the verb at all.
 async fn can_settle(case: &Case) -> Result<bool, crate::conformance::case::Failure> {
     let key = case.key_of("supported")?;
-    let settle = Settle::new(1, Owner::random(), Settlement::Released);
+    case.owner(&key).await?;
+    let settle = Settle::new(&case.record(&key).await?, Owner::random(), Settlement::Released);
     match case.store().settle(&key, &settle).await {
         Ok(_) => Ok(true),
         Err(error) if is_unsupported(&error) => Ok(false),
@@ -28,7 +29,7 @@ cases! {
                 case.end(&key, claim.owner, ending).await?;
                 let before = case.record(&key).await?;
                 let settlement = Settlement::Completed(completion(b"settled"));
-                same("the answer", case.settle(&key, before.fence, settlement).await?, Settled::Settled)?;
+                same("the answer", case.settle(&key, &before, settlement).await?, Settled::Settled)?;
                 case.answers(&key, b"settled").await?;
                 let after = case.record(&key).await?;
                 holds(after.fence > before.fence, || "the fence did not rise".into())?;
@@ -45,7 +46,7 @@ cases! {
             let owner = case.owner(&key).await?;
             let before = case.record(&key).await?;
             for settlement in [Settlement::Released, Settlement::Forgotten, Settlement::Completed(completion(b"no"))] {
-                let answer = case.settle(&key, before.fence, settlement).await?;
+                let answer = case.settle(&key, &before, settlement).await?;
                 holds(matches!(answer, Settled::Running { .. }), || format!("a live lease: {answer:?}"))?;
             }
             same("the record", case.record(&key).await?, before)?;
@@ -56,15 +57,29 @@ cases! {
     async fn a_record_that_changed_is_not_settled(case) {
         if can_settle(&case).await? {
             let key = case.key()?;
-            same("of nothing", case.settle(&key, 1, Settlement::Released).await?, Settled::Changed)?;
             let owner = case.owner(&key).await?;
             case.end(&key, owner, Ending::Abandoned).await?;
-            let looked_at = case.record(&key).await?.fence;
+            let looked_at = case.record(&key).await?;
+            let nothing = case.settle(&case.key_of("nothing")?, &looked_at, Settlement::Released).await?;
+            same("of nothing", nothing, Settled::Changed)?;
             let next = case.owner(&key).await?;
             case.end(&key, next, Ending::Abandoned).await?;
-            same("of an older record", case.settle(&key, looked_at, Settlement::Released).await?, Settled::Changed)?;
-            let now = case.record(&key).await?.fence;
-            same("of this one", case.settle(&key, now, Settlement::Released).await?, Settled::Settled)?;
+            same("of an older record", case.settle(&key, &looked_at, Settlement::Released).await?, Settled::Changed)?;
+            let now = case.record(&key).await?;
+            same("of this one", case.settle(&key, &now, Settlement::Released).await?, Settled::Settled)?;
+        }
+    }
+
+    async fn a_success_that_came_after_the_look_is_not_settled_away(case) {
+        if can_settle(&case).await? {
+            let key = case.key()?;
+            let owner = case.lapsed(&key).await?;
+            let looked_at = case.record(&key).await?;
+            case.end(&key, owner, completed(b"late")).await?;
+            for settlement in [Settlement::Released, Settlement::Forgotten, Settlement::Completed(completion(b"no"))] {
+                same("under the same fence", case.settle(&key, &looked_at, settlement).await?, Settled::Changed)?;
+            }
+            case.answers(&key, b"late").await?;
         }
     }
 
@@ -73,7 +88,7 @@ cases! {
             let key = case.key()?;
             let owner = case.owner(&key).await?;
             case.end(&key, owner, Ending::Abandoned).await?;
-            let settle = Settle::new(case.record(&key).await?.fence, Owner::random(), Settlement::Released);
+            let settle = Settle::new(&case.record(&key).await?, Owner::random(), Settlement::Released);
             same("once", case.store().settle(&key, &settle).await?, Settled::Settled)?;
             let record = case.record(&key).await?;
             same("again", case.store().settle(&key, &settle).await?, Settled::Settled)?;
@@ -87,8 +102,8 @@ cases! {
             case.granted(&key, &claim).await?;
             case.end(&key, claim.owner, Ending::Abandoned).await?;
             same("before", case.claim(&key, &new_claim()).await?, Claimed::abandoned(1))?;
-            let fence = case.record(&key).await?.fence;
-            same("the answer", case.settle(&key, fence, Settlement::Released).await?, Settled::Settled)?;
+            let seen = case.record(&key).await?;
+            same("the answer", case.settle(&key, &seen, Settlement::Released).await?, Settled::Settled)?;
             let grant = case.granted(&key, &new_claim()).await?;
             same("the next attempt", (grant.attempt, grant.after_unknown), (2, false))?;
         }
@@ -99,7 +114,8 @@ cases! {
             let (key, claim) = (case.key()?, new_claim().fingerprint(print(1)).at_most_once(true));
             let first = case.granted(&key, &claim).await?;
             case.end(&key, claim.owner, completed(b"secret")).await?;
-            same("the answer", case.settle(&key, first.fence, Settlement::Forgotten).await?, Settled::Settled)?;
+            let seen = case.record(&key).await?;
+            same("the answer", case.settle(&key, &seen, Settlement::Forgotten).await?, Settled::Settled)?;
             let left = case.load(&key).await?;
             holds(left.as_ref().map_or(true, idem_core::Record::is_blank), || format!("what is left: {left:?}"))?;
             same("peeked at", case.store().peek(&key), None)?;

@@ -90,9 +90,8 @@ fn bytes_are_counted_and_given_back() {
     let other = claim(&store, 1).expect("room");
     assert_eq!(finish(&store, 1, other, 5_000), Ok(Held::Held));
     assert_eq!(used(&store).1, 2 * one + 5_000);
-    let fence = store.inner.done.get(&key(1)).expect("done").fence;
-    let settle = |settlement| Settle::new(fence, Owner::random(), settlement);
-    store.apply(&key(1), settle(Settlement::Forgotten)).expect("room");
+    let done = store.inner.done.get(&key(1)).expect("done");
+    store.apply(&key(1), Settle::new(&done, Owner::random(), Settlement::Forgotten)).expect("room");
     assert_eq!(used(&store), (2, 2 * one), "the result is gone, the fence is not");
 }
 
