@@ -120,14 +120,16 @@ impl Run {
 }
 
 /// What is polled inside the body that this is in, also when somebody else polls it.
-pub(crate) async fn inherit<F: Future>(future: F) -> F::Output {
+pub(crate) fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let run = CONTEXT.with_borrow(|context| context.run.clone());
-    let mut future = pin!(future);
-    std::future::poll_fn(|cx| {
-        let _restore = enter(Context { run: run.clone(), outcome: None });
-        future.as_mut().poll(cx)
-    })
-    .await
+    async move {
+        let mut future = pin!(future);
+        std::future::poll_fn(|cx| {
+            let _restore = enter(Context { run: run.clone(), outcome: None });
+            future.as_mut().poll(cx)
+        })
+        .await
+    }
 }
 
 /// Says that a guarded call was refused, to the body around it.

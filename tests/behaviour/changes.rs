@@ -211,8 +211,17 @@ async fn result_newer_than_this_build__decode_and_untouched() {
     use idem::{Claim, Completion, Ending, Key, Owner, Payload, Store};
     let store = MokaStore::new();
     let idem = Idem::new(store.clone());
-    for (n, bytes) in
-        [&b"\x02\x01\x001"[..], b"\x01\x09\x001", b"\x01\xff sealed", b"", b"\x01"].into_iter().enumerate()
+    for (n, bytes) in [
+        &b"\x02\x01\x001"[..],
+        b"\x01\x09\x001",
+        b"\x01\x01\x007 7",
+        b"\x01\x02\x00\x07\x07",
+        b"\x01\xff sealed",
+        b"",
+        b"\x01",
+    ]
+    .into_iter()
+    .enumerate()
     {
         let (key, owner) = (Key::new("", NAME, &n).unwrap(), Owner::random());
         store.claim(&key, &Claim::new(owner, crate::support::LEASE, crate::support::TTL)).await.unwrap();

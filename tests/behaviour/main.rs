@@ -7,6 +7,7 @@
 
 mod answers;
 mod at_most_once;
+mod attacked;
 mod cas;
 mod changes;
 mod current;

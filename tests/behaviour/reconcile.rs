@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use idem::{current, idempotent, with_outcome, Error, Failed, Idem, Kind, Outcome, Phase};
-
 use tokio::task::JoinHandle;
 
 use super::support::{
-    refusal, rows, settle, started, value, Answer, Declined, Harness, Trouble, Verb, LEASE, SECOND, TTL,
+    polled_once_is_pending, refusal, rows, settle, started, value, Answer, Declined, Harness, Trouble, Verb, LEASE,
+    SECOND, TTL,
 };
 
 /// What the world says when it is asked.
@@ -185,9 +185,29 @@ rows! {
         let world = World::default();
         h.abandon(&h.op()).await;
         h.store.trouble(Verb::Renew, Trouble::NotApplied(1000));
-        assert_eq!(value(call(&h, &world, Says::Slowly(60)).await), ("ran".into(), Kind::Executed));
-        assert_eq!((h.ran(), world.asked()), (2, 1));
+        let op = {
+            let world = world.clone();
+            h.op().reconcile(move || world.clone().ask(Says::Slowly(60)))
+        };
+        let answer: Answer<String> = op.run(async {
+            let mut lost = std::pin::pin!(current().unwrap().lost());
+            assert!(polled_once_is_pending(lost.as_mut()).await, "the lease is a new one");
+            Ok("ran".to_owned())
+        }).await;
+        assert_eq!((value(answer), world.asked()), (("ran".into(), Kind::Executed), 1));
         assert_eq!(h.store.count(Verb::Claim), 3, "claimed again before the body ran");
+    }
+
+    async fn a_renewal_says_that_the_key_is_lost_while_asking(h) {
+        let world = World::default();
+        h.abandon(&h.op()).await;
+        let (asking, answers) = (h.clone(), world.clone());
+        let task = started(async move { call(&asking, &answers, Says::Slowly(10)).await }).await;
+        h.clock.step(LEASE);
+        let other = h.elsewhere();
+        assert_eq!(value(other.ok(&other.op(), "theirs").await), ("theirs".into(), Kind::Executed));
+        assert_eq!(value(task.await.unwrap()), ("theirs".into(), Kind::Replayed), "though its own clock says it has it");
+        assert_eq!(h.ran(), 2);
     }
 
     async fn the_lease_is_lost_while_asking_and_somebody_ran_it(h) {

@@ -107,6 +107,19 @@ rows! {
         assert_eq!(seen, these(&[("executed", 1), ("lease_lost!", 1), ("replayed", 1), ("taken_over!", 1)]));
     }
 
+    async fn lease_lost_by_a_body_that_never_paused(h) {
+        let seen = counted(async {
+            let (op, other) = (h.op(), h.elsewhere());
+            let answer: Answer<String> = op.run(async {
+                h.clock.step(LEASE);
+                other.ok(&other.op(), "theirs").await.map_err(|_| Declined)?;
+                Ok("mine".to_owned())
+            }).await;
+            assert_eq!(answer.unwrap().into_inner(), "theirs");
+        }).await;
+        assert!(seen.contains(&("lease_lost!".into(), 1)), "{seen:?}");
+    }
+
     async fn starved_says_so(h) {
         let seen = counted(async {
             let op = h.op();
@@ -185,6 +198,7 @@ rows! {
         h.ok(&op, "SECRET-RESULT").await.unwrap();
         h.ok(&op, "no").await.unwrap();
         let _: Answer<u8> = op.run(ready(Ok(1))).await;
+        let _: Answer<f64> = h.idem.operation("test.op").key("SECRET-3").run(ready(Ok(f64::NAN))).await;
         let _: Answer<String> = op.clone().fingerprint("other").run(ready(Err(Declined))).await;
         h.store.trouble(Verb::Finish, Trouble::NotApplied(3));
         h.ok(&h.idem.operation("test.op").key("SECRET-2"), "SECRET").await.unwrap();
@@ -194,7 +208,7 @@ rows! {
             assert!(*level >= tracing::Level::DEBUG || !line.contains("SECRET"), "{level}: {line}");
             assert!(!line.contains("SECRET-RESULT") && !line.contains("SECRET-REQUEST"), "{line}");
         }
-        for said in ["taken_over", "executed", "replayed", "cancelled", "decode", "key_reused", "store error"] {
+        for said in ["taken_over", "executed", "replayed", "cancelled", "decode", "key_reused", "store error", "unreplayable"] {
             assert!(lines.iter().any(|(_, line)| line.contains(said)), "{said} in {lines:#?}");
         }
     }

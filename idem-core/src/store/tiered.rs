@@ -94,9 +94,8 @@ impl<S: Store> Store for Tiered<S> {
     async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
         let (asked, settled) = (Instant::now(), self.settled.load(Ordering::SeqCst));
         let answer = self.store.claim(key, claim).await;
-        match &answer {
-            Ok(Claimed::Completed(completed)) => self.remember(key, completed, asked),
-            _ => self.memory.invalidate(key),
+        if let Ok(Claimed::Completed(completed)) = &answer {
+            self.remember(key, completed, asked);
         }
         if self.settled.load(Ordering::SeqCst) != settled {
             self.memory.invalidate(key);

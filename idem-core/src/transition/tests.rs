@@ -198,6 +198,9 @@ fn settling_is_for_what_nobody_has_and_what_was_looked_at() {
             let record = cell.record().clone();
             let blank = before.record().attempt == 0 && settlement == Settlement::Released;
             assert_eq!(record.is_blank(), blank || settlement == Settlement::Forgotten, "{state}");
+            if settlement == Settlement::Forgotten {
+                assert_eq!((record.fingerprint, record.at_most_once), (None, false), "{state}");
+            }
             assert!(record.fence > before.record().fence, "{state}");
             assert_eq!(cell.finish(1, completed(), START), Held::Lost, "{state}: the owner before is a former one");
             assert_eq!(cell.apply(settle(&before, settlement), START), Settled::Settled, "{state}: sent again");

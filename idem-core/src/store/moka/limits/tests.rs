@@ -140,3 +140,14 @@ fn what_is_gone_is_not_remembered_as_old() {
     assert!(oldest <= 2 * 5 + 64 + 1, "{oldest}");
     assert!(used(&store).0 <= 5);
 }
+
+#[test]
+fn open_records_that_expire_are_given_back_too() {
+    let (store, clock) = build(|store| store.max_records(1_000_000));
+    for n in 0..5_000 {
+        claim(&store, n).expect("room");
+        clock.step(TTL * 2);
+    }
+    // As many as the shares hold between two looks.
+    assert!(used(&store).0 <= 64 * 20, "{:?}", used(&store));
+}

@@ -1,0 +1,451 @@
+//! What helpers with fresh eyes broke, each of it once, in the way they broke it.
+
+use std::future::{pending, poll_fn, ready, Future};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use idem::*;
+use idem_testing::Faulty;
+
+use crate::support::{
+    refusal, settle, started, value, Answer, Declined, Harness, Kind as K, Trouble, Verb, LEASE, SECOND,
+};
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+async fn poll_once<F: Future + Unpin>(mut f: F) -> F {
+    poll_fn(|cx| {
+        assert!(Pin::new(&mut f).poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    f
+}
+/// An `Idem` whose executor is busy: what it spawns lies in the queue.
+fn busy(h: &Harness) -> (Harness, Arc<Mutex<Vec<Task>>>) {
+    let queue: Arc<Mutex<Vec<Task>>> = Arc::default();
+    let q = queue.clone();
+    (h.under(Idem::builder(h.store.clone()).spawner(move |t| q.lock().unwrap().push(t)).build().unwrap()), queue)
+}
+fn open(h: &Harness) -> Harness {
+    h.under(Idem::builder(h.store.clone()).fail_open().build().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_run_that_begins_late_does_not_run_unasked() {
+    let h = Harness::new(K::Asking);
+    let (late, queue) = busy(&h);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let a = asked.clone();
+    let op = late.op().at_most_once().reconcile(move || {
+        a.fetch_add(1, SeqCst);
+        ready(Ok::<_, Declined>(Some("charged by them".to_owned())))
+    });
+    let h2 = h.clone();
+    let call = poll_once(Box::pin(op.detached().run(async move {
+        h2.count_run();
+        Ok("charged again".to_owned())
+    })))
+    .await;
+    tokio::time::sleep(LEASE + SECOND).await; // granted, spawned, and the executor is busy for a lease
+    let other = h.elsewhere();
+    let op = other.op().at_most_once().reconcile(|| ready(Ok::<_, Declined>(None::<String>)));
+    drop(
+        poll_once(Box::pin(op.run(async {
+            h.count_run();
+            pending().await
+        })))
+        .await,
+    ); // took over, ran, was dropped in its body
+    assert_eq!((h.ran(), h.record().await.unwrap().phase), (1, Phase::Abandoned));
+    tokio::spawn(queue.lock().unwrap().pop().unwrap());
+    // It cannot ask any more, and does not run; whoever comes next asks.
+    assert!(matches!(refusal(call.await), Error::InProgress { .. }));
+    assert_eq!((asked.load(SeqCst), h.ran()), (0, 1));
+    assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
+    let op = h.op().at_most_once().reconcile(|| ready(Ok::<_, Declined>(Some("charged".to_owned()))));
+    assert_eq!(value(op.run(ready(Ok("no".to_owned()))).await), ("charged".into(), Kind::Reconciled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_does_not_undo_a_success_that_nobody_looked_at() {
+    let h = Harness::new(K::Asking);
+    h.abandon(&h.op()).await;
+    let hold = h.store.hold(Verb::Load);
+    let elsewhere = h.elsewhere();
+    let operator = started(async move { elsewhere.op().retry().await }).await; // has looked: abandoned
+    assert_eq!(value(h.ok(&h.op(), "charged").await), ("charged".into(), Kind::Executed)); // taken over and done
+    h.store.trouble(Verb::Load, Trouble::None);
+    hold.add_permits(10);
+    let said = operator.await.unwrap();
+    assert_eq!(value(h.ok(&h.op(), "charged twice").await), ("charged".into(), Kind::Replayed), "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_does_not_undo_a_late_success_under_the_same_fence() {
+    let h = Harness::new(K::Asking);
+    let owner = h.start(&h.op(), "charged", SECOND).await;
+    h.clock.step(LEASE); // counts as abandoned
+    let hold = h.store.hold(Verb::Load);
+    let elsewhere = h.elsewhere();
+    let operator = started(async move { elsewhere.op().retry().await }).await; // has looked: lease over
+    assert_eq!(value(owner.await.unwrap()), ("charged".into(), Kind::Executed)); // its late `completed` lands
+    h.store.trouble(Verb::Load, Trouble::None);
+    hold.add_permits(10);
+    let said = operator.await.unwrap();
+    assert_eq!(value(h.ok(&h.op(), "charged twice").await), ("charged".into(), Kind::Replayed), "{said:?}");
+}
+
+#[derive(Debug)]
+struct Buggy(MokaStore, AtomicUsize, AtomicUsize); // panics in finish, in renew, so many times
+fn bug(n: &AtomicUsize) {
+    if n.fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1)).is_ok() {
+        panic!("the store's bug")
+    }
+}
+#[async_trait::async_trait]
+impl Store for Buggy {
+    async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
+        self.0.claim(key, claim).await
+    }
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+        bug(&self.2);
+        self.0.renew(key, owner).await
+    }
+    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
+        tokio::task::yield_now().await;
+        bug(&self.1);
+        self.0.finish(key, owner, ending).await
+    }
+    async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        self.0.load(key).await
+    }
+}
+async fn survives_panics(finish: usize, renew: usize) {
+    let idem = Idem::new(Buggy(MokaStore::new(), finish.into(), renew.into()));
+    let ran = Arc::new(AtomicUsize::new(0));
+    let call = || {
+        let (op, ran) = (idem.operation("op").key(1), ran.clone());
+        tokio::spawn(async move {
+            let answer: Answer<u32> = op
+                .run(async {
+                    ran.fetch_add(1, SeqCst);
+                    tokio::time::sleep(LEASE / 2).await;
+                    Ok(7)
+                })
+                .await;
+            answer.map(Outcome::into_inner)
+        })
+    };
+    let first = call().await;
+    tokio::time::sleep(LEASE * 2).await;
+    let _ = call().await;
+    assert_eq!(ran.load(SeqCst), 1, "first caller: {first:?}");
+    assert!(matches!(first, Ok(Ok(7))), "{first:?}");
+}
+#[tokio::test(start_paused = true)]
+async fn a_store_that_panics_in_finish_once() {
+    survives_panics(1, 0).await
+}
+#[tokio::test(start_paused = true)]
+async fn a_store_that_panics_in_finish_twice() {
+    survives_panics(2, 0).await
+}
+#[tokio::test(start_paused = true)]
+async fn a_store_that_panics_in_renew() {
+    survives_panics(0, 1).await
+}
+
+async fn at(idem: &Idem, text: &str) -> (String, Kind) {
+    value(idem.operation("op").key(1).run(async { Ok(text.to_owned()) }).await)
+}
+fn tier() -> (Faulty, Idem) {
+    let store = Faulty::new(MokaStore::new()).without_peek();
+    (store.clone(), Idem::new(Tiered::new(store)))
+}
+#[tokio::test(start_paused = true)]
+async fn a_tier_does_not_remember_what_was_settled_while_its_claim_was_out() {
+    let (store, idem) = tier();
+    at(&idem, "first").await;
+    let hold = store.hold(Verb::Claim);
+    let replay = {
+        let i = idem.clone();
+        started(async move { at(&i, "no").await }).await
+    };
+    assert!(idem.operation("op").key(1).resolve(&"settled".to_owned()).await.unwrap());
+    store.trouble(Verb::Claim, Trouble::None);
+    hold.add_permits(10);
+    replay.await.unwrap();
+    assert_eq!(at(&idem, "no").await.0, "settled");
+}
+#[tokio::test(start_paused = true)]
+async fn a_tier_forgets_what_may_have_been_settled() {
+    let (store, idem) = tier();
+    at(&idem, "first").await;
+    at(&idem, "first").await; // remembered
+    let _hold = store.hold(Verb::Settle); // applied, not answered
+    idem.operation("op").key(1).resolve(&"settled".to_owned()).await.unwrap_err();
+    assert_eq!(at(&Idem::new(store.clone()), "no").await.0, "settled"); // it is so
+    assert_eq!(at(&idem, "no").await.0, "settled");
+}
+
+struct Most(AtomicUsize, AtomicUsize);
+impl Most {
+    async fn body(self: Arc<Self>, pause: Duration) -> Result<String, Declined> {
+        self.1.fetch_max(self.0.fetch_add(1, SeqCst) + 1, SeqCst);
+        tokio::time::sleep(pause).await;
+        self.0.fetch_sub(1, SeqCst);
+        Ok(String::new())
+    }
+}
+#[tokio::test(start_paused = true)]
+async fn a_sleeper_whose_claim_was_granted_does_not_run_beside_an_unguarded_body() {
+    let h = open(&Harness::new(K::Asking));
+    let most = Arc::new(Most(0.into(), 0.into()));
+    let hold = h.store.hold(Verb::Claim);
+    let op = h.op();
+    let asleep = poll_once(Box::pin(op.run(most.clone().body(SECOND)))).await;
+    hold.add_permits(1); // answered: granted
+    tokio::time::sleep(SECOND * 6).await; // and not polled, for longer than a claim takes to fail
+    h.store.trouble(Verb::Claim, Trouble::Refused);
+    let awake = {
+        let (op, m) = (h.op(), most.clone());
+        started(async move { op.run(m.body(SECOND * 20)).await }).await
+    };
+    let _ = (asleep.await, awake.await);
+    assert_eq!(most.1.load(SeqCst), 1);
+}
+#[tokio::test(start_paused = true)]
+async fn an_owner_that_a_sleeping_leader_heard_of_is_known() {
+    let h = open(&Harness::new(K::Asking));
+    let theirs = h.elsewhere();
+    let _theirs = theirs.hang(&theirs.op()).await;
+    let op = h.op();
+    let _asleep = poll_once(Box::pin(h.ok(&op, "no"))).await; // hears of the owner, whose lease is good for 15 s
+    tokio::time::sleep(SECOND * 7).await;
+    h.store.trouble(Verb::Claim, Trouble::Refused);
+    let answer = h.ok(&h.op(), "beside the owner").await;
+    assert!(matches!(answer, Err(Failed::Idem(Error::InProgress { .. }))), "{answer:?}");
+}
+#[tokio::test(start_paused = true)]
+async fn a_follower_fails_open_though_its_leader_may_not() {
+    let h = open(&Harness::new(K::Asking));
+    h.store.trouble(Verb::Claim, Trouble::Silent);
+    let _leader = h.start(&h.op().at_most_once(), "no", SECOND).await;
+    let follower = h.start(&h.op(), "follower", SECOND).await;
+    assert_eq!(value(follower.await.unwrap()), ("follower".into(), Kind::Unguarded));
+}
+
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+enum Fail {
+    Ours(String),
+    Own,
+}
+impl From<Error> for Fail {
+    fn from(e: Error) -> Self {
+        Fail::Ours(e.to_string())
+    }
+}
+impl From<Failed<Fail>> for Fail {
+    fn from(e: Failed<Fail>) -> Self {
+        match e {
+            Failed::Body(e) => e,
+            Failed::Idem(e) => e.into(),
+        }
+    }
+}
+async fn recorded(how: u8) -> Phase {
+    let h = Harness::new(K::Asking);
+    let inner = h.idem.operation("inner").key(2);
+    h.store.trouble(Verb::Load, Trouble::Refused);
+    let _ = h
+        .op()
+        .record_err(|_: &Fail| true)
+        .run(async {
+            match how {
+                0 => drop(inner.inspect().await?),
+                1 => drop(inner.retry().await?),
+                _ => return Err(Fail::Own),
+            }
+            Ok::<u32, Fail>(7)
+        })
+        .await;
+    h.record().await.unwrap().phase
+}
+#[tokio::test(start_paused = true)]
+async fn an_operators_error_in_a_body_is_not_recorded() {
+    assert_eq!(recorded(0).await, Phase::Released);
+    assert_eq!(recorded(1).await, Phase::Released);
+    assert!(matches!(recorded(2).await, Phase::Completed(_)), "the body's own is");
+}
+#[tokio::test(start_paused = true)]
+async fn no_body_begins_after_drain() {
+    let h = Harness::new(K::Asking);
+    let there = h.elsewhere();
+    let theirs = there.start(&there.op(), "theirs", LEASE * 100).await;
+    let waiting = h.start(&h.op(), "mine", SECOND).await;
+    let idem = h.idem.clone();
+    let drained = started(async move { idem.drain(LEASE).await }).await;
+    theirs.abort();
+    let answer = waiting.await.unwrap();
+    assert_eq!(h.ran(), 1, "{answer:?}, drain: {}", drained.await.unwrap());
+}
+#[tokio::test(start_paused = true)]
+async fn drain_waits_for_a_detached_body_without_a_key() {
+    for idem in [Idem::new(MokaStore::new()), Idem::disabled()] {
+        let done = Arc::new(AtomicUsize::new(0));
+        let (op, d) = (idem.operation("op").key(None::<u32>).detached(), done.clone());
+        started(async move {
+            op.run(async move {
+                tokio::time::sleep(SECOND).await;
+                d.fetch_add(1, SeqCst);
+                Ok::<u32, Declined>(1)
+            })
+            .await
+        })
+        .await
+        .abort();
+        assert_eq!((idem.drain(LEASE).await, done.load(SeqCst)), (0, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_completes_when_the_call_was_dropped() {
+    let h = Harness::new(K::Asking);
+    let helper = Arc::new(Mutex::new(None));
+    let (op, put) = (h.op(), helper.clone());
+    let body = async move {
+        *put.lock().unwrap() = Some(tokio::spawn(current().unwrap().lost()));
+        pending::<Result<String, Declined>>().await
+    };
+    drop(poll_once(Box::pin(op.run(body))).await);
+    let other = h.elsewhere();
+    let _theirs = other.hang(&other.op()).await; // somebody else has the key
+    let helper = helper.lock().unwrap().take().unwrap();
+    tokio::time::timeout(LEASE * 100, helper).await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_call_that_never_began_takes_its_at_most_once_with_it() {
+    let h = Harness::new(K::Asking);
+    h.drop_in_claim(&h.op().at_most_once()).await;
+    h.store.trouble(Verb::Claim, Trouble::None);
+    assert!(h.record().await.unwrap().is_blank());
+    h.abandon(&h.op()).await;
+    assert_eq!(value(h.ok(&h.op(), "second").await), ("second".into(), Kind::Executed));
+}
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_began_leaves_nothing_unknown() {
+    let h = Harness::new(K::Asking);
+    let (late, queue) = busy(&h);
+    let call =
+        poll_once(Box::pin(late.op().at_most_once().detached().run(ready(Ok::<_, Declined>("no".to_owned()))))).await;
+    tokio::time::sleep(LEASE + SECOND).await;
+    h.store.trouble(Verb::Claim, Trouble::NotApplied(2));
+    tokio::spawn(queue.lock().unwrap().pop().unwrap());
+    assert!(matches!(refusal(call.await), Error::Store { .. }));
+    for task in queue.lock().unwrap().drain(..) {
+        tokio::spawn(task);
+    }
+    h.store.trouble(Verb::Claim, Trouble::None);
+    tokio::time::sleep(LEASE * 2).await;
+    assert_eq!(value(h.ok(&h.op().at_most_once(), "honest").await), ("honest".into(), Kind::Executed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn reentrant_is_seen_through_a_detached_call_without_a_key() {
+    let h = Harness::new(K::Asking);
+    let (own, free) = (h.op(), h.idem.operation("free").key(None::<u8>).detached());
+    let answer: Answer<String> = h
+        .op()
+        .run(async move {
+            let inside: Answer<String> = free
+                .run(async move {
+                    let again: Answer<String> = own.run(ready(Ok("no".into()))).await;
+                    Ok(format!("{again:?}"))
+                })
+                .await;
+            Ok(inside.unwrap().into_inner())
+        })
+        .await;
+    let said = value(answer).0;
+    assert!(said.contains("Reentrant"), "{said}");
+}
+
+struct Bomb<T>(Option<T>, bool);
+impl<T: Unpin> Future for Bomb<T> {
+    type Output = T;
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
+        self.1 = true;
+        Poll::Ready(self.0.take().unwrap())
+    }
+}
+impl<T> Drop for Bomb<T> {
+    fn drop(&mut self) {
+        if self.1 {
+            panic!("in its drop")
+        }
+    }
+}
+#[tokio::test(start_paused = true)]
+async fn a_question_that_panics_in_its_drop_undoes_nothing() {
+    let h = Harness::new(K::Asking);
+    h.abandon(&h.op()).await;
+    let op = h.op().reconcile(|| Bomb(Some(Ok::<_, Declined>(Some("charged".to_owned()))), false));
+    tokio::spawn(async move { op.run(ready(Ok("no".to_owned()))).await.map(drop) }).await.unwrap_err();
+    settle().await;
+    assert_eq!(value(h.ok(&h.op(), "charged twice").await), ("charged".into(), Kind::Replayed));
+}
+#[tokio::test(start_paused = true)]
+async fn a_detached_body_that_panics_in_its_drop_has_its_answer() {
+    let h = Harness::new(K::Asking);
+    let op = h.op().detached();
+    let told = tokio::spawn(async move { op.run(Bomb(Some(Ok::<_, Declined>("v".to_owned())), false)).await }).await;
+    assert!(!matches!(told, Ok(Err(Failed::Idem(Error::ShuttingDown { .. })))), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn list_shows_a_record_that_moves_all_the_while() {
+    let idem = Idem::new(MokaStore::new());
+    for n in 0..2000u32 {
+        idem.operation("op").key(n).run(async { Ok::<u32, Declined>(n) }).await.unwrap();
+    }
+    let op = idem.operation("op").key(1000u32);
+    let toggler = tokio::spawn(async move {
+        loop {
+            op.retry().await.unwrap();
+            op.resolve(&1u32).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    });
+    let (key, mut missed) = (Key::new("", "op", &1000u32).unwrap(), 0);
+    for _ in 0..30 {
+        let (mut after, mut seen) = (None, false);
+        loop {
+            let page = idem.operation("op").list(after).await.unwrap();
+            seen |= page.records.iter().any(|listed| listed.key == key);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        missed += usize::from(!seen);
+    }
+    toggler.abort();
+    assert_eq!(missed, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn operators_verbs_are_sent_again() {
+    let h = Harness::new(K::Asking);
+    h.abandon(&h.op()).await;
+    for (verb, trouble) in
+        [(Verb::Load, Trouble::NotApplied(1)), (Verb::Settle, Trouble::NotApplied(1)), (Verb::Settle, Trouble::Lost(1))]
+    {
+        h.store.trouble(verb, trouble.clone());
+        let said = h.op().retry().await;
+        assert!(said.is_ok(), "{verb:?} {trouble:?}: {said:?}");
+    }
+}
