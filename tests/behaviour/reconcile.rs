@@ -243,6 +243,24 @@ rows! {
         assert_eq!(value(op.run(async { Ok("ran".to_owned()) }).await), ("ran".into(), Kind::Executed));
     }
 
+    async fn what_was_refused_while_asking_is_no_concern_of_the_body(h) {
+        h.abandon(&h.op()).await;
+        let inner = h.op();
+        let op = h.op().record_err(|_: &String| true).reconcile(move || {
+            let inner = inner.clone();
+            async move {
+                let refused: Result<Outcome<u8>, Failed<String>> = inner.run(ready(Ok(1))).await;
+                refused.unwrap_err();
+                Ok(None)
+            }
+        });
+        for kind in [Kind::Executed, Kind::Replayed] {
+            let (answer, told) = with_outcome(op.run(ready(Err::<u8, _>("the body's own".to_owned())))).await;
+            assert!(matches!(answer, Err(Failed::Body(error)) if error == "the body's own"));
+            assert_eq!(told, Some(kind), "it is recorded");
+        }
+    }
+
     async fn found_and_not_replayable_is_done_all_the_same(h) {
         h.abandon(&h.op()).await;
         let op = h.op().reconcile(|| ready(Ok(Some(f64::NAN))));
