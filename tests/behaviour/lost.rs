@@ -23,6 +23,21 @@ async fn lapsed(h: &Harness, op: idem::OperationBuilder, fails: bool) -> JoinHan
 }
 
 rows! {
+    async fn success_lease_lost_while_draining__recorded_all_the_same(h) {
+        let mine = h.start(&h.op(), "mine", 4 * SECOND).await;
+        h.clock.step(LEASE);
+        let other = h.elsewhere();
+        let theirs = other.hang(&other.op()).await;
+        tokio::time::sleep(4 * SECOND).await;
+        let idem = h.idem.clone();
+        let drained = started(async move { idem.drain(LEASE).await }).await;
+        // The other one never ends, and is dropped while this one waits for it.
+        drop(theirs);
+        assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
+        assert_eq!(drained.await.unwrap(), 0);
+        assert_eq!(value(other.ok(&other.op(), "no").await), ("mine".into(), Kind::Replayed));
+    }
+
     async fn nobody_took_over__completed(h) {
         let call = lapsed(&h, h.op(), false).await;
         assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
