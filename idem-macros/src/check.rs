@@ -2,7 +2,10 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use syn::{visit, Expr, Ident, Receiver, ReceiverKind, Type};
+use syn::punctuated::Punctuated;
+use syn::{
+    visit, Expr, Generics, Ident, PredicateType, Receiver, ReceiverKind, Token, Type, TypeParamBound, WherePredicate,
+};
 
 use crate::args::{Args, ValueOption};
 use crate::fallback::Errors;
@@ -25,7 +28,7 @@ fn signature(item: &Item, errors: &mut Errors) {
         errors.spanning(constness, "a `const` function cannot be idempotent: it has no store to ask");
     } else if let Some(abi) = &sig.abi {
         errors.spanning(abi, "an `extern` function cannot be idempotent: call an async function from it");
-    } else if sig.asyncness.is_none() {
+    } else if sig.asyncness.is_none() && item.form.returns().is_none() {
         errors.spanning(sig.fn_token, "an idempotent function is async: write `async fn`");
     }
     match item.returns() {
@@ -152,9 +155,48 @@ fn mentions_impl(ty: &Type) -> bool {
     finder.0
 }
 
-/// Whether a return type borrows, as far as one can see. Such a result cannot be kept in memory.
-pub(crate) fn borrows(ty: &Type) -> bool {
-    mentions(ty, Borrow::WrittenOrHidden)
+/// Whether a return type borrows or may do so, as far as one can see. Such a result cannot be kept in memory.
+pub(crate) fn may_borrow(ty: &Type, generics: &Generics) -> bool {
+    mentions(ty, Borrow::WrittenOrHidden) || mentions_parameter(ty, generics)
+}
+
+/// Whether a type is made of a type parameter that may stand for something borrowed: one of the function's that is not
+/// `'static`, or one of an `impl` around it, which has to be guessed by its name.
+fn mentions_parameter(ty: &Type, generics: &Generics) -> bool {
+    struct Finder<'a>(bool, &'a Generics);
+    impl<'ast> visit::Visit<'ast> for Finder<'_> {
+        fn visit_path(&mut self, path: &'ast syn::Path) {
+            if let Some(name) = path.get_ident() {
+                let own = self.1.type_params().any(|param| param.ident == *name);
+                self.0 |= if own { !is_static(name, self.1) } else { is_a_parameters(&name.to_string()) };
+            }
+            visit::visit_path(self, path);
+        }
+    }
+    let mut finder = Finder(false, generics);
+    visit::Visit::visit_type(&mut finder, ty);
+    finder.0
+}
+
+/// `T`, `K2`
+fn is_a_parameters(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(char::is_uppercase) && chars.all(|char| char.is_ascii_digit())
+}
+
+/// Whether the function says that a parameter of its is `'static`.
+fn is_static(name: &Ident, generics: &Generics) -> bool {
+    let says = |bounds: &Punctuated<TypeParamBound, Token![+]>| {
+        bounds.iter().any(|bound| matches!(bound, TypeParamBound::Lifetime(lifetime) if lifetime.ident == "static"))
+    };
+    let in_where = |predicate: &WherePredicate| match predicate {
+        WherePredicate::Type(PredicateType { bounded_ty: Type::Path(ty), bounds, .. }) => {
+            ty.path.is_ident(name) && says(bounds)
+        }
+        _ => false,
+    };
+    generics.type_params().any(|param| param.ident == *name && says(&param.bounds))
+        || generics.where_clause.iter().flat_map(|clause| &clause.predicates).any(in_where)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,15 +1,16 @@
 //! The function as it is compiled. Only arranged here; what it does lives in the engine.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{parse_quote, Attribute, FnArg, Ident, Pat, PatIdent, Path, Signature, Type};
+use syn::{parse_quote, Attribute, FnArg, Generics, Ident, Pat, PatIdent, Path, Stmt, Type};
 
 use crate::args::{Args, Value, ValueOption};
-use crate::check::{borrows, check};
+use crate::check::{check, may_borrow};
 use crate::fallback::Errors;
+use crate::form::Form;
 use crate::item::Item;
 
 pub(crate) fn idempotent(attribute: TokenStream, tokens: TokenStream) -> TokenStream {
@@ -40,13 +41,14 @@ pub(crate) fn idempotent(attribute: TokenStream, tokens: TokenStream) -> TokenSt
 /// ```
 /// The guard is made before the body and so dropped after it.
 fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
-    let Item { attrs, vis, sig, body } = item;
-    let (sig, arguments) = if args.detached { owned(sig, args) } else { (sig.clone(), TokenStream::new()) };
+    let Item { attrs, vis, .. } = item;
+    let Item { sig, form, body, .. } = &if args.detached { owned(item, args) } else { item.clone() };
     let krate: Path = args.krate.clone().unwrap_or_else(|| parse_quote!(::idem));
     let name = name(args, &sig.ident);
-    let witness = witness(returns, args);
+    let witness = witness(returns, &sig.generics, args);
     let reconciles = args.has(ValueOption::Reconcile);
-    let guard = guard(args, returns);
+    let guard = renamed(guard(args, returns), form);
+    let statements = form.statements(body);
     let body = quote! {
         async move {
             #[allow(unknown_lints, unreachable_code, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
@@ -55,8 +57,7 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
                 let __idem_returns: #returns = loop {};
                 return __idem_returns;
             }
-            #arguments
-            #body
+            #statements
         }
     };
     // With `reconcile` the guard has done the first half: the future may borrow what the body takes.
@@ -71,9 +72,7 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
         }
     };
     let mutable = (!args.detached).then(|| quote!(mut));
-    quote! {
-        #(#attrs)*
-        #vis #sig {
+    let block = form.block(quote! {
             use #krate::private as __idem_private;
             static __IDEM_SITE: __idem_private::Site =
                 __idem_private::Site::new(#name, ::core::file!(), ::core::line!());
@@ -81,22 +80,58 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
             let __idem_returns = #witness;
             let #mutable __idem_guard = #guard;
             #run
+    });
+    quote! {
+        #(#attrs)*
+        #vis #sig {
+            #block
         }
     }
 }
 
+/// `self` under the name that it has where the options are evaluated.
+fn renamed(tokens: TokenStream, form: &Form) -> TokenStream {
+    if !matches!(form, Form::AsyncTrait(_)) {
+        return tokens;
+    }
+    let rename = |token| match token {
+        TokenTree::Ident(this) if this == "self" => TokenTree::Ident(Ident::new("__self", this.span())),
+        TokenTree::Group(group) => {
+            let mut renamed = Group::new(group.delimiter(), renamed(group.stream(), form));
+            renamed.set_span(group.span());
+            TokenTree::Group(renamed)
+        }
+        other => other,
+    };
+    tokens.into_iter().map(rename).collect()
+}
+
 /// Moves every argument into the body, also those it does not name: they live as long as it does. Without this they would
 /// be dropped with the caller.
-fn owned(sig: &Signature, args: &Args) -> (Signature, TokenStream) {
-    let mut sig = sig.clone();
+fn owned(item: &Item, args: &Args) -> Item {
+    let mut item = item.clone();
     let mut bindings = Bindings { moves: TokenStream::new(), unnamed: 0, attrs: Vec::new(), args };
-    bindings.visit_signature_mut(&mut sig);
-    let Bindings { moves, .. } = bindings;
-    let receiver = sig.receiver().map(|receiver| {
-        let this = &receiver.self_token;
-        quote!(let _ = &#this;)
-    });
-    (sig, quote!(#receiver #moves))
+    let receiver = match &mut item.form {
+        // The signature's names are not the body's.
+        Form::AsyncTrait(form) => {
+            form.before.iter_mut().for_each(|stmt| {
+                if let Stmt::Local(local) = stmt {
+                    bindings.visit_pat_mut(&mut local.pat);
+                }
+            });
+            None
+        }
+        Form::Async | Form::ImplFuture(_) => {
+            bindings.visit_signature_mut(&mut item.sig);
+            item.sig.receiver().map(|receiver| {
+                let this = &receiver.self_token;
+                quote!(let _ = &#this;)
+            })
+        }
+    };
+    let (Bindings { moves, .. }, body) = (bindings, &item.body);
+    item.body = quote!(#receiver #moves #body);
+    item
 }
 
 /// Collects the names that a signature binds, takes their `mut`s, and gives names to what has none.
@@ -154,7 +189,7 @@ fn name(args: &Args, function: &Ident) -> TokenStream {
 }
 
 /// Asks of the return type all that must be true of it, once, at its place in the source.
-fn witness(returns: &Type, args: &Args) -> TokenStream {
+fn witness(returns: &Type, generics: &Generics, args: &Args) -> TokenStream {
     let span = returns.span();
     let mut all = match &args.map_err {
         Some(map_err) => quote_spanned!(span=> __idem_private::returns_with::<#returns>(#map_err)),
@@ -171,7 +206,7 @@ fn witness(returns: &Type, args: &Args) -> TokenStream {
     if let Some(unknown_err) = &args.unknown_err {
         all = quote!(#all.unknown_err(#unknown_err));
     }
-    if borrows(returns) {
+    if may_borrow(returns, generics) {
         // Method lookup does not see lifetimes: it would promise to keep what is only borrowed.
         return all;
     }

@@ -4,12 +4,16 @@ use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream};
 use syn::{AttrStyle, Attribute, Error, FnArg, GenericParam, Ident, Pat, ReturnType, Signature, Type, Visibility};
 
+use crate::form::Form;
+
+#[derive(Clone)]
 pub(crate) struct Item {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,
     pub(crate) sig: Signature,
     /// The statements, without their braces.
     pub(crate) body: TokenStream,
+    pub(crate) form: Form,
 }
 
 impl Parse for Item {
@@ -27,15 +31,16 @@ impl Parse for Item {
         // `#![allow(…)]` at the top of a body is the function's own.
         let inner = content.call(Attribute::parse_inner)?;
         attrs.extend(inner.into_iter().map(|attr| Attribute { style: AttrStyle::Outer, ..attr }));
-        Ok(Self { attrs, vis, sig, body: content.parse()? })
+        let (form, body) = Form::of(&sig, content.parse()?);
+        Ok(Self { attrs, vis, sig, body, form })
     }
 }
 
 impl Item {
-    /// The type after `->`.
-    pub(crate) const fn returns(&self) -> Option<&Type> {
+    /// What the function's future comes to.
+    pub(crate) fn returns(&self) -> Option<&Type> {
         match &self.sig.output {
-            ReturnType::Type(_, ty) => Some(ty),
+            ReturnType::Type(_, ty) => self.form.returns().or(Some(ty)),
             ReturnType::Default => None,
         }
     }
@@ -61,7 +66,7 @@ impl Item {
     /// The names that expressions can use.
     pub(crate) fn argument_names(&self) -> Vec<String> {
         let mut names = Names(Vec::new());
-        for (pat, _) in self.typed_arguments() {
+        for pat in self.typed_arguments().map(|(pat, _)| pat).chain(self.form.inner_patterns()) {
             syn::visit::Visit::visit_pat(&mut names, pat);
         }
         if self.is_method() {

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod expand;
 mod fallback;
+mod form;
 mod item;
 
 use proc_macro::TokenStream;
