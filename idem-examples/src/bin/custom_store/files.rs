@@ -20,7 +20,7 @@ use crate::hex;
 ///   often do not.
 /// - **A process that is stopped** (not one that is killed) while it has the lock keeps others from the keys of that
 ///   directory. They get [`Error::Store`](idem::Error::Store), and nothing runs twice.
-/// - **It cannot list or sweep**: what is over stays on the disk until somebody deletes old files.
+/// - **It cannot list or sweep**: what is over stays on the disk until somebody deletes old files, with all processes stopped.
 #[derive(Debug)]
 pub(crate) struct Files {
     dir: PathBuf,

@@ -33,7 +33,7 @@ impl JournalFile {
     /// Opens the journal, and writes it anew without the records that are over. That leaves out lines that others went over
     /// and a torn one, and brings to the disk what a process that was killed may only have written.
     ///
-    /// It is an error, and nothing is written, when another process has it or a line is damaged.
+    /// It is an error, and the journal stays as it is, when another process has it or a line is damaged.
     pub(super) fn open(dir: &Path, is_over: impl Fn(&[u8]) -> bool) -> Result<(Self, Records), AnyError> {
         let lock = File::create(dir.join("journal.lock"))?;
         lock.try_lock().map_err(|error| match error {
@@ -92,7 +92,7 @@ fn read(text: &[u8]) -> Result<Records, AnyError> {
     // What comes after the last end of a line was torn off, and never answered.
     let whole = lines.iter().rposition(|byte| *byte == b'\n').and_then(|last| lines.get(..last));
     let mut records = Records::new();
-    for (number, line) in (2..).zip(whole.into_iter().flat_map(|whole| whole.split(|byte| *byte == b'\n'))) {
+    for (number, line) in (2_u64..).zip(whole.into_iter().flat_map(|whole| whole.split(|byte| *byte == b'\n'))) {
         let (key, record) = line::read(line).ok_or_else(|| format!("line {number} of the journal is damaged"))?;
         records.insert(key, record);
     }

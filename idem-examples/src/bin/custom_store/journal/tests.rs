@@ -152,3 +152,28 @@ async fn sweeping_makes_it_shorter() {
     }
     assert_eq!(there, [0, 10]);
 }
+
+#[tokio::test]
+async fn pages_show_each_record_once_in_the_order_of_the_keys() {
+    let (dir, clock) = (Temp::new("pages"), Clock::new());
+    let journal = open(&dir, &clock);
+    for n in 0..6 {
+        let owner = granted(&journal, &key(n)).await;
+        // Of a run that never began nothing is left but its fence.
+        let ending = if n == 3 { Ending::Withdrawn } else { Ending::Released };
+        journal.finish(&key(n), owner, ending).await.unwrap();
+    }
+    for limit in 1..8 {
+        let (mut shown, mut list) = (Vec::new(), List::new(Key::prefix("", "journal")).limit(limit));
+        loop {
+            let page = journal.list(&list).await.unwrap();
+            assert!(page.records.len() <= limit);
+            shown.extend(page.records.into_iter().map(|listed| listed.key));
+            match page.next {
+                Some(next) => list = list.after(Some(next)),
+                None => break,
+            }
+        }
+        assert_eq!(shown, [0, 1, 2, 4, 5].map(key));
+    }
+}
