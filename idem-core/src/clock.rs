@@ -59,7 +59,9 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }
 
-/// The host's time of day when it was made, carried on by the host's monotonic clock, so it never steps.
+/// The host's time of day when it was made, carried on by the host's monotonic clock, so it never steps. It is for a store
+/// of one process: two processes with one each disagree for as long as they live if the host's clock was set between
+/// their starts.
 ///
 /// Inside a tokio runtime whose clock is paused (`start_paused = true`) it stands still and advances with that clock:
 /// a test can let a lease or a TTL run out without waiting for it.

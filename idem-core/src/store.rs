@@ -32,7 +32,11 @@ use crate::transition::{Claim, Claimed, Ending, Held, Settle, Settled};
 /// and says whether the verb may have been applied all the same. A verb may be sent twice: the second time it answers the
 /// same and changes nothing more.
 ///
-/// A store keeps no state per call; one value serves all of them at once.
+/// A store keeps no state per call; one value serves all of them at once. A verb's future may be dropped at any point, as the
+/// engine does at every time-out: whatever it holds must be let go of, and the verb may have been applied or not.
+///
+/// A key is up to about 8 KiB long as bytes, and the program's own names for namespace and operation; a result up to 1 MiB and
+/// a few bytes. A store that will not take as much refuses the ending, and is then asked to keep that it is done.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Asks for a key. *Correctness*: of all claims on a key that is free, exactly one is granted.
@@ -56,7 +60,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Some of the records under a prefix, in an order of the store's own; for operators. A record that is there all the
-    /// while is on one of the pages. The default says that the store cannot.
+    /// while is on one of the pages; blank and expired ones need not be. The default says that the store cannot.
     async fn list(&self, list: &List) -> Result<Page, StoreError> {
         let _ = list;
         Err(StoreError::unsupported("list"))

@@ -12,8 +12,11 @@ use idem_core::Store;
 use crate::clock::Clock;
 use case::{Case, Named};
 
-/// How long one case may take before it counts as failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long one case may take before it counts as failed, in short leases.
+const PATIENCE: u32 = 1200;
+
+/// How long a short lease is.
+const SHORT: Duration = Duration::from_millis(50);
 
 /// Asks `store` all that `idem` relies on: this one line is the test of a store of your own. See [`Suite`] for a store with a
 /// clock to turn, or with several handles.
@@ -43,13 +46,14 @@ pub struct Suite {
     first: Arc<dyn Store>,
     others: Vec<Arc<dyn Store>>,
     clock: Option<Clock>,
+    short: Duration,
 }
 
 impl Suite {
     /// The suite for one handle on a store.
     #[must_use]
     pub fn new(store: impl Store) -> Self {
-        Self { first: Arc::new(store), others: Vec::new(), clock: None }
+        Self { first: Arc::new(store), others: Vec::new(), clock: None, short: SHORT }
     }
 
     /// Adds another handle on the same records, such as another connection: the cases' owners use them in turn.
@@ -66,8 +70,17 @@ impl Suite {
         self
     }
 
+    /// How long the leases and TTLs are that cases wait for. For a slow store, choose some twenty times what a verb takes.
+    /// Default: 50 ms.
+    #[must_use]
+    pub const fn short(mut self, short: Duration) -> Self {
+        self.short = short;
+        self
+    }
+
     /// Asks every case, one after the other.
     pub async fn run(self) -> Report {
+        let patience = self.short * PATIENCE;
         let mut report = Report { passed: Vec::new(), skipped: Vec::new(), failed: Vec::new() };
         for Named { name, needs_clock, run } in cases::ALL.iter().copied().flatten() {
             if *needs_clock && self.clock.is_none() {
@@ -76,11 +89,11 @@ impl Suite {
             }
             let case = Case::new(name, &self);
             // In a task of its own: a store that panics fails the case and not the suite.
-            match tokio::time::timeout(PATIENCE, tokio::spawn(run(case))).await {
+            match tokio::time::timeout(patience, tokio::spawn(run(case))).await {
                 Ok(Ok(Ok(()))) => report.passed.push(name),
                 Ok(Ok(Err(failure))) => report.failed.push((name, failure.to_string())),
                 Ok(Err(panic)) => report.failed.push((name, panic.to_string())),
-                Err(_) => report.failed.push((name, format!("no end after {PATIENCE:?}"))),
+                Err(_) => report.failed.push((name, format!("no end after {patience:?}"))),
             }
         }
         report

@@ -1,7 +1,7 @@
 //! Stores with the mistakes that were found in other libraries: the suite names each of them.
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -42,6 +42,16 @@ enum Mistake {
     NeverForgets,
     /// A later result goes over the first.
     LastResultWins,
+    /// Reads at a renewal, and writes some time later.
+    RenewalNotAtomic,
+    /// The row's own expiry is set by the claim, and no renewal moves it.
+    RetentionNotRenewed,
+    /// Keys have room for a kilobyte.
+    KeysCut,
+    /// A lock that is not let go of when a verb is dropped.
+    LockLeaks,
+    /// Sweeping takes failures before their time.
+    SweepsFailures,
 }
 
 #[derive(Debug)]
@@ -49,12 +59,14 @@ struct Broken {
     mistake: Mistake,
     clock: Clock,
     records: Mutex<HashMap<Vec<u8>, Record>>,
+    locked: Mutex<HashSet<Vec<u8>>>,
 }
 
 impl Broken {
     fn file(&self, key: &Key) -> Vec<u8> {
         match self.mistake {
             Mistake::LossyKeys => String::from_utf8_lossy(key.as_bytes()).to_lowercase().into_bytes(),
+            Mistake::KeysCut => key.as_bytes().iter().take(1200).copied().collect(),
             _ => key.as_bytes().to_vec(),
         }
     }
@@ -82,6 +94,10 @@ impl Broken {
                 let row = self.read(key).filter(|row| !row.is_expired(now));
                 record.fence = row.map_or(1, |row| row.fence + 1);
             }
+            (Mistake::RetentionNotRenewed, Phase::Running { .. }) => {
+                let found = self.read(key).filter(|found| found.owner == record.owner);
+                record.expires_at = found.map_or(record.expires_at, |found| found.expires_at);
+            }
             (Mistake::NeverForgets, _) => record.expires_at = now.after(Duration::MAX),
             _ => {}
         }
@@ -89,8 +105,19 @@ impl Broken {
     }
 
     async fn apply<V: Verb>(&self, key: &Key, verb: V) -> V::Answer {
+        self.apply_later(key, verb, false).await
+    }
+
+    async fn apply_later<V: Verb>(&self, key: &Key, verb: V, later: bool) -> V::Answer {
         let now = self.clock.now();
-        if self.mistake == Mistake::CheckThenAct {
+        if self.mistake == Mistake::LockLeaks {
+            while !self.locked.lock().unwrap().insert(self.file(key)) {
+                tokio::task::yield_now().await;
+            }
+            tokio::task::yield_now().await;
+            self.locked.lock().unwrap().remove(&self.file(key));
+        }
+        if later || self.mistake == Mistake::CheckThenAct {
             let found = self.read(key);
             let (change, answer) = transition(found.as_ref(), verb, now);
             tokio::task::yield_now().await;
@@ -133,7 +160,8 @@ impl Store for Broken {
             Mistake::RenewedByAnybody => self.owner(key).unwrap_or(owner),
             _ => owner,
         };
-        Ok(self.apply(key, Renew::new(owner)).await)
+        let later = self.mistake == Mistake::RenewalNotAtomic;
+        Ok(self.apply_later(key, Renew::new(owner), later).await)
     }
 
     async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
@@ -164,12 +192,23 @@ impl Store for Broken {
     async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
         Ok(self.apply(key, settle.clone()).await)
     }
+
+    async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
+        let (now, mut swept) = (self.clock.now(), 0);
+        self.records.lock().unwrap().retain(|_, record| {
+            let failed = matches!(record.phase, Phase::Released | Phase::Abandoned);
+            let goes = record.is_expired(now) || (failed && self.mistake == Mistake::SweepsFailures);
+            swept += usize::from(goes && swept < limit);
+            !goes
+        });
+        Ok(swept)
+    }
 }
 
 async fn report(mistake: Mistake) -> Report {
     let clock = Clock::new();
-    let store = Broken { mistake, clock: clock.clone(), records: Mutex::default() };
-    Suite::new(store).clock(clock).run().await
+    let store = Broken { mistake, clock: clock.clone(), records: Mutex::default(), locked: Mutex::default() };
+    Suite::new(store).clock(clock).short(Duration::from_millis(2)).run().await
 }
 
 /// The suite sees the mistake, in these cases at least.
@@ -214,4 +253,9 @@ broken! {
         whatever_is_asked_the_answer_is_transitions;
     never_forgets: NeverForgets, a_result_is_forgotten_after_its_ttl_and_not_before failures_are_forgotten_after_the_ttl;
     last_result_wins: LastResultWins, done_stays_done;
+    renewal_not_atomic: RenewalNotAtomic, a_renewal_does_not_undo_the_end;
+    retention_not_renewed: RetentionNotRenewed, a_renewed_claim_outlives_its_first_retention;
+    keys_cut: KeysCut, keys_of_many_parts_do_not_meet;
+    lock_leaks: LockLeaks, a_verb_that_is_dropped_half_way_may_be_sent_again;
+    sweeps_failures: SweepsFailures, sweeping_takes_nothing_that_is_not_over;
 }

@@ -18,7 +18,12 @@ pub struct StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.fmt(f)
+        f.write_str(match (self.applied, self.retryable, self.unreadable) {
+            (.., true) => "what is stored there cannot be read by this build",
+            (Applied::No, true, _) => "the verb was not applied",
+            (Applied::No, false, _) => "the store refuses",
+            (Applied::Unknown, ..) => "nobody knows whether the verb was applied",
+        })
     }
 }
 

@@ -19,7 +19,7 @@ use crate::transition::{transition, Change, Claim, Claimed, Ending, Finish, Held
 /// object with an ETag, a key with a revision.
 #[async_trait]
 pub trait Versioned: fmt::Debug + Send + Sync + 'static {
-    /// What changes whenever the value does.
+    /// What changes whenever the value does, and is never the same again for the key, also after the value was deleted.
     type Version: Send + Sync;
 
     /// The value with its version, if there is one, and the time by the clock that all users of the store share.
@@ -27,9 +27,10 @@ pub trait Versioned: fmt::Debug + Send + Sync + 'static {
     /// *Correctness*: the value is the last one written, not one of a replica that lags behind.
     async fn get(&self, key: &Key) -> Result<(Option<(Vec<u8>, Self::Version)>, Timestamp), StoreError>;
 
-    /// Writes the value if the version is still `version` (`None`: if there is no value), atomically; says whether it did.
+    /// Writes the value if the version is still `version` (`None`: if there is no value), atomically; says whether it did. It may
+    /// say no although it did: the verb is then asked again, and knows its own record.
     ///
-    /// The value may be deleted once `keep_for` is over, and not before.
+    /// The value may be deleted once `keep_for` is over, counted from the time that `get` told, and not before.
     async fn put_if(
         &self,
         key: &Key,

@@ -17,8 +17,6 @@ use crate::clock::Clock;
 
 /// A lease that does not run out while the suite is running.
 pub(super) const LIVE: Duration = Duration::from_secs(600);
-/// A lease, or a TTL, that can be waited for.
-pub(super) const SHORT: Duration = Duration::from_millis(50);
 pub(super) const TTL: Duration = Duration::from_secs(3600);
 
 /// Why a case failed.
@@ -87,6 +85,7 @@ pub(super) struct Case {
     others: Arc<[Arc<dyn Store>]>,
     turn: Arc<AtomicUsize>,
     clock: Option<Clock>,
+    short: Duration,
 }
 
 impl Case {
@@ -94,9 +93,14 @@ impl Case {
         // The same store may have seen this suite before.
         let this_time: String = Owner::random().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         let operation = format!("{name}.{this_time}").into();
-        let Suite { first, others, clock } = suite;
+        let Suite { first, others, clock, short } = suite;
         let (first, others, clock) = (first.clone(), others.as_slice().into(), clock.clone());
-        Self { operation, first, others, turn: Arc::default(), clock }
+        Self { operation, first, others, turn: Arc::default(), clock, short: *short }
+    }
+
+    /// A lease, or a TTL, that can be waited for.
+    pub(super) const fn short(&self) -> Duration {
+        self.short
     }
 
     /// The next handle.
@@ -121,7 +125,7 @@ impl Case {
     pub(super) async fn passes(&self, time: Duration) {
         match &self.clock {
             Some(clock) => clock.step(time),
-            None => tokio::time::sleep(time + SHORT / 2).await,
+            None => tokio::time::sleep(time + self.short / 2).await,
         }
     }
 
@@ -151,9 +155,9 @@ impl Case {
 
     /// An owner whose lease has run out.
     pub(super) async fn lapsed(&self, key: &Key) -> Result<Owner, Failure> {
-        let claim = Claim::new(Owner::random(), SHORT, TTL);
+        let claim = Claim::new(Owner::random(), self.short, TTL);
         self.granted(key, &claim).await?;
-        self.passes(SHORT).await;
+        self.passes(self.short).await;
         Ok(claim.owner)
     }
 

@@ -2,6 +2,7 @@
 
 mod claims;
 mod clocks;
+mod drops;
 mod endings;
 mod keys;
 mod looking;
@@ -18,6 +19,7 @@ pub(super) const ALL: &[&[Named]] = &[
     claims::ALL,
     renewals::ALL,
     endings::ALL,
+    drops::ALL,
     payloads::ALL,
     keys::ALL,
     settling::ALL,

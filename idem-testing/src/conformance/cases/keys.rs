@@ -1,6 +1,6 @@
 //! No two keys meet, whatever is in them.
 
-use idem_core::Key;
+use idem_core::{Key, KeyPart, KeyWriter};
 
 use crate::conformance::case::{cases, completed, same, Case, Failure, Outcome};
 
@@ -16,6 +16,17 @@ async fn do_not_meet(case: &Case, keys: &[Key]) -> Outcome {
         case.answers(key, &result(n)).await?;
     }
     Ok(())
+}
+
+/// About as long as a key can be as bytes: thousands of parts, nearly all of them empty.
+struct Many(&'static str);
+
+impl KeyPart for Many {
+    fn write_to(&self, key: &mut KeyWriter) {
+        key.bytes(&[0xff; 1000]);
+        (0..3500).for_each(|_| key.text(""));
+        key.text(self.0);
+    }
 }
 
 cases! {
@@ -39,6 +50,17 @@ cases! {
         let keys = ["a", "b"].map(|last| case.key_of(format!("{long}{last}")));
         let [a, b] = keys;
         do_not_meet(&case, &[a?, b?, case.key_of(long)?]).await?;
+    }
+
+    async fn keys_of_many_parts_do_not_meet(case) {
+        let keys = ["a", "b", ""].map(|last| case.key_of(Many(last)));
+        do_not_meet(&case, &keys.into_iter().collect::<Result<Vec<_>, Failure>>()?).await?;
+        let long = format!("{}{}", case.operation(), "x".repeat(2000));
+        let keys = ["a", "b"].map(|last| Key::new(&"n".repeat(2000), &format!("{long}{last}"), last));
+        match keys.into_iter().collect::<Result<Vec<_>, _>>() {
+            Ok(keys) => do_not_meet(&case, &keys).await?,
+            Err(error) => same("a key", Some(error), None)?,
+        }
     }
 
     async fn parts_and_types_do_not_meet(case) {

@@ -1,12 +1,31 @@
 //! Looking at records, and being told of news.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use idem_core::{Ending, Key, List, Phase};
+use idem_core::{Claimed, Ending, Key, List, Phase};
 
 use super::settling::is_unsupported;
-use crate::conformance::case::{cases, completed, completion, holds, new_claim, print, same, LIVE, SHORT, TTL};
+use crate::conformance::case::{cases, completed, completion, holds, new_claim, print, same, Case, Failure, LIVE, TTL};
+
+/// All keys of the case's operation, page by page; `None` where the store cannot list.
+async fn listed(case: &Case, limit: usize) -> Result<Option<BTreeSet<Vec<u8>>>, Failure> {
+    let (mut listed, mut after) = (BTreeSet::new(), None);
+    loop {
+        let list = List::new(Key::prefix("conformance", case.operation())).after(after).limit(limit);
+        let page = match case.store().list(&list).await {
+            Err(error) if is_unsupported(&error) => return Ok(None),
+            page => page?,
+        };
+        for one in page.records {
+            holds(one.record.is_ok(), || format!("a record: {:?}", one.record))?;
+            listed.insert(one.key.as_bytes().to_vec());
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(Some(listed));
+        }
+    }
+}
 
 cases! {
     async fn a_record_is_shown_as_it_is(case) {
@@ -49,9 +68,9 @@ cases! {
         let key = case.key()?;
         let owner = case.owner(&key).await?;
         // Dropped without a hint.
-        let _ = tokio::time::timeout(SHORT, case.store().changed(&key)).await;
+        let _ = tokio::time::timeout(case.short(), case.store().changed(&key)).await;
         case.end(&key, owner, completed(b"done")).await?;
-        let _ = tokio::time::timeout(SHORT, case.store().changed(&key)).await;
+        let _ = tokio::time::timeout(case.short(), case.store().changed(&key)).await;
         case.answers(&key, b"done").await?;
     }
 
@@ -60,9 +79,10 @@ cases! {
         for n in 0..25 {
             let key = case.key_of(n)?;
             let owner = case.owner(&key).await?;
-            match n % 3 {
+            match n % 4 {
                 0 => case.end(&key, owner, completed(b"done")).await?,
                 1 => case.end(&key, owner, Ending::Abandoned).await?,
+                2 => case.end(&key, owner, Ending::Released).await?,
                 _ => {}
             }
             expected.insert(key.as_bytes().to_vec());
@@ -71,35 +91,29 @@ cases! {
         if let Ok(other) = other {
             case.owner(&other).await?;
         }
-        let (mut listed, mut after) = (BTreeSet::new(), None);
-        for _ in 0..1000 {
-            let list = List::new(Key::prefix("conformance", case.operation())).after(after).limit(10);
-            let page = match case.store().list(&list).await {
-                Err(error) if is_unsupported(&error) => return Ok(()),
-                page => page?,
-            };
-            for listed_one in page.records {
-                holds(listed_one.record.is_ok(), || format!("a record: {:?}", listed_one.record))?;
-                listed.insert(listed_one.key.as_bytes().to_vec());
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
+        for limit in [10, 1] {
+            match listed(&case, limit).await? {
+                Some(listed) => same("the keys", listed, expected.clone())?,
+                None => return Ok(()),
             }
         }
-        holds(after.is_none(), || "the pages do not end".into())?;
-        same("the keys", listed, expected)?;
     }
 
     async fn sweeping_takes_nothing_that_is_not_over(case) {
         let (kept, running, over) = (case.key_of("kept")?, case.key_of("running")?, case.key_of("over")?);
+        let (failed, unknown) = (case.key_of("failed")?, case.key_of("unknown")?);
+        for (key, ending) in [(&failed, Ending::Released), (&unknown, Ending::Abandoned)] {
+            let claim = new_claim().at_most_once(true);
+            case.granted(key, &claim).await?;
+            case.end(key, claim.owner, ending).await?;
+        }
         let owner = case.owner(&kept).await?;
         case.end(&kept, owner, completed(b"kept")).await?;
         case.owner(&running).await?;
-        let short = idem_core::Claim::new(idem_core::Owner::random(), SHORT, Duration::from_millis(1));
+        let short = idem_core::Claim::new(idem_core::Owner::random(), case.short(), case.short());
         case.granted(&over, &short).await?;
         case.end(&over, short.owner, completed(b"over")).await?;
-        case.passes(SHORT).await;
+        case.passes(case.short()).await;
         match case.store().sweep(1000).await {
             Err(error) if is_unsupported(&error) => {}
             swept => {
@@ -109,5 +123,7 @@ cases! {
         case.answers(&kept, b"kept").await?;
         same("a running key", matches!(case.record(&running).await?.phase, Phase::Running { .. }), true)?;
         same("what was over", case.load(&over).await?, None)?;
+        same("a failure's attempt", case.granted(&failed, &new_claim()).await?.attempt, 2)?;
+        same("an unknown outcome", case.claim(&unknown, &new_claim()).await?, Claimed::abandoned(1))?;
     }
 }

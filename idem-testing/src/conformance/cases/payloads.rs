@@ -1,6 +1,8 @@
 //! Results come back as they were.
 
-use crate::conformance::case::{cases, completed};
+use idem_core::{Completion, Ending, Held};
+
+use crate::conformance::case::{cases, completed, same};
 
 cases! {
     async fn an_empty_result_is_a_result(case) {
@@ -27,11 +29,19 @@ cases! {
         case.answers(&key, &bytes).await?;
     }
 
-    async fn a_mebibyte_comes_back(case) {
+    async fn a_mebibyte_comes_back_or_is_refused_for_good(case) {
         let key = case.key()?;
         let owner = case.owner(&key).await?;
         let bytes: Vec<u8> = (0..1024 * 1024_u32).map(|n| (n.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
-        case.end(&key, owner, completed(&bytes)).await?;
-        case.answers(&key, &bytes).await?;
+        match case.store().finish(&key, owner, completed(&bytes)).await {
+            // It need not take as much; but that it is done.
+            Err(error) if !error.is_retryable() => {
+                case.end(&key, owner, Ending::Completed(Completion::Unreplayable)).await?;
+            }
+            held => {
+                same("an owner's ending", held?, Held::Held)?;
+                case.answers(&key, &bytes).await?;
+            }
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::future::Future;
 
-use idem_core::{Claim, Claimed, Ending, Held, Owner};
+use idem_core::{Claim, Claimed, Ending, Held, Owner, Settled, Settlement};
 use tokio::task::JoinSet;
 
+use super::settling::{can_settle, is_unsupported};
 use crate::conformance::case::{cases, completed, completion, new_claim, same, Case, Failure};
 
 const RIVALS: usize = 64;
@@ -111,6 +112,68 @@ cases! {
                 (Held::Lost, Claimed::Granted(_)) => case.end(&key, claim.owner, completed(b"next")).await?,
                 other => same("one of them", Some(other), None)?,
             }
+        }
+    }
+
+    async fn a_renewal_does_not_undo_the_end(case) {
+        for round in 0..8 {
+            let key = case.key_of(round)?;
+            let owner = case.owner(&key).await?;
+            at_once(&case, |case, n| {
+                let key = key.clone();
+                async move {
+                    if n == 17 {
+                        return case.end(&key, owner, completed(b"done")).await;
+                    }
+                    case.renew(&key, owner).await.map(drop)
+                }
+            }).await?;
+            case.answers(&key, b"done").await?;
+        }
+    }
+
+    async fn a_settlement_and_a_claim_do_not_both_win(case) {
+        if can_settle(&case).await? {
+            for round in 0..8 {
+                let key = case.key_of(round)?;
+                let owner = case.owner(&key).await?;
+                case.end(&key, owner, Ending::Abandoned).await?;
+                let seen = case.record(&key).await?;
+                let wins = at_once(&case, |case, n| {
+                    let (key, seen) = (key.clone(), seen.clone());
+                    async move {
+                        if n % 8 == 0 {
+                            let settled = case.settle(&key, &seen, Settlement::Completed(completion(b"settled"))).await?;
+                            return Ok(settled == Settled::Settled);
+                        }
+                        Ok(matches!(case.claim(&key, &new_claim()).await?, Claimed::Granted(_)))
+                    }
+                }).await?;
+                same("who has the key", wins.iter().filter(|won| **won).count(), 1)?;
+            }
+        }
+    }
+
+    async fn a_sweep_does_not_undo_a_claim(case) {
+        for round in 0..8 {
+            let (key, old) = (case.key_of(round)?, Claim::new(Owner::random(), case.short(), case.short()));
+            case.granted(&key, &old).await?;
+            case.end(&key, old.owner, Ending::Released).await?;
+            case.passes(case.short()).await;
+            let claim = new_claim();
+            at_once(&case, |case, n| {
+                let key = key.clone();
+                async move {
+                    if n == 17 {
+                        return case.granted(&key, &claim).await.map(drop);
+                    }
+                    match case.store().sweep(10).await {
+                        Err(error) if is_unsupported(&error) => Ok(()),
+                        swept => Ok(swept.map(drop)?),
+                    }
+                }
+            }).await?;
+            same("who has the key", case.record(&key).await?.owner, claim.owner)?;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use idem_core::{Claimed, Ending, Held, Owner};
 
-use crate::conformance::case::{cases, completed, holds, new_claim, same, SHORT, TTL};
+use crate::conformance::case::{cases, completed, holds, new_claim, same, TTL};
 
 cases! {
     async fn an_owner_keeps_its_key(case) {
@@ -25,16 +25,16 @@ cases! {
     }
 
     async fn a_renewal_makes_the_lease_longer(case) {
-        let (key, claim) = (case.key()?, idem_core::Claim::new(Owner::random(), SHORT * 4, TTL));
+        let (key, claim) = (case.key()?, idem_core::Claim::new(Owner::random(), case.short() * 4, TTL));
         case.granted(&key, &claim).await?;
         for _ in 0..3 {
-            case.passes(SHORT * 2).await;
+            case.passes(case.short() * 2).await;
             same("a renewal", case.renew(&key, claim.owner).await?, Held::Held)?;
         }
         // After more than the first lease.
         let other = case.claim(&key, &new_claim()).await?;
         holds(matches!(other, Claimed::Running { .. }), || format!("a renewed key: {other:?}"))?;
-        case.passes(SHORT * 4).await;
+        case.passes(case.short() * 4).await;
         case.granted(&key, &new_claim()).await?;
     }
 
@@ -42,7 +42,7 @@ cases! {
         let key = case.key()?;
         let owner = case.lapsed(&key).await?;
         same("a late renewal", case.renew(&key, owner).await?, Held::Held)?;
-        case.passes(SHORT).await;
+        case.passes(case.short()).await;
         let next = case.owner(&key).await?;
         same("one after the take-over", case.renew(&key, owner).await?, Held::Lost)?;
         same("the next owner's", case.renew(&key, next).await?, Held::Held)?;

@@ -5,7 +5,7 @@ use idem_core::{Claimed, Ending, Held, Owner, Settle, Settled, Settlement};
 use crate::conformance::case::{cases, completed, completion, holds, new_claim, print, same, Case};
 
 /// Whether the store has the verb at all.
-async fn can_settle(case: &Case) -> Result<bool, crate::conformance::case::Failure> {
+pub(super) async fn can_settle(case: &Case) -> Result<bool, crate::conformance::case::Failure> {
     let key = case.key_of("supported")?;
     case.owner(&key).await?;
     let settle = Settle::new(&case.record(&key).await?, Owner::random(), Settlement::Released);
