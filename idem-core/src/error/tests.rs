@@ -37,6 +37,7 @@ fn errors_are_small_enough_to_return_by_value() {
 #[test]
 fn what_is_behind_an_error_can_be_seen() {
     let error = Error::Store { operation: "op".into(), source: StoreError::unknown("the wire was cut") };
-    let source = std::error::Error::source(&error).expect("the store's word");
-    assert_eq!(source.to_string(), "the wire was cut");
+    let chain = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+    let chain: Vec<_> = chain.map(ToString::to_string).collect();
+    assert_eq!(chain, ["op: the store failed", "nobody knows whether the verb was applied", "the wire was cut"]);
 }
