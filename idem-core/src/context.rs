@@ -92,7 +92,9 @@ impl Run {
 
     /// The key was granted.
     pub(crate) fn grant(&self, granted: Granted) {
-        self.is_lost.store(false, Ordering::SeqCst);
+        if !self.over.load(Ordering::Relaxed) {
+            self.is_lost.store(false, Ordering::SeqCst);
+        }
         *self.granted.lock().unwrap_or_else(PoisonError::into_inner) = granted;
     }
 

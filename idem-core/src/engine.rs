@@ -14,7 +14,7 @@ mod finish;
 mod flight;
 pub(crate) mod guard;
 mod lease;
-mod observe;
+pub(crate) mod observe;
 mod reconcile;
 pub(crate) mod replay;
 pub(crate) mod rules;

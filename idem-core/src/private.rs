@@ -12,14 +12,13 @@ pub use std::time::Duration;
 pub use crate::engine::guard::Guard;
 pub use crate::idem::{Idem, OperationBuilder};
 pub use crate::operation::Site;
-pub use returns::{
-    every, returns, returns_with, Compare, DecodeOnly, Memory, Probe, Remember, ReturnType, Returns, SerializeOnly,
-};
+pub use returns::{every, returns, returns_with, DecodeOnly, Memory, Probe, Remember, ReturnType, Returns};
 
 pub use testing::{every_error, recorded, replays};
 
 use crate::context::report;
 use crate::engine::guard::Started;
+use crate::engine::observe;
 use crate::error::Error;
 use crate::idem::{ambient, Scoped};
 use crate::key::{KeyPart, KeyWriter};
@@ -38,6 +37,8 @@ pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<OperationBu
 
 /// Answers at once (`Err`, to be returned), or goes on with a guard.
 pub fn start<T, E>(operation: Result<OperationBuilder, Error>, returns: &Returns<T, E>) -> Result<Guard, Result<T, E>> {
+    // Without an operation there was nothing to start.
+    let operation = operation.inspect_err(observe::refused);
     match operation.and_then(|operation| operation.start(&returns.rules)) {
         Ok(Started::Guarded(guard)) => Ok(guard),
         Ok(Started::Answered(recorded)) => Err(returns.answer(Ok((recorded, Kind::Replayed)))),

@@ -212,9 +212,8 @@ fn witness(returns: &Type, generics: &Generics, args: &Args) -> TokenStream {
     }
     quote! {{
         #[allow(unused_imports)]
-        use __idem_private::{Compare as _, DecodeOnly as _, Remember as _, SerializeOnly as _};
-        let __idem_probe = __idem_private::Probe::<#returns>::new();
-        #all.remember((&__idem_probe).memory()).remember((&__idem_probe).comparison())
+        use __idem_private::{DecodeOnly as _, Remember as _};
+        #all.remember((&__idem_private::Probe::<#returns>::new()).memory())
     }}
 }
 

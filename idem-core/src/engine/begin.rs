@@ -1,5 +1,6 @@
 //! Whether to run: the first table of the contract.
 
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +34,9 @@ pub(crate) fn at_once(engine: &Engine, op: &Operation) -> Result<Option<Payload>
     if Run::is_inside(engine.id(), &op.key) {
         return Err(op.reentrant());
     }
-    engine.store.peek(&op.key).map(|completed| recorded(op, completed)).transpose()
+    // A store that panics has nothing at hand.
+    let peeked = catch_unwind(AssertUnwindSafe(|| engine.store.peek(&op.key))).ok().flatten();
+    peeked.map(|completed| recorded(op, completed)).transpose()
 }
 
 /// What a done operation answers to this call.
@@ -72,7 +75,7 @@ impl Call {
                 }
                 Place::Follower(flight) => match flight.follow(&self.op, patience, self.may_fail_open()).await? {
                     Followed::Completed(completed, kind) => return self.answer(completed, kind),
-                    Followed::Gone(heard) => last = heard,
+                    Followed::Gone(heard) => last = heard.unwrap_or(last),
                 },
             }
         }
@@ -148,7 +151,8 @@ impl Call {
                     let heard_until = later(now, LONGEST + self.op.store_timeout);
                     slot.running(Running::theirs(now, age, later(now, lease_left), heard_until, fingerprint));
                     let pause = later(now, backoff.next().min(lease_left)).min(patience.until());
-                    wait::until(self.engine.store.changed(&self.op.key), || pause).await;
+                    let store = &self.engine.store;
+                    wait::until(wait::hint(async { store.changed(&self.op.key).await }), || pause).await;
                     // A store may hint as often as it likes; it is not asked more often for that.
                     sleep_until(later(sent, SHORTEST).min(pause)).await;
                 }

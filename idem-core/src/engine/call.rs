@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::drain::UnderWay;
 use super::flight::Slot;
 use super::lease::{self, Lease, Renewal};
-use super::observe::{CameTo, Happened, Watch};
+use super::observe::{self, CameTo, Happened, Watch};
 use super::spawn::Task;
 use super::Engine;
 use crate::clock::Instant;
 use crate::context::Run;
+use crate::error::Error;
 use crate::operation::Operation;
 use crate::record::Owner;
 use crate::transition::Ending;
@@ -73,6 +74,12 @@ impl Call {
     pub(super) fn came_to(&mut self, came_to: CameTo) {
         self.told = true;
         self.watch.came_to(came_to);
+    }
+
+    /// The call was refused.
+    pub(super) fn refused(&mut self, error: &Error) {
+        self.told = true;
+        observe::refused(error);
     }
 
     /// The lease is gone; said once.

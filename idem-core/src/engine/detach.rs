@@ -10,18 +10,24 @@ use std::task::Poll;
 use tokio::sync::oneshot;
 
 use super::guard::{Answer, Guard};
+use super::observe;
 use super::rules::Rules;
 use crate::context::inherit;
 use crate::error::Error;
 
 impl Guard {
     /// Whether there is a way to run detached, asked before the store is.
-    pub(crate) fn can_detach(&self) -> Result<(), Error> {
+    pub(crate) fn can_detach(&mut self) -> Result<(), Error> {
         if self.engine.can_spawn() {
             return Ok(());
         }
         let reason = "`detached` needs a tokio runtime, or a spawner given to the Idem's builder";
-        Err(Error::config(self.name.clone(), reason))
+        let error = Error::config(self.name.clone(), reason);
+        match &mut self.call {
+            Some(call) => call.refused(&error),
+            None => observe::refused(&error),
+        }
+        Err(error)
     }
 
     /// The second half in a task of its own: body and record. The first half is the caller's: until the key is granted

@@ -41,6 +41,10 @@ impl Call {
         if let Ending::Completed(Completion::Unreplayable) = ending {
             self.watch.happened(Happened::Unreplayable);
         }
+        if let (Ending::Completed(_), Some(slot), false) = (&ending, &self.slot, self.unguarded) {
+            // Known to be done: nobody in this process takes over while that lands.
+            slot.done();
+        }
         self.ending = Some(ending);
     }
 
@@ -124,7 +128,7 @@ impl Call {
         };
         let (store, key, limit) = (Arc::clone(&self.engine.store), self.op.key.clone(), self.op.store_timeout);
         let (renewal, make) = self.renewing();
-        let held = renewal.beside(make, wait::answer(store.finish(&key, owner, ending), limit)).await?;
+        let held = renewal.beside(make, wait::answer(async { store.finish(&key, owner, ending).await }, limit)).await?;
         if held == Held::Lost && !self.claim_may_come() {
             self.stage = Stage::Outside;
         }
@@ -195,16 +199,17 @@ impl Call {
         let (Some(owner), Some(ending)) = (self.owner(), self.ending.clone()) else {
             return false;
         };
-        let answer = {
+        // A store that panics has not answered.
+        let answer = catch_unwind(AssertUnwindSafe(|| {
             let mut finish = self.engine.store.finish(&self.op.key, owner, ending.clone());
             finish.as_mut().poll(&mut Context::from_waker(&Arc::new(Nobody).into()))
-        };
+        }));
         match (answer, &ending) {
-            (Poll::Ready(Ok(Held::Held)), _) => {
+            (Ok(Poll::Ready(Ok(Held::Held))), _) => {
                 self.landed(ending);
                 true
             }
-            (Poll::Ready(Ok(Held::Lost)), Ending::Released | Ending::Abandoned) => true,
+            (Ok(Poll::Ready(Ok(Held::Lost))), Ending::Released | Ending::Abandoned) => !self.claim_may_come(),
             _ => false,
         }
     }

@@ -67,6 +67,8 @@ enum Whose {
     Ours,
     /// Ours, without the store's answer.
     Unguarded,
+    /// Ours, and done; the record does not know yet.
+    Done,
     Theirs,
 }
 
@@ -89,7 +91,7 @@ pub(super) enum Place {
 pub(super) enum Followed {
     Completed(Completed, Kind),
     /// It ended without a recorded result, or nothing is heard of it: the store knows more.
-    Gone(LastHeard),
+    Gone(Option<LastHeard>),
 }
 
 /// The leader's hold on its slot. Dropping it lets the next one lead.
@@ -154,23 +156,27 @@ impl Flight {
         may_fail_open: bool,
     ) -> Result<Followed, Error> {
         let mut news = self.state.subscribe();
+        let mut seen = None;
         loop {
             let state = news.borrow_and_update().clone();
             let deadline = match state {
                 State::Ended(End::Recorded(completed, kind)) => return Ok(Followed::Completed(completed, kind)),
-                State::Ended(End::Silent(_)) if may_fail_open => return Ok(Followed::Gone(LastHeard::Nobody)),
+                State::Ended(End::Silent(_)) if may_fail_open => return Ok(Followed::Gone(seen)),
                 State::Ended(End::Silent(error)) => return Err(op.store(error)),
-                State::Ended(End::Nothing(last)) => return Ok(Followed::Gone(last)),
+                State::Ended(End::Nothing(last)) => return Ok(Followed::Gone(Some(last))),
                 State::Claiming { until } => until,
                 State::Running(running) if !op.is_same_request(running.fingerprint.as_ref()) => {
                     return Err(op.key_reused());
                 }
                 State::Running(running) if patience.is_over() => return Err(running.in_progress(op)),
-                State::Running(running) => running.heard_until.min(patience.until()),
+                State::Running(running) => {
+                    seen = Some(LastHeard::Owner);
+                    running.heard_until.min(patience.until())
+                }
             };
             // This flight holds the sender itself, so waiting ends with news or at the deadline, never because it is gone.
             if wait::until(news.changed(), || deadline).await.is_none() && self.is_overdue(Instant::now()) {
-                return Ok(Followed::Gone(LastHeard::of(&self.state.borrow())));
+                return Ok(Followed::Gone(Some(LastHeard::of(&self.state.borrow()))));
             }
         }
     }
@@ -258,8 +264,22 @@ impl Slot {
         self.flight.state.send_if_modified(|state| {
             if let State::Running(running) = state {
                 running.lease_until = lease_until;
-                running.heard_until = lease_until;
+                if running.whose == Whose::Ours {
+                    running.heard_until = lease_until;
+                }
             }
+            false
+        });
+    }
+
+    /// The body has ended with a success. This process knows of it, and waits for the record to know, too.
+    pub(super) fn done(&self) {
+        self.flight.state.send_if_modified(|state| {
+            if let State::Running(running) = state {
+                running.whose = Whose::Done;
+                running.heard_until = later(Instant::now(), Duration::MAX);
+            }
+            // Who follows looks again at its own deadline.
             false
         });
     }

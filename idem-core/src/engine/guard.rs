@@ -41,10 +41,7 @@ pub(crate) type Answered<T, E> = (Result<T, E>, Kind);
 pub(crate) fn told<T, E>(answer: Answer<T, E>) -> Answer<T, E> {
     match &answer {
         Ok((_, kind)) => report(Some(*kind)),
-        Err(error) => {
-            observe::refused(error);
-            refused();
-        }
+        Err(_) => refused(),
     }
     answer
 }
@@ -101,8 +98,7 @@ impl Guard {
         });
         match &begun {
             Ok(Some((_, kind))) => call.came_to(CameTo::Answered(*kind)),
-            // Told with the error.
-            Err(_) => call.told = true,
+            Err(error) => call.refused(error),
             Ok(None) => {}
         }
         begun
@@ -117,8 +113,9 @@ impl Guard {
         match &mut self.call {
             // Another attempt went by, and what became of that one was not asked.
             Some(call) if call.must_ask() && call.lease().is_some_and(|now| now.fence != lease.fence) => {
-                call.told = true;
-                Err(call.op.in_progress(Duration::ZERO, call.op.lease))
+                let error = call.op.in_progress(Duration::ZERO, call.op.lease);
+                call.refused(&error);
+                Err(error)
             }
             _ => Ok(answer),
         }

@@ -102,7 +102,7 @@ pub(super) async fn renew(
             watch.happened(Happened::Starved(unpolled));
         }
         // The store's own futures may take part in the body's cooperative budget, which a busy body has spent.
-        let answer = tokio::task::unconstrained(engine.store.renew(&op.key, lease.owner));
+        let answer = tokio::task::unconstrained(async { engine.store.renew(&op.key, lease.owner).await });
         match wait::answer(answer, op.store_timeout).await {
             Ok(Held::Held) => {
                 until = later(sent, op.lease);

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::Duration;
 
 #[cfg(feature = "metrics")]
@@ -131,34 +132,41 @@ impl Watch {
     }
 
     pub(super) fn came_to(&self, came_to: CameTo) {
-        self.within(|| came_to_at(&self.operation, came_to));
+        quietly(|| self.within(|| came_to_at(&self.operation, came_to)));
     }
 
     pub(super) fn happened(&self, happened: Happened) {
         let (operation, event) = (&*self.operation, happened.name());
         #[cfg(feature = "tracing")]
-        self.within(|| match happened {
-            Happened::TakenOver => tracing::info!(operation, "{event}"),
-            Happened::Starved(unpolled) => tracing::warn!(operation, ?unpolled, "{event}"),
-            Happened::GaveUp => tracing::error!(operation, "{event}"),
-            _ => tracing::warn!(operation, "{event}"),
+        quietly(|| {
+            self.within(|| match happened {
+                Happened::TakenOver => tracing::info!(operation, "{event}"),
+                Happened::Starved(unpolled) => tracing::warn!(operation, ?unpolled, "{event}"),
+                Happened::GaveUp => tracing::error!(operation, "{event}"),
+                _ => tracing::warn!(operation, "{event}"),
+            });
         });
-        count("idem_events_total", &self.operation, "event", event);
+        quietly(|| count("idem_events_total", &self.operation, "event", event));
         let _ = (operation, event);
     }
 
     pub(super) fn store_failed(&self, verb: &'static str, error: &StoreError) {
-        self.within(|| store_failed(&self.operation, verb, error));
+        quietly(|| self.within(|| store_failed(&self.operation, verb, error)));
     }
 
     pub(super) fn took(&self, took: Took, timer: Timer) {
         #[cfg(feature = "metrics")]
-        {
+        quietly(|| {
             let operation = self.operation.clone();
             metrics::histogram!(took.name(), "operation" => operation).record(timer.began.elapsed().as_secs_f64());
-        }
+        });
         let _ = (took, timer);
     }
+}
+
+/// Whoever watches may have bugs of their own. They undo nothing.
+fn quietly(watch: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(watch));
 }
 
 /// When something began, if anybody wants to know.
@@ -190,7 +198,7 @@ pub(super) fn came_to_at(operation: &Cow<'static, str>, came_to: CameTo) {
 }
 
 /// A call was refused.
-pub(super) fn refused(error: &Error) {
+pub(crate) fn refused(error: &Error) {
     came_to_at(error.name(), CameTo::Refused(error.variant()));
 }
 

@@ -47,9 +47,7 @@ pub struct Replay<T> {
     side: Side,
     encode: fn(&T, Codec, Side) -> Option<(Payload, T)>,
     decode: fn(&Payload, Side) -> Result<T, PayloadError>,
-    /// The type's own opinion on whether two of its values are the same, if it has one.
-    equal: Option<fn(&T, &T) -> bool>,
-    remember: fn(&T) -> Option<Memo>,
+    remember: fn(T) -> Option<Memo>,
     recall: fn(&Memo) -> Option<T>,
 }
 
@@ -75,14 +73,7 @@ impl<T> Replay<T> {
     where
         T: Serialize + DeserializeOwned,
     {
-        Self {
-            side,
-            encode: encode_checked,
-            decode: Payload::decode,
-            equal: None,
-            remember: |_| None,
-            recall: |_| None,
-        }
+        Self { side, encode: encode_checked, decode: Payload::decode, remember: |_| None, recall: |_| None }
     }
 
     /// Results that come back as clones while this process remembers them.
@@ -92,38 +83,23 @@ impl<T> Replay<T> {
         T: Clone + Send + Sync + 'static,
     {
         Self {
-            remember: |value| Some(Arc::new(Remembered(Some(value.clone())))),
+            remember: |value| Some(Arc::new(Remembered(Some(value)))),
             recall: |memo| memo.downcast_ref::<Remembered<T>>()?.0.clone(),
             ..self
         }
     }
 
-    /// Results that can be compared, not only by what they are serialized as.
-    #[must_use]
-    pub(crate) fn comparing(self) -> Self
-    where
-        T: PartialEq,
-    {
-        Self { equal: Some(T::eq), ..self }
-    }
-
     /// What to record of a success. Never fails, also when the value's own code panics: then the record is without a result.
+    ///
+    /// What is remembered is what was decoded: so a replay is the same, whether it comes from memory or from the store.
     pub(crate) fn record(&self, value: &T, form: Form<'_>) -> Completion {
-        let encoded = caught(|| form.close(self.encode(value, form.codec)?));
-        match encoded.filter(|payload| payload.as_bytes().len() <= LARGEST) {
-            Some(payload) => Completion::Result(payload.with_memo(caught(|| (self.remember)(value)))),
-            None => Completion::Unreplayable,
-        }
-    }
-
-    /// The encoded value, if decoding it gives the same value again.
-    fn encode(&self, value: &T, codec: Codec) -> Option<Payload> {
-        let (payload, decoded) = (self.encode)(value, codec, self.side)?;
-        // Two variants of an untagged type may look the same. A value that is not even equal to itself tells nothing.
-        let differs = self.equal.is_some_and(|equal| equal(value, value) && !equal(value, &decoded));
-        // It was only made to be looked at; that it cannot be dropped quietly says nothing of what was recorded.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(decoded)));
-        (!differs).then_some(payload)
+        let recorded = caught(|| {
+            let (plain, decoded) = (self.encode)(value, form.codec, self.side)?;
+            let memo = (self.remember)(decoded);
+            let payload = form.close(plain).filter(|payload| payload.as_bytes().len() <= LARGEST)?;
+            Some(payload.with_memo(memo))
+        });
+        recorded.map_or(Completion::Unreplayable, Completion::Result)
     }
 
     /// The value itself, if this process remembers it.
@@ -145,6 +121,12 @@ fn encode_checked<T: Serialize + DeserializeOwned>(value: &T, codec: Codec, side
     if same_value(value, &decoded) {
         return Some((payload, decoded));
     }
+    forget(decoded);
+    None
+}
+
+/// Drops what was only made to be looked at. That it cannot be dropped quietly says nothing of what was recorded.
+fn forget<T>(decoded: T) -> Option<Memo> {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(decoded)));
     None
 }

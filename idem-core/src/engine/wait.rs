@@ -47,6 +47,15 @@ pub(super) async fn answer<T>(
     })
 }
 
+/// A hint of the store's. One that panics gives none.
+pub(super) async fn hint(hint: impl Future<Output = ()>) {
+    let _ = unpanicked(async {
+        hint.await;
+        Ok(())
+    })
+    .await;
+}
+
 async fn unpanicked<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let mut answer = pin!(answer);
     poll_fn(|cx| {
@@ -68,18 +77,21 @@ where
 {
     let until = later(Instant::now(), limit);
     let mut backoff = Backoff::waiting();
-    let mut once_more = true;
+    let (mut once_more, mut ever_unknown) = (true, false);
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        let error = match answer(ask(), left).await {
+        let asked = async { ask().await };
+        let error = match answer(asked, left).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
         failed(&error);
         let unknown = error.applied() == Applied::Unknown;
+        ever_unknown |= unknown;
         let again = error.is_retryable() && (unknown || std::mem::take(&mut once_more));
         if !again || until <= Instant::now() {
-            return Err(error);
+            // One that may have been applied may have been, whatever became of the others.
+            return Err(if ever_unknown { error.or_unknown() } else { error });
         }
         sleep_until(later(Instant::now(), backoff.next()).min(until)).await;
     }

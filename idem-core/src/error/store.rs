@@ -80,6 +80,11 @@ impl StoreError {
         Self::refused(Unsupported { verb })
     }
 
+    /// The same, of a verb that may have been applied before it failed so.
+    pub(crate) fn or_unknown(self) -> Self {
+        Self { applied: Applied::Unknown, ..self }
+    }
+
     /// Whether the verb may have changed the record.
     #[must_use]
     pub fn applied(&self) -> Applied {

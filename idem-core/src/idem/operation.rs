@@ -12,6 +12,7 @@ use super::policy::{Plain, Policy, Reconcile, RecordErr, RecordIf, UnknownErr};
 use super::{Idem, Scoped};
 use crate::context::report;
 use crate::engine::guard::{told, Answer, Guard, Started};
+use crate::engine::observe;
 use crate::engine::replay::Replay;
 use crate::engine::rules::Rules;
 use crate::engine::Settings;
@@ -185,10 +186,11 @@ impl<P> OperationBuilder<P> {
         if engine.settings.disabled {
             return Ok(Guard::unguarded(engine, name));
         }
-        match self.build()? {
+        let started = self.build().and_then(|op| match op {
             Some(op) => Guard::start(engine, op, rules),
             None => Ok(Guard::unguarded(engine, name)),
-        }
+        });
+        started.inspect_err(observe::refused)
     }
 
     /// The call as its options and the `Idem`'s defaults make it; `None` when there is no key.

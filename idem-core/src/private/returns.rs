@@ -165,7 +165,7 @@ impl<E: From<Error>> FromError for E {
     }
 }
 
-/// What may be done with results of a type beyond writing and reading them.
+/// What a memory may do with results of a type.
 #[derive(Debug)]
 pub struct Memory<T>(fn(Replay<T>) -> Replay<T>);
 
@@ -197,30 +197,6 @@ pub trait Remember<T> {
 impl<T: Clone + Send + Sync + 'static, E> Remember<T> for Probe<Result<T, E>> {
     fn memory(&self) -> Memory<T> {
         Memory(Replay::cloning)
-    }
-}
-
-/// Results that can be compared.
-pub trait Compare<T> {
-    /// Compare them.
-    fn comparison(&self) -> Memory<T>;
-}
-
-impl<T: PartialEq, E> Compare<T> for Probe<Result<T, E>> {
-    fn comparison(&self) -> Memory<T> {
-        Memory(Replay::comparing)
-    }
-}
-
-/// Results that are the same when they are serialized as the same.
-pub trait SerializeOnly<T> {
-    /// Look at nothing else.
-    fn comparison(&self) -> Memory<T>;
-}
-
-impl<T, E> SerializeOnly<T> for &Probe<Result<T, E>> {
-    fn comparison(&self) -> Memory<T> {
-        Memory(|replay| replay)
     }
 }
 

@@ -9,11 +9,12 @@ use crate::clock::Timestamp;
 use crate::key::Key;
 use crate::record::{Completion, Phase, Record};
 
-/// What a store in memory does with a new key when it is full. What has expired goes first either way.
+/// What a store in memory does with a new key when it is full, or with a result that is too large for what is left. What has
+/// expired goes first either way, as far as it was seen: for new keys the store is looked through once a second at most.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// Refuses it: no body runs that could not be recorded.
+    /// Refuses it: the body of a new key does not run, a result ends unreplayable.
     #[default]
     Refuse,
     /// Forgets the operation that was done first. **A retry of that one runs again.** Claims and failures are never
@@ -34,6 +35,9 @@ pub(super) struct Limits {
     when_full: WhenFull,
     records: AtomicU64,
     bytes: AtomicU64,
+    /// Of those, how many are done and may be forgotten by choice.
+    done: AtomicU64,
+    done_bytes: AtomicU64,
     forgotten: AtomicU64,
     looked_through: Mutex<Option<Timestamp>>,
     /// What was done, oldest first, by key and fence. Some of it is gone by now.
@@ -49,6 +53,10 @@ pub(super) fn bytes(key: &Key, record: &Record) -> u64 {
     (key.as_bytes().len() + result + OVERHEAD) as u64
 }
 
+const fn is_done(record: &Record) -> bool {
+    matches!(record.phase, Phase::Completed(_))
+}
+
 impl Limits {
     pub(super) fn new(max_records: Option<u64>, max_bytes: Option<u64>, when_full: WhenFull) -> Self {
         Self {
@@ -57,6 +65,8 @@ impl Limits {
             when_full,
             records: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            done_bytes: AtomicU64::new(0),
             forgotten: AtomicU64::new(0),
             looked_through: Mutex::new(None),
             oldest: Mutex::default(),
@@ -85,7 +95,11 @@ impl Limits {
     pub(super) fn came(&self, key: &Key, record: &Record) {
         self.records.fetch_add(1, Ordering::SeqCst);
         self.bytes.fetch_add(bytes(key, record), Ordering::SeqCst);
-        if self.when_full == WhenFull::ForgetOldest && matches!(record.phase, Phase::Completed(_)) {
+        if is_done(record) {
+            self.done.fetch_add(1, Ordering::SeqCst);
+            self.done_bytes.fetch_add(bytes(key, record), Ordering::SeqCst);
+        }
+        if self.when_full == WhenFull::ForgetOldest && is_done(record) {
             let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
             oldest.push_back((key.clone(), record.fence));
         }
@@ -95,6 +109,19 @@ impl Limits {
     pub(super) fn left(&self, key: &Key, record: &Record) {
         self.records.fetch_sub(1, Ordering::SeqCst);
         self.bytes.fetch_sub(bytes(key, record), Ordering::SeqCst);
+        if is_done(record) {
+            self.done.fetch_sub(1, Ordering::SeqCst);
+            self.done_bytes.fetch_sub(bytes(key, record), Ordering::SeqCst);
+        }
+    }
+
+    /// Whether there would be room if all that is done were forgotten. If not, nothing is.
+    pub(super) fn can_make_room(&self, wanted: &NoRoom) -> bool {
+        let stay =
+            |all: &AtomicU64, done: &AtomicU64| all.load(Ordering::SeqCst).saturating_sub(done.load(Ordering::SeqCst));
+        let fits = |stay: u64, more: u64, max: u64| more == 0 || stay.saturating_add(more) <= max;
+        fits(stay(&self.records, &self.done), wanted.records, self.max_records)
+            && fits(stay(&self.bytes, &self.done_bytes), wanted.bytes, self.max_bytes)
     }
 
     /// Whether the store may be looked through now; not again and again by everybody who is refused.

@@ -1,6 +1,6 @@
 //! Going through all records: to list them, to take expired ones back, and to make room.
 
-use super::limits::NoRoom;
+use super::limits::{Limits, NoRoom};
 use super::MokaStore;
 use crate::key::Key;
 use crate::store::{Cursor, List, Listed, Page};
@@ -60,11 +60,13 @@ impl MokaStore {
         let Some(limits) = &self.inner.limits else {
             return;
         };
-        if limits.may_look_through(self.inner.clock.now()) {
+        // An ending is refused for good, so it is always worth a look.
+        if wanted.records == 0 || limits.may_look_through(self.inner.clock.now()) {
             self.take_back(usize::MAX);
+            self.drop_blanks(limits);
             self.inner.done.run_pending_tasks();
         }
-        while !limits.has_room(wanted.records, wanted.bytes) {
+        while !limits.has_room(wanted.records, wanted.bytes) && limits.can_make_room(wanted) {
             let Some((key, fence)) = limits.oldest() else {
                 return;
             };
@@ -73,6 +75,13 @@ impl MokaStore {
                 self.inner.done.invalidate(&key);
                 limits.forgot_one();
             }
+        }
+    }
+
+    /// What nothing is known of but the fence is worth less than a new key. Fences rise all the same, while the clock does.
+    fn drop_blanks(&self, limits: &Limits) {
+        for mut open in self.inner.open.each() {
+            open.take_blanks().iter().for_each(|(key, record)| limits.left(key, record));
         }
     }
 

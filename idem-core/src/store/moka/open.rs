@@ -40,9 +40,18 @@ impl Open {
 
     /// Takes up to `limit` expired records out.
     pub(super) fn sweep(&mut self, limit: usize, now: Timestamp) -> Vec<(Key, Record)> {
-        let expired = self.records.iter().filter(|(_, record)| record.is_expired(now)).map(|(key, _)| key.clone());
-        let expired: Vec<_> = expired.take(limit).collect();
-        expired.into_iter().filter_map(|key| self.records.remove_entry(&key)).collect()
+        self.take(limit, |record| record.is_expired(now))
+    }
+
+    /// Takes the records out of which nothing is known any more.
+    pub(super) fn take_blanks(&mut self) -> Vec<(Key, Record)> {
+        self.take(usize::MAX, Record::is_blank)
+    }
+
+    fn take(&mut self, limit: usize, which: impl Fn(&Record) -> bool) -> Vec<(Key, Record)> {
+        let keys = self.records.iter().filter(|(_, record)| which(record)).map(|(key, _)| key.clone());
+        let keys: Vec<_> = keys.take(limit).collect();
+        keys.into_iter().filter_map(|key| self.records.remove_entry(&key)).collect()
     }
 
     #[cfg(test)]

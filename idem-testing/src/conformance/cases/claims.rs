@@ -2,7 +2,7 @@
 
 use idem_core::{Claimed, Completion, Ending};
 
-use crate::conformance::case::{cases, completed, completion, holds, new_claim, print, same, LIVE};
+use crate::conformance::case::{cases, completed, completion, holds, new_claim, print, same, LIVE, TTL};
 
 cases! {
     async fn a_free_key_is_granted(case) {
@@ -84,6 +84,30 @@ cases! {
         case.end(&key, owner, completed(b"result")).await?;
         for _ in 0..3 {
             case.answers(&key, b"result").await?;
+        }
+    }
+
+    async fn done_says_how_long_it_is_to_be_replayed(case) {
+        let key = case.key()?;
+        let owner = case.owner(&key).await?;
+        case.end(&key, owner, completed(b"result")).await?;
+        case.passes(case.short()).await;
+        match case.claim(&key, &new_claim()).await? {
+            Claimed::Completed(done) => {
+                let left = done.ttl_left;
+                holds(left < TTL && left > TTL / 2, || format!("the TTL left: {left:?} of {TTL:?}"))?;
+            }
+            other => same("a key that is done", Some(other), None)?,
+        }
+    }
+
+    async fn running_says_for_how_long(case) {
+        let key = case.key()?;
+        case.owner(&key).await?;
+        case.passes(case.short()).await;
+        match case.claim(&key, &new_claim()).await? {
+            Claimed::Running { age, .. } => holds(age >= case.short(), || format!("the age: {age:?}"))?,
+            other => same("a key that somebody has", Some(other), None)?,
         }
     }
 

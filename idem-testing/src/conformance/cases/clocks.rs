@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_core::{Claimed, Ending, Held};
+use idem_core::{Claim, Claimed, Ending, Held, Owner};
 
 use crate::conformance::case::{cases, completed, holds, new_claim, same, LIVE};
 
@@ -20,6 +20,17 @@ cases! {
         same("a renewal", case.renew(&key, owner).await?, Held::Held)?;
         case.end(&key, owner, completed(b"done")).await?;
         case.answers(&key, b"done").await?;
+    }
+
+    async fn a_result_is_replayed_for_weeks_if_its_ttl_says_so(case) {
+        const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+        let (key, claim) = (case.key()?, Claim::new(Owner::random(), LIVE, 5 * WEEK));
+        case.granted(&key, &claim).await?;
+        case.end(&key, claim.owner, completed(b"done")).await?;
+        case.turned()?.step(4 * WEEK);
+        case.answers(&key, b"done").await?;
+        case.turned()?.step(WEEK);
+        case.granted(&key, &new_claim()).await?;
     }
 
     async fn fences_rise_though_the_clock_is_set_back(case) {

@@ -28,10 +28,15 @@ cases! {
                 case.granted(&key, &claim).await?;
                 case.end(&key, claim.owner, ending).await?;
                 let before = case.record(&key).await?;
+                case.passes(case.short()).await;
                 let settlement = Settlement::Completed(completion(b"settled"));
                 same("the answer", case.settle(&key, &before, settlement).await?, Settled::Settled)?;
                 case.answers(&key, b"settled").await?;
+                let peeked = case.store().peek(&key).map(|done| done.completion);
+                let settled = peeked.is_none() || peeked == Some(completion(b"settled"));
+                holds(settled, || format!("peeked at: {peeked:?}"))?;
                 let after = case.record(&key).await?;
+                holds(after.expires_at > before.expires_at, || "its TTL does not begin anew".into())?;
                 holds(after.fence > before.fence, || "the fence did not rise".into())?;
                 same("the fingerprint", after.fingerprint, print(1))?;
                 let late = case.finish(&key, claim.owner, completed(b"late")).await?;
