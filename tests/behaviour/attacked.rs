@@ -449,3 +449,299 @@ async fn operators_verbs_are_sent_again() {
         assert!(said.is_ok(), "{verb:?} {trouble:?}: {said:?}");
     }
 }
+
+/// Never answers the first ending, panics at the second without having waited, and is honest from then on.
+#[derive(Debug)]
+struct PanicsAtOnce(MokaStore, AtomicUsize);
+
+#[async_trait::async_trait]
+impl Store for PanicsAtOnce {
+    async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
+        self.0.claim(key, claim).await
+    }
+
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+        self.0.renew(key, owner).await
+    }
+
+    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
+        match self.1.fetch_add(1, SeqCst) {
+            0 => pending().await,
+            1 => panic!("the store's own"),
+            _ => self.0.finish(key, owner, ending).await,
+        }
+    }
+
+    async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        self.0.load(key).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_panics_as_the_ending_goes_to_the_background() {
+    for caller_leaves in [true, false] {
+        let idem = Idem::new(PanicsAtOnce(MokaStore::new(), 0.into()));
+        let (op, ran) = (idem.operation("op").key(1), AtomicUsize::new(0));
+        let call = || {
+            op.run(async {
+                ran.fetch_add(1, SeqCst);
+                Ok::<u32, Declined>(7)
+            })
+        };
+        if caller_leaves {
+            drop(poll_once(Box::pin(call())).await);
+        } else {
+            call().await.unwrap();
+        }
+        tokio::time::sleep(SECOND * 60).await;
+        assert_eq!((call().await.unwrap().kind(), ran.load(SeqCst)), (Kind::Replayed, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_process_that_knows_of_a_success_does_not_run_again() {
+    let h = Harness::new(K::Asking);
+    let all = [Verb::Claim, Verb::Renew, Verb::Finish, Verb::Load];
+    let call = h.start(&h.op(), "charged", SECOND).await;
+    all.iter().for_each(|verb| h.store.trouble(*verb, Trouble::NotApplied(usize::MAX)));
+    assert_eq!(value(call.await.unwrap()).0, "charged");
+    h.clock.step(SECOND * 60);
+    tokio::time::sleep(SECOND * 60).await;
+    all.iter().for_each(|verb| h.store.trouble(*verb, Trouble::None));
+    assert_eq!(value(h.ok(&h.op(), "charged twice").await), ("charged".into(), Kind::Attached));
+    assert_eq!(h.ran(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_that_saw_an_owner_does_not_fail_open_beside_it() {
+    let h = open(&Harness::new(K::Asking));
+    let there = h.elsewhere();
+    let _theirs = there.hang(&there.op()).await;
+    let leader = h.start(&h.op().at_most_once(), "no", SECOND).await;
+    let follower = h.start(&h.op(), "beside the owner", SECOND).await;
+    tokio::time::sleep(SECOND).await;
+    h.store.trouble(Verb::Claim, Trouble::Refused);
+    assert!(matches!(refusal(leader.await.unwrap()), Error::Store { .. }));
+    assert!(matches!(refusal(follower.await.unwrap()), Error::InProgress { .. }));
+}
+
+async fn put(idem: &Idem, key: u32, ttl: u64, bytes: usize) -> Result<Kind, Failed<()>> {
+    let op = idem.operation("op").key(key).ttl(Duration::from_millis(ttl));
+    op.run(async { Ok("x".repeat(bytes)) }).await.map(|outcome| outcome.kind())
+}
+
+#[tokio::test]
+async fn nothing_is_forgotten_for_what_cannot_fit() {
+    let store = MokaStore::builder().max_bytes(20_000).when_full(WhenFull::ForgetOldest).build();
+    let idem = Idem::new(store.clone());
+    for key in 0..10 {
+        put(&idem, key, 1_000_000, 10).await.unwrap();
+    }
+    put(&idem, 99, 1_000_000, 30_000).await.unwrap();
+    assert_eq!(store.forgotten(), 0);
+    assert_eq!(put(&idem, 0, 1_000_000, 10).await.unwrap(), Kind::Replayed);
+}
+
+#[tokio::test]
+async fn a_result_is_not_refused_for_what_has_expired() {
+    let clock = idem_testing::Clock::new();
+    let idem = Idem::new(MokaStore::builder().clock(clock.clone()).max_bytes(6000).build());
+    put(&idem, 1, 100, 1500).await.unwrap();
+    put(&idem, 2, 1_000_000, 1500).await.unwrap();
+    put(&idem, 3, 1_000_000, 5000).await.unwrap();
+    clock.step(Duration::from_millis(500));
+    put(&idem, 4, 1_000_000, 1500).await.unwrap();
+    assert_eq!(put(&idem, 4, 1_000_000, 1500).await.unwrap(), Kind::Replayed);
+}
+
+#[tokio::test]
+async fn forget_makes_room() {
+    let idem = Idem::new(MokaStore::builder().max_records(1).build());
+    put(&idem, 1, 1_000_000, 1).await.unwrap();
+    assert!(matches!(put(&idem, 2, 1_000_000, 1).await, Err(Failed::Idem(Error::Store { .. }))));
+    assert!(idem.operation("op").key(1_u32).forget().await.unwrap());
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(put(&idem, 2, 1_000_000, 1).await.unwrap(), Kind::Executed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_completes_also_after_the_record_found_its_way_back() {
+    let h = Harness::new(K::Asking);
+    let known = Arc::new(Mutex::new(None));
+    let (op, put) = (h.op(), known.clone());
+    let call = started(async move {
+        op.run(async move {
+            *put.lock().unwrap() = current();
+            tokio::time::sleep(SECOND).await;
+            Ok::<_, Declined>("v".to_owned())
+        })
+        .await
+    })
+    .await;
+    h.clock.step(LEASE * 2);
+    assert!(h.elsewhere().op().forget().await.unwrap());
+    h.store.trouble(Verb::Finish, Trouble::Silent);
+    tokio::time::sleep(SECOND * 2).await;
+    call.abort();
+    let _ = call.await;
+    h.store.trouble(Verb::Finish, Trouble::None);
+    tokio::time::sleep(SECOND * 600).await;
+    assert_eq!(value(h.ok(&h.op(), "no").await).0, "v");
+    let known = known.lock().unwrap().take().unwrap();
+    tokio::time::timeout(LEASE, known.lost()).await.expect("the call is over");
+}
+
+/// Panics at one verb: where it makes the future, or where that is polled.
+#[derive(Debug)]
+struct PanicsAt(MokaStore, &'static str);
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl PanicsAt {
+    fn at(&self, verb: &str) {
+        assert_ne!(self.1, verb, "the store's own");
+    }
+}
+
+#[rustfmt::skip]
+impl Store for PanicsAt {
+    fn claim<'a, 'b, 'c, 'x>(&'a self, key: &'b Key, claim: &'c Claim) -> Boxed<'x, Result<Claimed, StoreError>>
+    where 'a: 'x, 'b: 'x, 'c: 'x {
+        self.at("claim");
+        self.0.claim(key, claim)
+    }
+
+    fn renew<'a, 'b, 'x>(&'a self, key: &'b Key, owner: Owner) -> Boxed<'x, Result<Held, StoreError>>
+    where 'a: 'x, 'b: 'x {
+        self.at("renew");
+        self.0.renew(key, owner)
+    }
+
+    fn finish<'a, 'b, 'x>(&'a self, key: &'b Key, owner: Owner, ending: Ending) -> Boxed<'x, Result<Held, StoreError>>
+    where 'a: 'x, 'b: 'x {
+        self.at("finish");
+        self.0.finish(key, owner, ending)
+    }
+
+    fn load<'a, 'b, 'x>(&'a self, key: &'b Key) -> Boxed<'x, Result<Option<Record>, StoreError>>
+    where 'a: 'x, 'b: 'x {
+        self.0.load(key)
+    }
+
+    fn peek(&self, _: &Key) -> Option<Completed> {
+        self.at("peek");
+        None
+    }
+
+    fn changed<'a, 'b, 'x>(&'a self, _: &'b Key) -> Boxed<'x, ()>
+    where 'a: 'x, 'b: 'x {
+        self.at("changed");
+        Box::pin(pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_panics_where_it_makes_the_future() {
+    for verb in ["peek", "claim", "renew", "finish", "changed"] {
+        let store = Arc::new(PanicsAt(MokaStore::new(), verb));
+        let call = |store: Arc<PanicsAt>| {
+            tokio::spawn(async move {
+                let body = async {
+                    tokio::time::sleep(SECOND * 10).await;
+                    Ok::<u32, Declined>(1)
+                };
+                Idem::new(store).operation("op").key(1).run(body).await.map(|outcome| outcome.kind())
+            })
+        };
+        let (first, second) = tokio::join!(call(store.clone()), call(store));
+        match (verb, first.unwrap(), second.unwrap()) {
+            ("claim", Err(Failed::Idem(Error::Store { .. })), Err(_)) => {}
+            ("finish", Ok(Kind::Executed), _) => {}
+            (_, Ok(Kind::Executed), Ok(Kind::Attached)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Its first claim arrives seven seconds late.
+#[derive(Debug)]
+struct LateClaim(MokaStore, AtomicUsize);
+
+#[async_trait::async_trait]
+impl Store for LateClaim {
+    async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
+        if self.1.fetch_add(1, SeqCst) == 0 {
+            let (store, key, claim) = (self.0.clone(), key.clone(), *claim);
+            tokio::spawn(async move {
+                tokio::time::sleep(SECOND * 7).await;
+                store.claim(&key, &claim).await
+            });
+            pending().await
+        }
+        self.0.claim(key, claim).await
+    }
+
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+        self.0.renew(key, owner).await
+    }
+
+    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
+        self.0.finish(key, owner, ending).await
+    }
+
+    async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        self.0.load(key).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_arrives_after_an_unguarded_body_failed_is_ended() {
+    let idem = Idem::builder(LateClaim(MokaStore::new(), 0.into())).fail_open().build().unwrap();
+    let op = idem.operation("op").key(1);
+    let failed: Answer<u32> = op.run(async { Err(Declined) }).await;
+    assert!(matches!(failed, Err(Failed::Body(Declined))));
+    tokio::time::sleep(SECOND * 12).await;
+    assert_eq!(op.inspect().await.unwrap().unwrap().phase, Phase::Released);
+}
+
+/// Settles, loses the answer, and was never asked again, as it says.
+#[derive(Debug)]
+struct Forgetful(MokaStore, AtomicUsize);
+
+#[async_trait::async_trait]
+impl Store for Forgetful {
+    async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
+        self.0.claim(key, claim).await
+    }
+
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+        self.0.renew(key, owner).await
+    }
+
+    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
+        self.0.finish(key, owner, ending).await
+    }
+
+    async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        self.0.load(key).await
+    }
+
+    async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
+        if self.1.fetch_add(1, SeqCst) == 0 {
+            self.0.settle(key, settle).await?;
+            return Err(StoreError::unknown("reset"));
+        }
+        Err(StoreError::not_applied("refused"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_says_unknown_if_any_of_its_sendings_was() {
+    let idem = Idem::new(Forgetful(MokaStore::new(), 0.into()));
+    let op = idem.operation("op").key(1);
+    let _: Outcome<u32> = op.run(async { Ok::<_, Declined>(1) }).await.unwrap();
+    match op.forget().await {
+        Err(Error::Store { source, .. }) => assert_eq!(source.applied(), Applied::Unknown),
+        other => panic!("{other:?}"),
+    }
+}

@@ -177,6 +177,41 @@ rows! {
         assert_eq!(seen, these(&[("bypassed", 2), ("claim?", 1)]));
     }
 
+    async fn detached_where_it_cannot_be_is_counted_once(h) {
+        let seen = counted(async {
+            let idem = Idem::builder(h.store.clone()).spawner(drop).build().unwrap();
+            let dropped: Answer<u8> = idem.operation("test.op").key(1).detached().run(async { Ok(1) }).await;
+            dropped.unwrap_err();
+        }).await;
+        assert_eq!(seen, these(&[("cancelled", 1)]));
+    }
+
+    async fn a_detached_run_refused_late_is_counted_though_nobody_listens(h) {
+        let queue = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seen = counted(async {
+            let later = queue.clone();
+            let spawner = move |task| later.lock().unwrap().push(task);
+            let idem = Idem::builder(h.store.clone()).spawner(spawner).build().unwrap();
+            let op = idem.operation("test.op").key(1).detached();
+            let mut call = Box::pin(op.run(async { Ok::<u8, Declined>(1) }));
+            assert!(polled_once_is_pending(call.as_mut()).await);
+            drop(call);
+            tokio::time::sleep(LEASE + SECOND).await;
+            h.store.trouble(Verb::Claim, Trouble::Refused);
+            let task = queue.lock().unwrap().pop().unwrap();
+            task.await;
+        }).await;
+        assert!(seen.contains(&("store".into(), 1)), "{seen:?}");
+        assert_eq!(seen.iter().filter(|(name, _)| !name.ends_with(['!', '?'])).count(), 1, "{seen:?}");
+    }
+
+    async fn a_recorder_that_panics_does_not_undo_a_success(h) {
+        let recorder = Recorder::that_panics_at("idem_body_seconds");
+        let _local = metrics::set_default_local_recorder(&recorder);
+        h.ok(&h.op(), "charged").await.unwrap();
+        assert_eq!(h.ok(&h.op(), "no").await.unwrap().into_inner(), "charged");
+    }
+
     async fn durations(h) {
         let recorder = Recorder::default();
         let _local = metrics::set_default_local_recorder(&recorder);
@@ -229,4 +264,16 @@ rows! {
         assert!(of("from the body").contains("idempotent{operation=test.op") && of("again").contains("attempt=1"), "{lines:#?}");
         assert!(!of("outside").contains("idempotent"));
     }
+}
+
+#[test]
+fn detached_without_a_spawner_is_counted_once() {
+    let recorder = Recorder::default();
+    metrics::with_local_recorder(&recorder, || {
+        let idem = Idem::new(idem::MokaStore::new());
+        let refused: Answer<u8> =
+            smol::future::block_on(idem.operation("test.op").key(1).detached().run(async { Ok(1) }));
+        refused.unwrap_err();
+    });
+    assert_eq!(recorder.counts(), these(&[("config", 1)]));
 }

@@ -7,7 +7,7 @@ use metrics::{Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, M
 
 /// Everything that was counted of `test.op`: outcomes by their name, events with a `!`, store errors with a `?`.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Recorder(Arc<Mutex<Seen>>);
+pub(super) struct Recorder(Arc<Mutex<Seen>>, Option<&'static str>);
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -18,6 +18,10 @@ struct Seen {
 struct Handle(Recorder, String);
 
 impl Recorder {
+    pub(super) fn that_panics_at(histogram: &'static str) -> Self {
+        Self(Arc::default(), Some(histogram))
+    }
+
     pub(super) fn counts(&self) -> Vec<(String, u64)> {
         self.0.lock().unwrap().counts.clone().into_iter().collect()
     }
@@ -37,6 +41,7 @@ impl CounterFn for Handle {
 
 impl HistogramFn for Handle {
     fn record(&self, seconds: f64) {
+        assert_ne!(self.0 .1, Some(&*self.1), "the recorder's own");
         self.0 .0.lock().unwrap().seconds.entry(self.1.clone()).or_default().push(seconds);
     }
 }
