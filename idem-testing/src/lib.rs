@@ -1,6 +1,6 @@
 //! What tests need of services and stores that are built on `idem`.
 //!
-//! - [`conformance`] asks a store all that `idem` relies on, in some seventy named cases.
+//! - [`conformance`] asks a store all that `idem` relies on, in more than eighty named cases.
 //! - [`Faulty`] puts any store in trouble: answers that are lost, late or refused.
 //! - [`Clock`] is a clock to turn, for stores that take one.
 //! - [`every_error`] and [`replays`] are for your error mapping and your result types.
