@@ -81,12 +81,10 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
             let #mutable __idem_guard = #guard;
             #run
     });
-    quote! {
-        #(#attrs)*
-        #vis #sig {
-            #block
-        }
-    }
+    // The function's braces are the user's, that rustc goes on looking into it; its last expression is ours.
+    let mut function = quote!(#(#attrs)* #[allow(clippy::implicit_return)] #vis #sig);
+    item.brace.surround(&mut function, |function| function.extend(block));
+    function
 }
 
 /// `self` under the name that it has where the options are evaluated.
@@ -167,7 +165,7 @@ impl VisitMut for Bindings<'_> {
         let used = self.args.mentions(name).then(|| quote!(#[allow(unused_variables)]));
         self.moves.extend(quote! {
             #(#attrs)*
-            #[allow(clippy::redundant_locals)]
+            #[allow(clippy::redundant_locals, clippy::shadow_same)]
             #used
             let #mutable #name = #name;
         });

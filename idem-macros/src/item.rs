@@ -2,7 +2,9 @@
 
 use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream};
-use syn::{AttrStyle, Attribute, Error, FnArg, GenericParam, Ident, Pat, ReturnType, Signature, Type, Visibility};
+use syn::{
+    token, AttrStyle, Attribute, Error, FnArg, GenericParam, Ident, Pat, ReturnType, Signature, Type, Visibility,
+};
 
 use crate::form::Form;
 
@@ -11,6 +13,7 @@ pub(crate) struct Item {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,
     pub(crate) sig: Signature,
+    pub(crate) brace: token::Brace,
     /// The statements, without their braces.
     pub(crate) body: TokenStream,
     pub(crate) form: Form,
@@ -27,12 +30,12 @@ impl Parse for Item {
             return Err(input.error("the function has no body: annotate the method of the `impl`, not the trait's"));
         }
         let content;
-        syn::braced!(content in input);
+        let brace = syn::braced!(content in input);
         // `#![allow(…)]` at the top of a body is the function's own.
         let inner = content.call(Attribute::parse_inner)?;
         attrs.extend(inner.into_iter().map(|attr| Attribute { style: AttrStyle::Outer, ..attr }));
         let (form, body) = Form::of(&sig, content.parse()?);
-        Ok(Self { attrs, vis, sig, body, form })
+        Ok(Self { attrs, vis, sig, brace, body, form })
     }
 }
 

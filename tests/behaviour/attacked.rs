@@ -505,8 +505,12 @@ async fn the_process_that_knows_of_a_success_does_not_run_again() {
     let call = h.start(&h.op(), "charged", SECOND).await;
     all.iter().for_each(|verb| h.store.trouble(*verb, Trouble::NotApplied(usize::MAX)));
     assert_eq!(value(call.await.unwrap()).0, "charged");
+    // Renewed for a while, and then not even that.
+    h.store.trouble(Verb::Renew, Trouble::None);
+    tokio::time::sleep(SECOND * 30).await;
+    h.store.trouble(Verb::Renew, Trouble::NotApplied(usize::MAX));
+    tokio::time::sleep(SECOND * 30).await;
     h.clock.step(SECOND * 60);
-    tokio::time::sleep(SECOND * 60).await;
     all.iter().for_each(|verb| h.store.trouble(*verb, Trouble::None));
     assert_eq!(value(h.ok(&h.op(), "charged twice").await), ("charged".into(), Kind::Attached));
     assert_eq!(h.ran(), 1);
