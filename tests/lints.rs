@@ -1,6 +1,6 @@
 //! The attribute adds no finding of rustc or clippy, with all of clippy's groups on, and hides none of rustc's: `tests/lints`
 //! is linted with it and without. (Clippy itself looks away from much that a macro has touched.)
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::collections::BTreeMap;
 use std::process::Command;

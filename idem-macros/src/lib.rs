@@ -6,6 +6,8 @@ mod expand;
 mod fallback;
 mod form;
 mod item;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 
