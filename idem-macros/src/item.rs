@@ -1,5 +1,7 @@
 //! The annotated function. Its body is not looked into.
 
+use std::collections::HashSet;
+
 use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream};
 use syn::{
@@ -75,7 +77,11 @@ impl Item {
         if self.is_method() {
             names.0.push("self".into());
         }
-        names.0
+        // What another attribute has made of them is not what was written.
+        let Names(mut names) = names;
+        let mut seen = HashSet::new();
+        names.retain(|name| !name.starts_with("__") && seen.insert(name.clone()));
+        names
     }
 }
 
