@@ -32,11 +32,11 @@ impl Form<'_> {
         };
         let sealed = plain.seal(seal, self.key).ok()?;
         let opened = sealed.open(self.seal, self.key).ok()?;
-        (opened == plain).then_some(sealed)
+        (opened.as_ref() == Some(&plain)).then_some(sealed)
     }
 
-    /// A stored result without its seal.
-    pub(crate) fn open(&self, payload: &Payload) -> Result<Payload, PayloadError> {
+    /// A stored result without its seal; `None` if it has none.
+    pub(crate) fn open(&self, payload: &Payload) -> Result<Option<Payload>, PayloadError> {
         caught(|| Some(payload.open(self.seal, self.key)))
             .unwrap_or_else(|| Err(PayloadError::Seal("its `Seal` panicked".into())))
     }

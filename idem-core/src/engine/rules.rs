@@ -48,10 +48,11 @@ impl<T, E> Rules<T, E> {
         if let Some(value) = self.replay.recall(payload) {
             return Ok(Ok(value));
         }
-        let payload = form.open(payload)?;
+        let opened = form.open(payload)?;
+        let payload = opened.as_ref().unwrap_or(payload);
         match &self.record_err {
-            Some((_, replay)) if payload.is_err() => replay.decode(&payload).map(Err),
-            _ => self.replay.decode(&payload).map(Ok),
+            Some((_, replay)) if payload.is_err() => replay.decode(payload).map(Err),
+            _ => self.replay.decode(payload).map(Ok),
         }
     }
 }

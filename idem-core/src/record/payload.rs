@@ -89,14 +89,15 @@ impl Payload {
         Ok(Self::from_bytes(bytes))
     }
 
-    /// What was sealed; a payload that never was is itself.
-    pub(crate) fn open(&self, seal: Option<&dyn Seal>, key: &Key) -> Result<Self, PayloadError> {
+    /// What was sealed; `None` of a payload that never was.
+    pub(crate) fn open(&self, seal: Option<&dyn Seal>, key: &Key) -> Result<Option<Self>, PayloadError> {
         match (&*self.bytes, seal) {
             ([VERSION, SEALED, sealed @ ..], Some(seal)) => {
-                seal.open(sealed, key.as_bytes()).map(Self::from_bytes).map_err(PayloadError::Seal)
+                let opened = seal.open(sealed, key.as_bytes()).map_err(PayloadError::Seal)?;
+                Ok(Some(Self::from_bytes(opened)))
             }
             ([VERSION, SEALED, ..], None) => Err(PayloadError::Sealed),
-            _ => Ok(self.clone()),
+            _ => Ok(None),
         }
     }
 
