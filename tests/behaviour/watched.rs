@@ -243,6 +243,8 @@ rows! {
             assert!(*level >= tracing::Level::DEBUG || !line.contains("SECRET"), "{level}: {line}");
             assert!(!line.contains("SECRET-RESULT") && !line.contains("SECRET-REQUEST"), "{line}");
         }
+        let causes: Vec<_> = lines.iter().filter(|(_, line)| line.contains("connection refused")).collect();
+        assert!(!causes.is_empty() && causes.iter().all(|(level, _)| *level == tracing::Level::DEBUG), "{causes:#?}");
         for said in ["taken_over", "executed", "replayed", "cancelled", "decode", "key_reused", "store error", "unreplayable"] {
             assert!(lines.iter().any(|(_, line)| line.contains(said)), "{said} in {lines:#?}");
         }

@@ -205,7 +205,12 @@ pub(crate) fn refused(error: &Error) {
 /// The store did not answer a verb, or refused it.
 pub(super) fn store_failed(operation: &Cow<'static, str>, verb: &'static str, error: &StoreError) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(%operation, verb, %error, "store error");
+    {
+        tracing::warn!(%operation, verb, %error, "store error");
+        // A store's own words may quote what it was asked.
+        let cause = std::error::Error::source(error).map(tracing::field::display);
+        tracing::debug!(%operation, verb, cause, "store error");
+    }
     count("idem_store_errors_total", operation, "verb", verb);
     let _ = error;
 }
