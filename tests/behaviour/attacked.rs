@@ -450,37 +450,79 @@ async fn operators_verbs_are_sent_again() {
     }
 }
 
-/// Never answers the first ending, panics at the second without having waited, and is honest from then on.
+/// What a store does once, before it is honest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Once {
+    /// Never answers the first ending, and panics at the second without having waited.
+    PanicsAtAnEnding,
+    /// Its first claim arrives seven seconds late.
+    ClaimsLate,
+    /// Settles and loses the answer; and from then on it says that it settles nothing.
+    ForgetsThatItSettled,
+}
+
 #[derive(Debug)]
-struct PanicsAtOnce(MokaStore, AtomicUsize);
+struct Odd {
+    store: MokaStore,
+    once: Once,
+    /// How often the verb was sent that it is odd at.
+    sent: AtomicUsize,
+}
+
+impl Odd {
+    fn new(once: Once) -> Self {
+        Self { store: MokaStore::new(), once, sent: 0.into() }
+    }
+
+    /// How often the verb was sent before, if the store is odd at it.
+    fn at(&self, once: Once) -> Option<usize> {
+        (self.once == once).then(|| self.sent.fetch_add(1, SeqCst))
+    }
+}
 
 #[async_trait::async_trait]
-impl Store for PanicsAtOnce {
+impl Store for Odd {
     async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
-        self.0.claim(key, claim).await
+        if self.at(Once::ClaimsLate) == Some(0) {
+            let (store, key, claim) = (self.store.clone(), key.clone(), *claim);
+            tokio::spawn(async move {
+                tokio::time::sleep(SECOND * 7).await;
+                store.claim(&key, &claim).await
+            });
+            pending().await
+        }
+        self.store.claim(key, claim).await
     }
 
     async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
-        self.0.renew(key, owner).await
+        self.store.renew(key, owner).await
     }
 
     async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        match self.1.fetch_add(1, SeqCst) {
-            0 => pending().await,
-            1 => panic!("the store's own"),
-            _ => self.0.finish(key, owner, ending).await,
+        match self.at(Once::PanicsAtAnEnding) {
+            Some(0) => pending().await,
+            Some(1) => panic!("the store's own"),
+            _ => self.store.finish(key, owner, ending).await,
         }
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        self.0.load(key).await
+        self.store.load(key).await
+    }
+
+    async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
+        match self.at(Once::ForgetsThatItSettled) {
+            Some(0) => self.store.settle(key, settle).await.and(Err(StoreError::unknown("reset"))),
+            Some(_) => Err(StoreError::not_applied("refused")),
+            None => self.store.settle(key, settle).await,
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_panics_as_the_ending_goes_to_the_background() {
     for caller_leaves in [true, false] {
-        let idem = Idem::new(PanicsAtOnce(MokaStore::new(), 0.into()));
+        let idem = Idem::new(Odd::new(Once::PanicsAtAnEnding));
         let (op, ran) = (idem.operation("op").key(1), AtomicUsize::new(0));
         let call = || {
             op.run(async {
@@ -671,40 +713,9 @@ async fn a_store_that_panics_where_it_makes_the_future() {
     }
 }
 
-/// Its first claim arrives seven seconds late.
-#[derive(Debug)]
-struct LateClaim(MokaStore, AtomicUsize);
-
-#[async_trait::async_trait]
-impl Store for LateClaim {
-    async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
-        if self.1.fetch_add(1, SeqCst) == 0 {
-            let (store, key, claim) = (self.0.clone(), key.clone(), *claim);
-            tokio::spawn(async move {
-                tokio::time::sleep(SECOND * 7).await;
-                store.claim(&key, &claim).await
-            });
-            pending().await
-        }
-        self.0.claim(key, claim).await
-    }
-
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
-        self.0.renew(key, owner).await
-    }
-
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        self.0.finish(key, owner, ending).await
-    }
-
-    async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        self.0.load(key).await
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_arrives_after_an_unguarded_body_failed_is_ended() {
-    let idem = Idem::builder(LateClaim(MokaStore::new(), 0.into())).fail_open().build().unwrap();
+    let idem = Idem::builder(Odd::new(Once::ClaimsLate)).fail_open().build().unwrap();
     let op = idem.operation("op").key(1);
     let failed: Answer<u32> = op.run(async { Err(Declined) }).await;
     assert!(matches!(failed, Err(Failed::Body(Declined))));
@@ -712,40 +723,9 @@ async fn a_claim_that_arrives_after_an_unguarded_body_failed_is_ended() {
     assert_eq!(op.inspect().await.unwrap().unwrap().phase, Phase::Released);
 }
 
-/// Settles, loses the answer, and was never asked again, as it says.
-#[derive(Debug)]
-struct Forgetful(MokaStore, AtomicUsize);
-
-#[async_trait::async_trait]
-impl Store for Forgetful {
-    async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
-        self.0.claim(key, claim).await
-    }
-
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
-        self.0.renew(key, owner).await
-    }
-
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        self.0.finish(key, owner, ending).await
-    }
-
-    async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        self.0.load(key).await
-    }
-
-    async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
-        if self.1.fetch_add(1, SeqCst) == 0 {
-            self.0.settle(key, settle).await?;
-            return Err(StoreError::unknown("reset"));
-        }
-        Err(StoreError::not_applied("refused"))
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_error_says_unknown_if_any_of_its_sendings_was() {
-    let idem = Idem::new(Forgetful(MokaStore::new(), 0.into()));
+    let idem = Idem::new(Odd::new(Once::ForgetsThatItSettled));
     let op = idem.operation("op").key(1);
     let _: Outcome<u32> = op.run(async { Ok::<_, Declined>(1) }).await.unwrap();
     match op.forget().await {

@@ -139,16 +139,28 @@ impl Guard {
             return (outcome, Kind::Unguarded);
         }
         let record: Boxed<'_, _> = Box::pin(call.record());
-        match record.await.map(|theirs| rules.replay(&theirs, self.engine.form(&call.op.key))) {
-            Some(Ok(recorded)) => {
-                call.came_to(CameTo::Answered(Kind::Replayed));
-                (recorded, Kind::Replayed)
-            }
-            _ => {
-                call.came_to(if outcome.is_ok() { CameTo::Answered(Kind::Executed) } else { CameTo::Failed });
-                (outcome, Kind::Executed)
-            }
-        }
+        let theirs = record.await;
+        call.answer_with(rules, theirs, outcome, Kind::Executed)
+    }
+}
+
+impl Call {
+    /// What the caller gets: the recorded result where somebody else's goes before this call's own.
+    pub(super) fn answer_with<T, E>(
+        &mut self,
+        rules: &Rules<T, E>,
+        theirs: Option<Payload>,
+        own: Result<T, E>,
+        kind: Kind,
+    ) -> Answered<T, E> {
+        let theirs = theirs.map(|theirs| rules.replay(&theirs, self.engine.form(&self.op.key)));
+        let (outcome, kind, came_to) = match theirs {
+            Some(Ok(recorded)) => (recorded, Kind::Replayed, CameTo::Answered(Kind::Replayed)),
+            _ if own.is_ok() => (own, kind, CameTo::Answered(kind)),
+            _ => (own, kind, CameTo::Failed),
+        };
+        self.came_to(came_to);
+        (outcome, kind)
     }
 }
 

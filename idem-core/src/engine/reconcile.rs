@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::guard::{Answered, Boxed, Guard};
-use super::observe::CameTo;
 use super::rules::Rules;
 use crate::error::Error;
 use crate::outcome::Kind;
@@ -63,15 +62,7 @@ impl Guard {
         // What it answered is safe, should its drop panic.
         drop(ask);
         let record: Boxed<'_, _> = Box::pin(call.record());
-        match record.await.map(|theirs| rules.replay(&theirs, self.engine.form(&call.op.key))) {
-            Some(Ok(recorded)) => {
-                call.came_to(CameTo::Answered(Kind::Replayed));
-                Ok(Some((recorded, Kind::Replayed)))
-            }
-            _ => {
-                call.came_to(if answer.is_ok() { CameTo::Answered(Kind::Reconciled) } else { CameTo::Failed });
-                Ok(Some((answer, Kind::Reconciled)))
-            }
-        }
+        let theirs = record.await;
+        Ok(Some(call.answer_with(rules, theirs, answer, Kind::Reconciled)))
     }
 }

@@ -44,6 +44,11 @@ pub(super) struct Limits {
     oldest: Mutex<VecDeque<(Key, u64)>>,
 }
 
+/// Whether there is room for more; for nothing there always is.
+const fn fits(used: u64, more: u64, max: u64) -> bool {
+    more == 0 || used.saturating_add(more) <= max
+}
+
 /// How much a record takes.
 pub(super) fn bytes(key: &Key, record: &Record) -> u64 {
     let result = match &record.phase {
@@ -87,8 +92,8 @@ impl Limits {
 
     /// Whether there is room for so much more.
     pub(super) fn has_room(&self, records: u64, bytes: u64) -> bool {
-        let fits = |used: &AtomicU64, more: u64, max: u64| more == 0 || used.load(Ordering::SeqCst) + more <= max;
-        fits(&self.records, records, self.max_records) && fits(&self.bytes, bytes, self.max_bytes)
+        let (used, used_bytes) = self.used();
+        fits(used, records, self.max_records) && fits(used_bytes, bytes, self.max_bytes)
     }
 
     /// A record came in.
@@ -119,7 +124,6 @@ impl Limits {
     pub(super) fn can_make_room(&self, wanted: &NoRoom) -> bool {
         let stay =
             |all: &AtomicU64, done: &AtomicU64| all.load(Ordering::SeqCst).saturating_sub(done.load(Ordering::SeqCst));
-        let fits = |stay: u64, more: u64, max: u64| more == 0 || stay.saturating_add(more) <= max;
         fits(stay(&self.records, &self.done), wanted.records, self.max_records)
             && fits(stay(&self.bytes, &self.done_bytes), wanted.bytes, self.max_bytes)
     }
