@@ -5,19 +5,20 @@ mod testing;
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{pin, Pin};
+use std::task::{Context, Poll};
 
 pub use std::time::Duration;
 
 pub use crate::engine::guard::Guard;
 pub use crate::idem::{Idem, OperationBuilder};
 pub use crate::operation::Site;
-pub use returns::{every, returns, returns_with, DecodeOnly, Memory, Probe, Remember, ReturnType, Returns};
+pub use returns::{every, returns, returns_with, DecodeOnly, Memory, Nothing, Probe, Remember, ReturnType, Returns};
 
 pub use testing::{every_error, recorded, replays};
 
 use crate::context::report;
-use crate::engine::guard::Started;
+use crate::engine::guard::{Answer, Started};
 use crate::engine::observe;
 use crate::error::Error;
 use crate::idem::{ambient, Scoped};
@@ -36,36 +37,46 @@ pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<OperationBu
 }
 
 /// Answers at once (`Err`, to be returned), or goes on with a guard.
-pub fn start<T, E>(operation: Result<OperationBuilder, Error>, returns: &Returns<T, E>) -> Result<Guard, Result<T, E>> {
+///
+/// Here and below the function's own type is named, and whatever it lacks is said at one place: a type that is no `Result`
+/// is one mistake, wherever it is met.
+pub fn start<R: ReturnType>(
+    operation: Result<OperationBuilder, Error>,
+    returns: &Returns<R::Ok, R::Err>,
+) -> Result<Guard, R> {
     // Without an operation there was nothing to start.
     let operation = operation.inspect_err(observe::refused);
     match operation.and_then(|operation| operation.start(&returns.rules)) {
         Ok(Started::Guarded(guard)) => Ok(guard),
-        Ok(Started::Answered(recorded)) => Err(returns.answer(Ok((recorded, Kind::Replayed)))),
-        Err(error) => Err(returns.answer(Err(error))),
+        Ok(Started::Answered(recorded)) => Err(answer(returns, Ok((recorded, Kind::Replayed)))),
+        Err(error) => Err(answer(returns, Err(error))),
     }
 }
 
 /// Runs the body under its guard, or answers with another call's result.
-pub async fn execute<F, T, E>(guard: &mut Guard, returns: &Returns<T, E>, body: Pin<&mut F>) -> Result<T, E>
-where
-    F: Future<Output = Result<T, E>>,
-{
-    returns.answer(guard.execute(&returns.rules, body).await)
+pub async fn execute<R: ReturnType>(
+    guard: &mut Guard,
+    returns: &Returns<R::Ok, R::Err>,
+    body: Pin<&mut impl Future<Output = R>>,
+) -> R {
+    answer(returns, guard.execute(&returns.rules, pin!(AsResult(body))).await)
 }
 
 /// The same, with body and record in a task of their own.
-pub async fn detached<F, T, E>(mut guard: Guard, returns: Returns<T, E>, body: F) -> Result<T, E>
+pub async fn detached<R: ReturnType>(
+    mut guard: Guard,
+    returns: Returns<R::Ok, R::Err>,
+    body: impl Future<Output = R> + Send + 'static,
+) -> R
 where
-    F: Future<Output = Result<T, E>> + Send + 'static,
-    T: Send + 'static,
-    E: Send + 'static,
+    R::Ok: Send + 'static,
+    R::Err: Send + 'static,
 {
     if let Err(error) = guard.can_detach() {
-        return returns.answer(Err(error));
+        return answer(&returns, Err(error));
     }
     match guard.begin(&returns.rules).await.transpose() {
-        Some(answer) => returns.answer(answer),
+        Some(begun) => answer(&returns, begun),
         None => run_detached(guard, returns, body).await,
     }
 }
@@ -75,40 +86,62 @@ pub type Found<R> = Result<Option<<R as ReturnType>::Ok>, <R as ReturnType>::Err
 
 /// The first half of a call that can find out what became of an earlier attempt: an answer, to be returned, or the guard to
 /// run the body under.
-pub async fn begin<F, T, E>(
+pub async fn begin<R: ReturnType>(
     mut guard: Guard,
-    returns: &Returns<T, E>,
-    reconcile: F,
+    returns: &Returns<R::Ok, R::Err>,
+    reconcile: impl Future<Output = Found<R>>,
     detached: bool,
-) -> Result<Guard, Result<T, E>>
-where
-    F: Future<Output = Result<Option<T>, E>>,
-{
+) -> Result<Guard, R> {
     if detached {
-        guard.can_detach().map_err(|error| returns.answer(Err(error)))?;
+        guard.can_detach().map_err(|error| answer(returns, Err(error)))?;
     }
     match guard.begin_reconciling(&returns.rules, || Some(reconcile)).await.transpose() {
-        Some(answer) => Err(returns.answer(answer)),
+        Some(begun) => Err(answer(returns, begun)),
         None => Ok(guard),
     }
 }
 
 /// The second half: the body and its record.
-pub async fn run<F, T, E>(guard: &mut Guard, returns: &Returns<T, E>, body: Pin<&mut F>) -> Result<T, E>
-where
-    F: Future<Output = Result<T, E>>,
-{
-    returns.answer(Ok(guard.run(&returns.rules, body).await))
+pub async fn run<R: ReturnType>(
+    guard: &mut Guard,
+    returns: &Returns<R::Ok, R::Err>,
+    body: Pin<&mut impl Future<Output = R>>,
+) -> R {
+    answer(returns, Ok(guard.run(&returns.rules, pin!(AsResult(body))).await))
 }
 
 /// The second half in a task of its own.
-pub async fn run_detached<F, T, E>(guard: Guard, returns: Returns<T, E>, body: F) -> Result<T, E>
+pub async fn run_detached<R: ReturnType>(
+    guard: Guard,
+    returns: Returns<R::Ok, R::Err>,
+    body: impl Future<Output = R> + Send + 'static,
+) -> R
 where
-    F: Future<Output = Result<T, E>> + Send + 'static,
-    T: Send + 'static,
-    E: Send + 'static,
+    R::Ok: Send + 'static,
+    R::Err: Send + 'static,
 {
-    returns.answer(guard.run_detached(returns.rules, Box::pin(Scoped::inherit(body))).await)
+    let body = AsResult(Box::pin(body));
+    answer(&returns, guard.run_detached(returns.rules, Box::pin(Scoped::inherit(body))).await)
+}
+
+/// What the function returns.
+fn answer<R: ReturnType>(returns: &Returns<R::Ok, R::Err>, answer: Answer<R::Ok, R::Err>) -> R {
+    R::of(returns.answer(answer))
+}
+
+/// A body, whose type is known to be a `Result` by now.
+struct AsResult<F>(F);
+
+impl<F> Future for AsResult<F>
+where
+    F: Future + Unpin,
+    F::Output: ReturnType,
+{
+    type Output = Result<<F::Output as ReturnType>::Ok, <F::Output as ReturnType>::Err>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(ReturnType::result)
+    }
 }
 
 /// One element of a tuple that is a key. That it can be a part was asked when it was made, and is asked of nothing else.

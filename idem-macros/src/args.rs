@@ -27,6 +27,8 @@ pub(crate) struct Args {
     pub(crate) unknown_err: Option<Path>,
     pub(crate) map_err: Option<Path>,
     pub(crate) krate: Option<Path>,
+    /// Where `tx` stands.
+    pub(crate) tx: Option<Ident>,
     /// The paths in placeholders, which must begin with an argument.
     pub(crate) placeholders: Vec<Expr>,
 }
@@ -53,7 +55,7 @@ pub(crate) enum ValueOption {
     Idem,
 }
 
-const OPTIONS: [&str; 15] = [
+const OPTIONS: [&str; 16] = [
     "key",
     "ttl",
     "name",
@@ -66,6 +68,7 @@ const OPTIONS: [&str; 15] = [
     "at_most_once",
     "reconcile",
     "detached",
+    "tx",
     "map_err",
     "idem",
     "crate",
@@ -161,6 +164,10 @@ impl Args {
             }
             "unknown_err" => self.unknown_err = Some(value::<Path>(option, input)?),
             "map_err" => self.map_err = Some(value::<Path>(option, input)?),
+            "tx" => {
+                value::<Expr>(option, input)?;
+                self.tx = Some(option.clone());
+            }
             "crate" => self.krate = Some(value::<Path>(option, input)?),
             other => return Err(Error::new(option.span(), suggest::unknown(other, &OPTIONS))),
         }

@@ -66,6 +66,20 @@ fn options(args: &Args, item: &Item, errors: &mut Errors) {
         errors
             .add(Span::call_site(), "no key: say what identifies the operation, as in `#[idempotent(key = order.id)]`");
     }
+    match (&args.tx, &args.record_err) {
+        (Some(tx), Some(_)) => errors.spanning(
+            tx,
+            "`tx` and `record_err` exclude each other: an error leaves nothing in the transaction, and no record either: leave \
+             one out",
+        ),
+        // Better than to record beside the transaction.
+        (Some(tx), None) => errors.spanning(
+            tx,
+            "`tx` is to come: no store of this version can record inside a transaction; leave it out, and guard the effect by \
+             a unique key of your own",
+        ),
+        (None, _) => {}
+    }
     if args.name.is_none() {
         let why = if item.is_method() {
             Some("a method's name does not tell its type")

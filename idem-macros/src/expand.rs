@@ -61,14 +61,15 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
         }
     };
     // With `reconcile` the guard has done the first half: the future may borrow what the body takes.
-    let detached = if reconciles { quote!(run_detached) } else { quote!(detached) };
-    let execute = if reconciles { quote!(run) } else { quote!(execute) };
     let run = if args.detached {
-        quote!(__idem_private::#detached(__idem_guard, __idem_returns, #body).await)
+        let run = if reconciles { "run_detached" } else { "detached" };
+        call(returns, run, quote!(__idem_guard, __idem_returns, #body))
     } else {
+        let run = if reconciles { "run" } else { "execute" };
+        let call = call(returns, run, quote!(&mut __idem_guard, &__idem_returns, __idem_body));
         quote! {
             let __idem_body = ::core::pin::pin!(#body);
-            __idem_private::#execute(&mut __idem_guard, &__idem_returns, __idem_body).await
+            #call
         }
     };
     let mutable = (!args.detached).then(|| quote!(mut));
@@ -85,6 +86,15 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
     let mut function = quote!(#(#attrs)* #[allow(clippy::implicit_return)] #vis #sig);
     item.brace.surround(&mut function, |function| function.extend(block));
     function
+}
+
+/// A call of one of the engine's functions for the function's type. All that is wrong with that type is said at its place
+/// in the source, and so, however often it is met, said once.
+fn call(returns: &Type, function: &str, arguments: TokenStream) -> TokenStream {
+    let span = returns.span();
+    let awaited = (function != "start").then(|| quote_spanned!(span=> .await));
+    let function = Ident::new(function, span);
+    quote_spanned!(span=> __idem_private::#function::<#returns>(#arguments)#awaited)
 }
 
 /// `self` under the name that it has where the options are evaluated.
@@ -210,8 +220,8 @@ fn witness(returns: &Type, generics: &Generics, args: &Args) -> TokenStream {
     }
     quote! {{
         #[allow(unused_imports)]
-        use __idem_private::{DecodeOnly as _, Remember as _};
-        #all.remember((&__idem_private::Probe::<#returns>::new()).memory())
+        use __idem_private::{DecodeOnly as _, Nothing as _, Remember as _};
+        #all.remember((&&__idem_private::Probe::<#returns>::new()).memory())
     }}
 }
 
@@ -257,20 +267,22 @@ fn guard(args: &Args, returns: &Type) -> TokenStream {
         args.values.iter().find(|value| value.option == ValueOption::Reconcile).map(|Value { span, .. }| {
             let (detached, future) = (args.detached, format_ident!("__idem_reconcile", span = *span));
             // Where its type is wrong, this is the one place that says so.
+            let begin = call(returns, "begin", quote!(__idem_guard, &__idem_returns, __idem_ask, #detached));
             let found = quote_spanned!(*span=> let __idem_found: __idem_private::Found<#returns> = #future.await;);
             quote! {
                 let __idem_ask = async move { #found __idem_found };
-                let __idem_begun = __idem_private::begin(__idem_guard, &__idem_returns, __idem_ask, #detached).await;
+                let __idem_begun = #begin;
                 let __idem_guard = match __idem_begun {
                     ::core::result::Result::Ok(__idem_guard) => __idem_guard,
                     ::core::result::Result::Err(__idem_answer) => return __idem_answer,
                 };
             }
         });
+    let started = call(returns, "start", quote!(__idem_operation, &__idem_returns));
     let start = quote! {{
         let __idem_operation =
             __idem_private::operation(&__IDEM_SITE, #idem).map(|__idem_operation| __idem_operation #calls);
-        let __idem_guard = match __idem_private::start(__idem_operation, &__idem_returns) {
+        let __idem_guard = match #started {
             ::core::result::Result::Ok(__idem_guard) => __idem_guard,
             ::core::result::Result::Err(__idem_answer) => return __idem_answer,
         };

@@ -97,11 +97,25 @@ pub trait ReturnType {
     type Ok;
     /// The error.
     type Err;
+
+    #[doc(hidden)]
+    fn of(result: Result<Self::Ok, Self::Err>) -> Self;
+
+    #[doc(hidden)]
+    fn result(self) -> Result<Self::Ok, Self::Err>;
 }
 
 impl<T, E> ReturnType for Result<T, E> {
     type Ok = T;
     type Err = E;
+
+    fn of(result: Self) -> Self {
+        result
+    }
+
+    fn result(self) -> Self {
+        self
+    }
 }
 
 /// A success that can be recorded.
@@ -109,7 +123,7 @@ impl<T, E> ReturnType for Result<T, E> {
     message = "`{Self}` cannot be recorded for replay",
     label = "needs `serde::Serialize` and `serde::de::DeserializeOwned`",
     note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to your type",
-    note = "for a response type such as `Json<T>` or `Response<T>`: return your own type and annotate the service function"
+    note = "for a response type such as `Json<T>` or `Response<T>`: return your own type and annotate the service function, or use `idem-http`"
 )]
 pub trait Recorded: Sized {
     #[doc(hidden)]
@@ -169,8 +183,8 @@ impl<E: From<Error>> FromError for E {
 #[derive(Debug)]
 pub struct Memory<T>(fn(Replay<T>) -> Replay<T>);
 
-/// Finds out, at a concrete type, whether results can be cloned. Method lookup prefers [`Remember`] and falls back to
-/// [`DecodeOnly`] where its bounds do not hold.
+/// Finds out, at a concrete type, whether results can be cloned. Method lookup begins at `&&Probe`: it prefers [`Remember`],
+/// falls back to [`DecodeOnly`] where its bounds do not hold, and to [`Nothing`] where there is no `Result` at all.
 #[derive(Debug)]
 pub struct Probe<R>(PhantomData<fn() -> R>);
 
@@ -188,13 +202,21 @@ impl<R> Default for Probe<R> {
     }
 }
 
+impl<R> Clone for Probe<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Probe<R> {}
+
 /// Results that a memory can clone.
 pub trait Remember<T> {
     /// Clone them.
     fn memory(&self) -> Memory<T>;
 }
 
-impl<T: Clone + Send + Sync + 'static, E> Remember<T> for Probe<Result<T, E>> {
+impl<T: Clone + Send + Sync + 'static, E> Remember<T> for &Probe<Result<T, E>> {
     fn memory(&self) -> Memory<T> {
         Memory(Replay::cloning)
     }
@@ -206,8 +228,20 @@ pub trait DecodeOnly<T> {
     fn memory(&self) -> Memory<T>;
 }
 
-impl<T, E> DecodeOnly<T> for &Probe<Result<T, E>> {
+impl<T, E> DecodeOnly<T> for Probe<Result<T, E>> {
     fn memory(&self) -> Memory<T> {
+        Memory(|replay| replay)
+    }
+}
+
+/// Types that are no `Result`, which is said elsewhere.
+pub trait Nothing {
+    /// There is nothing to do.
+    fn memory<T>(self) -> Memory<T>;
+}
+
+impl<R> Nothing for Probe<R> {
+    fn memory<T>(self) -> Memory<T> {
         Memory(|replay| replay)
     }
 }

@@ -1,0 +1,10 @@
+use idem::idempotent;
+
+type Charged = u64;
+
+#[idempotent(key = id)]
+async fn charge(id: u64) -> Charged {
+    id
+}
+
+fn main() {}
