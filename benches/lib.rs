@@ -35,7 +35,8 @@ pub fn compare(title: &str, calls: u32, rounds: usize, mut contenders: Vec<Conte
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The value in the middle.
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
