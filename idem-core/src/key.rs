@@ -76,6 +76,12 @@ impl Key {
         writer.into_bytes()
     }
 
+    /// What all keys of its operation in its namespace begin with, and no others: the [`prefix`](Self::prefix) that lists it.
+    #[must_use]
+    pub fn scope(&self) -> &[u8] {
+        self.bytes.get(..self.operation.1).unwrap_or_default()
+    }
+
     /// The key's parts as a person reads them, such as `("acme", 17)`. For operators: it shows what clients sent, so it does
     /// not belong into logs.
     #[must_use]

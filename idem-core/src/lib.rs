@@ -38,11 +38,11 @@ pub use idem::{
 };
 pub use key::{hash, Hashed, IntoKey, Key, KeyPart, KeyWriter};
 pub use outcome::{Failed, Kind, Outcome};
-pub use record::{Completed, Completion, Owner, Payload, PayloadError, Phase, Record, RecordError};
+pub use record::{Completed, Completion, Owner, Payload, PayloadError, Phase, Record, RecordError, Step, Steps};
 pub use seal::{Seal, SealError};
 pub use store::{Cas, Cursor, List, Listed, Page, Store, Versioned};
 #[cfg(feature = "moka")]
 pub use store::{Full, MokaStore, MokaStoreBuilder, Tiered, WhenFull};
 pub use transition::{
-    transition, Change, Claim, Claimed, Ending, Finish, Grant, Held, Renew, Settle, Settled, Settlement, Verb,
+    transition, Change, Claim, Claimed, Ending, Finish, Grant, Held, Renew, SaveStep, Settle, Settled, Settlement, Verb,
 };

@@ -3,6 +3,7 @@
 mod bytes;
 mod owner;
 mod payload;
+mod steps;
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ pub use bytes::RecordError;
 pub use owner::Owner;
 pub(crate) use payload::{Memo, Side};
 pub use payload::{Payload, PayloadError};
+pub use steps::{Step, Steps};
 
 use crate::clock::Timestamp;
 use crate::fingerprint::Fingerprint;
@@ -39,6 +41,8 @@ pub struct Record {
     pub brought_fingerprint: bool,
     /// Whether this owner was the first to ask for at-most-once; withdrawn, it takes that with it.
     pub brought_at_most_once: bool,
+    /// What was finished so far, kept until the call is done.
+    pub steps: Steps,
     /// How long a silent owner keeps the key.
     pub lease: Duration,
     /// How long the record is kept once the run has ended.

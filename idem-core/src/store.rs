@@ -23,7 +23,7 @@ pub use self::tiered::Tiered;
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::record::{Completed, Owner, Record};
-use crate::transition::{Claim, Claimed, Ending, Held, Settle, Settled};
+use crate::transition::{Claim, Claimed, Ending, Held, SaveStep, Settle, Settled};
 
 /// A place where records live, shared by every process that uses it.
 ///
@@ -51,6 +51,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The record as it is, for operators. A record whose retention is over is none; one that was forgotten may be a blank
     /// ([`Record::is_blank`]).
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError>;
+
+    /// Keeps what a run has finished so far, for the next attempt. *Correctness*: as [`finish`](Self::finish). The default says
+    /// that the store cannot.
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+        let _ = (key, save);
+        Err(StoreError::unsupported("save_step"))
+    }
 
     /// An operator's ending, of the record that was just loaded. *Correctness*: refused on a live lease, and when the record
     /// is another one by now. The default says that the store cannot.

@@ -7,6 +7,7 @@ mod claim;
 mod finish;
 mod renew;
 mod settle;
+mod step;
 
 use crate::clock::Timestamp;
 use crate::record::Record;
@@ -15,6 +16,7 @@ pub use claim::{Claim, Claimed, Grant};
 pub use finish::{Ending, Finish};
 pub use renew::{Held, Renew};
 pub use settle::{Settle, Settled, Settlement};
+pub use step::SaveStep;
 
 /// What a verb does to the stored record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +69,7 @@ mod sealed {
     impl Sealed for super::Renew {}
     impl Sealed for super::Finish {}
     impl Sealed for super::Settle {}
+    impl Sealed for &super::SaveStep {}
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem_core::{
-    Claim, Claimed, Completed, Completion, Ending, Held, Key, List, Owner, Page, Record, Settle, Settled, Store,
-    StoreError,
+    Claim, Claimed, Completed, Completion, Ending, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled,
+    Store, StoreError,
 };
 use tokio::sync::Semaphore;
 
@@ -26,6 +26,8 @@ pub enum Verb {
     Record,
     /// [`Store::load`]
     Load,
+    /// [`Store::save_step`]
+    SaveStep,
     /// [`Store::settle`]
     Settle,
 }
@@ -198,6 +200,11 @@ impl Store for Faulty {
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         let (store, key) = (Arc::clone(&self.store), key.clone());
         self.pass(Verb::Load, async move { store.load(&key).await }).await
+    }
+
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+        let (store, key, save) = (Arc::clone(&self.store), key.clone(), save.clone());
+        self.pass(Verb::SaveStep, async move { store.save_step(&key, &save).await }).await
     }
 
     async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {

@@ -143,3 +143,11 @@ fn hashed_parts_depend_on_all_of_the_value() {
     let refused = Key::new("ns", "op", &("a", hash(&unserializable))).expect_err("it cannot be serialized");
     assert_eq!(refused, InvalidKey::Unserializable);
 }
+
+#[test]
+fn a_keys_scope_is_its_operations_prefix() {
+    let key = Key::new("billing", "payments.charge", &("a", 1)).expect("a valid key");
+    assert_eq!(key.scope(), Key::prefix("billing", "payments.charge"));
+    let back = Key::from_bytes(key.as_bytes()).expect("a key");
+    assert_eq!(back.scope(), key.scope());
+}

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! version 1 | phase 1 | flags 1 | owner 16 | fence 8 | attempt 4 | lease 8 | ttl 8 | expires_at 8
-//!     | fingerprint 32, if flagged | running: since 8, lease_until 8; completed with a result: the payload
+//!     | fingerprint 32, if flagged | length 4 and steps, if flagged | running: since 8, lease_until 8; completed with a result: the payload
 //! ```
 //! Numbers are big-endian, times and durations in microseconds; a duration too long to count is the longest that can be.
 
 use std::time::Duration;
 
-use super::{Completion, Owner, Payload, Phase, Record};
+use super::{Completion, Owner, Payload, Phase, Record, Steps};
 use crate::clock::Timestamp;
 use crate::fingerprint::Fingerprint;
 
@@ -25,7 +25,8 @@ const AT_MOST_ONCE: u8 = 2;
 const AFTER_UNKNOWN: u8 = 4;
 const BROUGHT_FINGERPRINT: u8 = 8;
 const BROUGHT_AT_MOST_ONCE: u8 = 16;
-const KNOWN_FLAGS: u8 = FINGERPRINT | AT_MOST_ONCE | AFTER_UNKNOWN | BROUGHT_FINGERPRINT | BROUGHT_AT_MOST_ONCE;
+const STEPS: u8 = 32;
+const KNOWN_FLAGS: u8 = FINGERPRINT | AT_MOST_ONCE | AFTER_UNKNOWN | BROUGHT_FINGERPRINT | BROUGHT_AT_MOST_ONCE | STEPS;
 
 /// Why bytes are no record that this build can read. Whatever they are, they must be left as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +48,8 @@ impl Record {
             Phase::Completed(Completion::Result(payload)) => payload.as_bytes(),
             _ => &[],
         };
-        let mut bytes = Vec::with_capacity(103 + payload.len());
+        let steps = self.steps.as_bytes();
+        let mut bytes = Vec::with_capacity(107 + steps.len() + payload.len());
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let phase = match &self.phase {
             Phase::Running { .. } => RUNNING,
@@ -60,7 +62,8 @@ impl Record {
             | flag(self.at_most_once, AT_MOST_ONCE)
             | flag(self.after_unknown, AFTER_UNKNOWN)
             | flag(self.brought_fingerprint, BROUGHT_FINGERPRINT)
-            | flag(self.brought_at_most_once, BROUGHT_AT_MOST_ONCE);
+            | flag(self.brought_at_most_once, BROUGHT_AT_MOST_ONCE)
+            | flag(!self.steps.is_empty(), STEPS);
         bytes.extend([VERSION, phase, flags]);
         bytes.extend(self.owner.as_bytes());
         bytes.extend(self.fence.to_be_bytes());
@@ -70,6 +73,10 @@ impl Record {
         }
         bytes.extend(self.expires_at.as_micros().to_be_bytes());
         bytes.extend(self.fingerprint.iter().flat_map(Fingerprint::as_bytes));
+        if !steps.is_empty() {
+            bytes.extend(u32::try_from(steps.len()).unwrap_or(u32::MAX).to_be_bytes());
+            bytes.extend(steps);
+        }
         if let Phase::Running { since, lease_until } = &self.phase {
             bytes.extend(since.as_micros().to_be_bytes());
             bytes.extend(lease_until.as_micros().to_be_bytes());
@@ -101,6 +108,10 @@ impl Record {
             0 => None,
             _ => Some(Fingerprint::from_bytes(reader.take()?)),
         };
+        let steps = match flags & STEPS {
+            0 => Steps::default(),
+            _ => Steps::from_bytes(reader.counted()?)?,
+        };
         let phase = match phase {
             RUNNING => Phase::Running {
                 since: Timestamp::from_micros(reader.number()?),
@@ -126,6 +137,7 @@ impl Record {
             after_unknown: flag(AFTER_UNKNOWN),
             brought_fingerprint: flag(BROUGHT_FINGERPRINT),
             brought_at_most_once: flag(BROUGHT_AT_MOST_ONCE),
+            steps,
             lease,
             ttl,
             expires_at,
@@ -145,6 +157,13 @@ impl<'a> Reader<'a> {
 
     fn number(&mut self) -> Result<u64, RecordError> {
         Ok(u64::from_be_bytes(self.take()?))
+    }
+
+    fn counted(&mut self) -> Result<&'a [u8], RecordError> {
+        let length = u32::from_be_bytes(self.take()?) as usize;
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(RecordError::Damaged)?;
+        self.0 = rest;
+        Ok(taken)
     }
 
     fn rest(&mut self) -> &'a [u8] {
@@ -167,6 +186,7 @@ mod tests {
             after_unknown: false,
             brought_fingerprint: false,
             brought_at_most_once: false,
+            steps: Steps::default(),
             lease: Duration::from_secs(15),
             ttl: Duration::from_secs(86_400),
             expires_at: Timestamp::from_micros(0x0a0b_0c0d),
@@ -192,6 +212,7 @@ mod tests {
             record(Phase::Released),
             record(Phase::Abandoned),
             flagged,
+            Record { steps: Steps::from_bytes(b"\0\0\0\x01s\0\0\0\x01r").expect("a step"), ..record(Phase::Abandoned) },
         ]
     }
 
@@ -212,14 +233,15 @@ mod tests {
             let times = "0000000000e4e1c0".to_owned() + "000000141dd76000" + "000000000a0b0c0d";
             format!("01{phase}{flags}{}0000000001020304{}{times}", "07".repeat(16), "00000002")
         };
-        let [running, result, unreplayable, released, abandoned, flagged] = &every_kind()[..] else {
-            panic!("six kinds")
+        let [running, result, unreplayable, released, abandoned, flagged, stepped] = &every_kind()[..] else {
+            panic!("seven kinds")
         };
         assert_eq!(hex(running), head("01", "00") + "0000000000000001" + "ffffffffffffffff");
         assert_eq!(hex(result), head("02", "00") + "010100226122");
         assert_eq!(hex(unreplayable), head("03", "00"));
         assert_eq!(hex(released), head("04", "00"));
         assert_eq!(hex(abandoned), head("05", "00"));
+        assert_eq!(hex(stepped), head("05", "20") + "0000000a" + "00000001730000000172");
         assert_eq!(hex(flagged), head("02", "1f") + &"09".repeat(32) + "010100226122");
     }
 

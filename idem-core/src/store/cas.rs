@@ -13,7 +13,9 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::record::{Owner, Record};
-use crate::transition::{transition, Change, Claim, Claimed, Ending, Finish, Held, Renew, Settle, Settled, Verb};
+use crate::transition::{
+    transition, Change, Claim, Claimed, Ending, Finish, Held, Renew, SaveStep, Settle, Settled, Verb,
+};
 
 /// Values by key that can be read with their version and replaced if the version is still the same: a row with a counter, an
 /// object with an ETag, a key with a revision.
@@ -128,6 +130,10 @@ impl<S: Versioned> Store for Cas<S> {
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         let (found, now) = self.0.get(key).await?;
         Ok(read(found.as_ref())?.filter(|record| !record.is_expired(now)))
+    }
+
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+        self.apply(key, save).await
     }
 
     async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {

@@ -8,7 +8,7 @@ use super::{List, Page, Store};
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::record::{Completed, Owner, Record};
-use crate::transition::{Claim, Claimed, Ending, Held, Settle, Settled};
+use crate::transition::{Claim, Claimed, Ending, Held, SaveStep, Settle, Settled};
 
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
@@ -29,6 +29,10 @@ macro_rules! forward {
 
             async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
                 (**self).load(key).await
+            }
+
+            async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+                (**self).save_step(key, save).await
             }
 
             async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {

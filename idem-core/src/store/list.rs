@@ -10,7 +10,7 @@ const LIMIT: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct List {
-    /// What the keys of the records begin with ([`Key::prefix`]).
+    /// What the keys of the records begin with: all of an operation's ([`Key::prefix`]). A store need not know other prefixes.
     pub prefix: Vec<u8>,
     /// Where the page before this one ended.
     pub after: Option<Cursor>,

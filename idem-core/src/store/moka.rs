@@ -21,7 +21,9 @@ use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::key::{Key, Prehashed, Sharded};
 use crate::record::{Completed, Owner, Phase, Record};
-use crate::transition::{transition, Change, Claim, Claimed, Ending, Finish, Held, Renew, Settle, Settled, Verb};
+use crate::transition::{
+    transition, Change, Claim, Claimed, Ending, Finish, Held, Renew, SaveStep, Settle, Settled, Verb,
+};
 
 /// Records in this process's memory: for one process, for tests, and for operations that need no more.
 ///
@@ -142,6 +144,10 @@ impl Store for MokaStore {
         let open = open.lock(key);
         let record = open.get(key).cloned().or_else(|| done.get(key).map(|record| (*record).clone()));
         Ok(record.filter(|record| !record.is_expired(clock.now())))
+    }
+
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+        self.apply(key, save).map_err(StoreError::refused)
     }
 
     async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {

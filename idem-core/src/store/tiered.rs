@@ -13,7 +13,7 @@ use crate::clock::{later, Instant};
 use crate::error::StoreError;
 use crate::key::{Key, Prehashed};
 use crate::record::{Completed, Completion, Owner, Record};
-use crate::transition::{Claim, Claimed, Ending, Held, Settle, Settled};
+use crate::transition::{Claim, Claimed, Ending, Held, SaveStep, Settle, Settled};
 
 /// A store with a memory in front of it: a result that was replayed once by this process is replayed from memory for a
 /// while.
@@ -113,6 +113,10 @@ impl<S: Store> Store for Tiered<S> {
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         self.store.load(key).await
+    }
+
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+        self.store.save_step(key, save).await
     }
 
     async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {

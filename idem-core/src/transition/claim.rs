@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Change, Found, Verb};
 use crate::clock::Timestamp;
 use crate::fingerprint::Fingerprint;
-use crate::record::{Completed, Owner, Phase, Record};
+use crate::record::{Completed, Owner, Phase, Record, Steps};
 
 /// A request for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub enum Claimed {
 }
 
 /// What a new owner is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Grant {
     /// The fencing token, for systems outside that can compare it.
@@ -65,12 +65,16 @@ pub struct Grant {
     pub fingerprint: Option<Fingerprint>,
     /// Whether the attempt before this one ended with its outcome unknown.
     pub after_unknown: bool,
+    /// What the attempts before this one have finished.
+    pub steps: Steps,
 }
 
 impl Claim {
-    /// A claim that may take over from an attempt whose outcome is unknown.
+    /// A claim that may take over from an attempt whose outcome is unknown. A lease or TTL of more than a hundred years counts as
+    /// one of a hundred: no store can overflow.
     #[must_use]
     pub const fn new(owner: Owner, lease: Duration, ttl: Duration) -> Self {
+        let (lease, ttl) = (shorter(lease), shorter(ttl));
         Self { owner, fingerprint: None, at_most_once: false, reconciling: false, lease, ttl }
     }
 
@@ -96,6 +100,16 @@ impl Claim {
     }
 }
 
+/// A hundred years at most.
+const fn shorter(duration: Duration) -> Duration {
+    const LONGEST: u64 = 100 * 365 * 24 * 60 * 60;
+    if duration.as_secs() < LONGEST {
+        duration
+    } else {
+        Duration::from_secs(LONGEST)
+    }
+}
+
 impl Claimed {
     /// Somebody else has the key.
     #[must_use]
@@ -113,8 +127,15 @@ impl Claimed {
 impl Grant {
     /// The answer to a new owner.
     #[must_use]
-    pub const fn new(fence: u64, attempt: u32, fingerprint: Option<Fingerprint>, after_unknown: bool) -> Self {
-        Self { fence, attempt, fingerprint, after_unknown }
+    pub fn new(fence: u64, attempt: u32, fingerprint: Option<Fingerprint>, after_unknown: bool) -> Self {
+        Self { fence, attempt, fingerprint, after_unknown, steps: Steps::default() }
+    }
+
+    /// Adds what the attempts before this one have finished.
+    #[must_use]
+    pub fn steps(mut self, steps: Steps) -> Self {
+        self.steps = steps;
+        self
     }
 }
 
@@ -139,7 +160,8 @@ impl Verb for &Claim {
                 record.expires_at.since(now),
             ))),
             Phase::Released if same => self.grant(Some(record), false, found, now),
-            Phase::Released => self.grant(None, false, found, now),
+            // What another request has finished is none of this one's.
+            Phase::Released if record.steps.is_empty() => self.grant(None, false, found, now),
             _ if !same => refused(Claimed::Reused),
             Phase::Running { since, lease_until } if *lease_until > now => {
                 refused(Claimed::running(lease_until.since(now), now.since(*since), record.fingerprint))
@@ -172,6 +194,7 @@ impl Claim {
             after_unknown,
             brought_fingerprint: earlier.map_or(true, |earlier| earlier.fingerprint.is_none()),
             brought_at_most_once: earlier.map_or(true, |earlier| !earlier.at_most_once),
+            steps: earlier.map(|earlier| earlier.steps.clone()).unwrap_or_default(),
             lease: self.lease,
             ttl: self.ttl,
             // A claim that is withdrawn must not have shortened what is known of the attempts before it.
@@ -183,5 +206,6 @@ impl Claim {
 
 fn granted(record: Record) -> (Change, Claimed) {
     let grant = Grant::new(record.fence, record.attempt, record.fingerprint, record.after_unknown);
+    let grant = grant.steps(record.steps.clone());
     (Change::Write(record), Claimed::Granted(grant))
 }

@@ -2,7 +2,7 @@
 
 use super::{Change, Found, Held, Verb};
 use crate::clock::Timestamp;
-use crate::record::{Completion, Owner, Phase, Record};
+use crate::record::{Completion, Owner, Phase, Record, Steps};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,10 @@ impl Verb for Finish {
         }
         let mut ended = Record { expires_at: now.after(record.ttl), ..record.clone() };
         ended.phase = match self.ending {
-            Ending::Completed(completion) => Phase::Completed(completion),
+            Ending::Completed(completion) => {
+                ended.steps = Steps::default();
+                Phase::Completed(completion)
+            }
             Ending::Released => Phase::Released,
             Ending::Abandoned => Phase::Abandoned,
             Ending::Withdrawn => {

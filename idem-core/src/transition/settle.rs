@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Change, Found, Verb};
 use crate::clock::Timestamp;
-use crate::record::{Completion, Owner, Phase, Record};
+use crate::record::{Completion, Owner, Phase, Record, Steps};
 
 /// What an operator knows of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,24 +83,26 @@ impl Verb for Settle {
                 return (Change::Keep, Settled::running(lease_until.since(now)));
             }
         }
-        let forgotten = self.settlement == Settlement::Forgotten;
-        let phase = match self.settlement {
-            Settlement::Completed(completion) => Phase::Completed(completion),
-            Settlement::Released => Phase::Released,
-            Settlement::Forgotten => Phase::Released,
-        };
         let mut settled = Record {
-            phase,
+            phase: Phase::Released,
             owner: self.owner,
             fence: found.next_fence(now),
             expires_at: now.after(record.ttl),
             after_unknown: false,
             ..record.clone()
         };
-        if forgotten {
-            settled.attempt = 0;
-            settled.fingerprint = None;
-            settled.at_most_once = false;
+        match self.settlement {
+            Settlement::Completed(completion) => {
+                settled.phase = Phase::Completed(completion);
+                settled.steps = Steps::default();
+            }
+            Settlement::Released => {}
+            Settlement::Forgotten => {
+                settled.attempt = 0;
+                settled.fingerprint = None;
+                settled.at_most_once = false;
+                settled.steps = Steps::default();
+            }
         }
         (Change::Write(settled), Settled::Settled)
     }

@@ -10,6 +10,7 @@ mod payloads;
 mod races;
 mod renewals;
 mod settling;
+mod steps;
 mod time;
 mod walks;
 
@@ -23,6 +24,7 @@ pub(super) const ALL: &[&[Named]] = &[
     payloads::ALL,
     keys::ALL,
     settling::ALL,
+    steps::ALL,
     looking::ALL,
     time::ALL,
     races::ALL,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::record::Completion;
+use crate::record::{Completion, Payload, Step};
 use crate::store::Tiered;
 use crate::transition::{transition, Change, Settlement};
 
@@ -39,6 +39,11 @@ impl Store for Spy {
     async fn load(&self, _: &Key) -> Result<Option<Record>, StoreError> {
         self.note("load");
         Err(StoreError::refused("spying"))
+    }
+
+    async fn save_step(&self, _: &Key, _: &SaveStep) -> Result<Held, StoreError> {
+        self.note("save_step");
+        Ok(Held::Held)
     }
 
     async fn settle(&self, _: &Key, _: &Settle) -> Result<Settled, StoreError> {
@@ -86,6 +91,8 @@ fn ask_everything(store: &impl Store) {
     assert_eq!(at_once(store.renew(&key, owner)).expect("an answer"), Held::Held);
     assert_eq!(at_once(store.finish(&key, owner, Ending::Released)).expect("an answer"), Held::Held);
     assert!(at_once(store.load(&key)).is_err());
+    let save = SaveStep::new(owner, 0, Step::new("step", Payload::from_bytes(&b""[..])));
+    assert_eq!(at_once(store.save_step(&key, &save)).expect("an answer"), Held::Held);
     let Change::Write(record) = transition(None, &claim, Timestamp::from_micros(1)).0 else { panic!("granted") };
     let settle = Settle::new(&record, owner, Settlement::Released);
     assert_eq!(at_once(store.settle(&key, &settle)).expect("an answer"), Settled::Changed);
@@ -100,7 +107,7 @@ fn every_verb_reaches_the_store_behind() {
     let spy = Arc::new(Spy::default());
     ask_everything(&*spy);
     let asked = std::mem::take(&mut *spy.0.lock().expect("not poisoned"));
-    assert_eq!(asked, ["claim", "renew", "finish", "load", "settle", "list", "sweep", "peek", "changed"]);
+    assert_eq!(asked, ["claim", "renew", "finish", "load", "save_step", "settle", "list", "sweep", "peek", "changed"]);
     let behind: [fn(Arc<Spy>); 4] = [
         |spy| ask_everything(&spy),
         |spy| ask_everything(&(Box::new(spy) as Box<dyn Store>)),

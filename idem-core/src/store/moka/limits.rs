@@ -55,7 +55,7 @@ pub(super) fn bytes(key: &Key, record: &Record) -> u64 {
         Phase::Completed(Completion::Result(payload)) => payload.as_bytes().len(),
         _ => 0,
     };
-    (key.as_bytes().len() + result + OVERHEAD) as u64
+    (key.as_bytes().len() + record.steps.as_bytes().len() + result + OVERHEAD) as u64
 }
 
 const fn is_done(record: &Record) -> bool {

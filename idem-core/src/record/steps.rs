@@ -1,0 +1,147 @@
+//! The finished steps of a call, in order.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Payload, RecordError};
+
+/// What a call has finished so far, for the next attempt to go on from.
+///
+/// As bytes each step is its name and its result, both after their lengths (4 bytes, big-endian), one behind the other: a
+/// store appends [`Step::to_bytes`] and needs not look into what is there.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Steps {
+    bytes: Option<Arc<[u8]>>,
+    count: u32,
+}
+
+/// One finished step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Step {
+    /// The step's name.
+    pub name: Box<str>,
+    /// Its result.
+    pub payload: Payload,
+}
+
+impl Step {
+    /// A finished step.
+    #[must_use]
+    pub fn new(name: impl Into<Box<str>>, payload: Payload) -> Self {
+        Self { name: name.into(), payload }
+    }
+
+    /// The step as a store appends it.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(8 + self.name.len() + self.payload.as_bytes().len());
+        for part in [self.name.as_bytes(), self.payload.as_bytes()] {
+            bytes.extend(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+            bytes.extend(part);
+        }
+        bytes
+    }
+}
+
+impl Steps {
+    /// Steps read back from a store.
+    ///
+    /// # Errors
+    /// [`RecordError::Damaged`] when the bytes are no steps.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
+        let (mut rest, mut count) = (bytes, 0);
+        while !rest.is_empty() {
+            (_, rest) = step(rest).ok_or(RecordError::Damaged)?;
+            count += 1;
+        }
+        Ok(Self { bytes: (count > 0).then(|| bytes.into()), count })
+    }
+
+    /// The steps as a store writes them down.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.as_deref().unwrap_or_default()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The steps, the first one first.
+    pub fn iter(&self) -> impl Iterator<Item = Step> + '_ {
+        let mut rest = self.as_bytes();
+        std::iter::from_fn(move || {
+            let (found, left) = step(rest)?;
+            rest = left;
+            Some(found)
+        })
+    }
+
+    /// These, and one more.
+    #[must_use]
+    pub(crate) fn with(&self, step: &Step) -> Self {
+        Self { bytes: Some([self.as_bytes(), &step.to_bytes()].concat().into()), count: self.count + 1 }
+    }
+}
+
+/// The first of some steps, and what is behind it.
+fn step(bytes: &[u8]) -> Option<(Step, &[u8])> {
+    let (name, bytes) = part(bytes)?;
+    let (payload, bytes) = part(bytes)?;
+    Some((Step::new(std::str::from_utf8(name).ok()?, Payload::from_bytes(payload)), bytes))
+}
+
+fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, bytes) = bytes.split_first_chunk::<4>()?;
+    bytes.split_at_checked(u32::from_be_bytes(*length) as usize)
+}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(|step| step.name)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps() -> Steps {
+        let step = |name, payload: &[u8]| Step::new(name, Payload::from_bytes(payload));
+        Steps::default().with(&step("reserve", b"seat 7")).with(&step("", b""))
+    }
+
+    #[test]
+    fn the_format_is_frozen() {
+        assert_eq!(steps().as_bytes(), b"\0\0\0\x07reserve\0\0\0\x06seat 7\0\0\0\0\0\0\0\0");
+        assert_eq!(Steps::default().as_bytes(), b"");
+    }
+
+    #[test]
+    fn steps_come_back_as_they_were() {
+        let back = Steps::from_bytes(steps().as_bytes()).expect("steps");
+        assert_eq!((back.count(), back.clone()), (2, steps()));
+        let names: Vec<_> = back.iter().map(|step| step.name).collect();
+        assert_eq!(names, ["reserve".into(), Box::from("")]);
+        assert_eq!(Steps::from_bytes(b""), Ok(Steps::default()));
+    }
+
+    #[test]
+    fn what_are_no_steps_is_damaged() {
+        let whole = steps();
+        let first = 8 + "reserveseat 7".len();
+        for cut in (1..whole.as_bytes().len()).filter(|cut| *cut != first) {
+            assert_eq!(Steps::from_bytes(&whole.as_bytes()[..cut]), Err(RecordError::Damaged), "{cut}");
+        }
+        assert_eq!(Steps::from_bytes(b"\0\0\0\x01\xff\0\0\0\0"), Err(RecordError::Damaged), "a name that is no text");
+    }
+}
