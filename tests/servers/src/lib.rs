@@ -9,16 +9,22 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)] // test support
 
 mod account;
+mod cluster;
+mod pgbouncer;
 mod ports;
 mod postgres;
 mod process;
+mod proxy;
 mod redis;
 mod require;
 mod server;
 mod tls;
 mod watchdog;
 
+pub use cluster::RedisCluster;
+pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
 pub use postgres::{Database, Postgres, PostgresBuilder};
 pub use process::is_alive;
+pub use proxy::{Mode, Proxy};
 pub use redis::{Redis, RedisBuilder};
 pub use require::require;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::ports;
 use crate::require::require;
 use crate::server::Server;
 use crate::tls;
@@ -27,6 +28,7 @@ pub struct RedisBuilder {
     lines: Vec<String>,
     password: Option<String>,
     tls: bool,
+    cluster: bool,
 }
 
 impl RedisBuilder {
@@ -53,6 +55,12 @@ impl RedisBuilder {
         self
     }
 
+    /// A node of a cluster that it has still to meet.
+    pub(crate) fn cluster(mut self) -> Self {
+        self.cluster = true;
+        self
+    }
+
     /// Starts it.
     ///
     /// # Panics
@@ -70,7 +78,10 @@ impl RedisBuilder {
             } else {
                 format!("port {port}")
             };
-            let lines = self.lines.join("\n");
+            let mut lines = self.lines.join("\n");
+            if self.cluster {
+                lines = format!("{CLUSTER}cluster-port {}\n{lines}", ports::free());
+            }
             watchdog.write("redis.conf", &format!("bind 127.0.0.1\n{port}\nsave \"\"\nappendonly yes\n{lines}\n"));
         });
         let redis = Redis { server, cli, password: self.password, tls: self.tls };
@@ -80,6 +91,13 @@ impl RedisBuilder {
         redis
     }
 }
+
+// A replica takes over however long ago it heard of its master.
+const CLUSTER: &str = "\
+cluster-enabled yes
+cluster-node-timeout 2000
+cluster-replica-validity-factor 0
+";
 
 /// It has loaded its data, and it is this process: another's port would answer, too.
 fn ready(_: &Path, pid: u32, log: &str) -> bool {
@@ -138,6 +156,15 @@ impl Redis {
     /// Its port, also after a restart.
     pub fn port(&self) -> u16 {
         self.server.port()
+    }
+
+    /// The port at which other nodes of its cluster reach it.
+    pub(crate) fn bus_port(&self) -> u16 {
+        self.cli(&["--raw", "CONFIG", "GET", "cluster-port"])
+            .lines()
+            .nth(1)
+            .and_then(|port| port.parse().ok())
+            .expect("one")
     }
 
     /// Its process id; that of its last run, if it was killed.
