@@ -1,0 +1,30 @@
+//! Real servers for tests: each on a free loopback port, with its files in a temporary directory, and stopped by its own
+//! process id. Linux only, for `/proc` tells who belongs to whom.
+//!
+//! - [`Redis`], [`RedisCluster`], [`Postgres`] and [`PgBouncer`] start, get killed, paused and started again.
+//! - [`Proxy`] stands before one of them and loses what goes through.
+//!
+//! No server and no directory outlives the test process, even one that was killed: see `watchdog.rs`. Everything blocks and
+//! panics; that is what a test wants. A start that fails shows the end of the server's log.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)] // test support
+
+mod account;
+mod cluster;
+mod pgbouncer;
+mod ports;
+mod postgres;
+mod process;
+mod proxy;
+mod redis;
+mod require;
+mod server;
+mod tls;
+mod watchdog;
+
+pub use cluster::RedisCluster;
+pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
+pub use postgres::{Database, Postgres, PostgresBuilder};
+pub use process::is_alive;
+pub use proxy::{Mode, Proxy};
+pub use redis::{Redis, RedisBuilder};
+pub use require::require;
