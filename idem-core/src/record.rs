@@ -101,7 +101,35 @@ impl Completed {
     }
 }
 
+impl Phase {
+    /// The owner has the key.
+    #[must_use]
+    pub const fn running(since: Timestamp, lease_until: Timestamp) -> Self {
+        Self::Running { since, lease_until }
+    }
+}
+
 impl Record {
+    /// A record read back from a store that keeps its fields apart; those that are not named here are empty, and are to be set.
+    #[must_use]
+    pub fn new(phase: Phase, owner: Owner, expires_at: Timestamp) -> Self {
+        Self {
+            phase,
+            owner,
+            fence: 0,
+            attempt: 0,
+            fingerprint: None,
+            at_most_once: false,
+            after_unknown: false,
+            brought_fingerprint: false,
+            brought_at_most_once: false,
+            steps: Steps::default(),
+            lease: Duration::ZERO,
+            ttl: Duration::ZERO,
+            expires_at,
+        }
+    }
+
     /// The done operation, if the record is one and its TTL is not over at `now`.
     #[must_use]
     pub fn completed(&self, now: Timestamp) -> Option<Completed> {

@@ -161,8 +161,8 @@ impl<'a> Reader<'a> {
 
     fn counted(&mut self) -> Result<&'a [u8], RecordError> {
         let length = u32::from_be_bytes(self.take()?) as usize;
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(RecordError::Damaged)?;
-        self.0 = rest;
+        let taken = self.0.get(..length).ok_or(RecordError::Damaged)?;
+        self.0 = self.0.get(length..).unwrap_or_default();
         Ok(taken)
     }
 

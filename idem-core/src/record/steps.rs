@@ -102,7 +102,8 @@ fn step(bytes: &[u8]) -> Option<(Step, &[u8])> {
 
 fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, bytes) = bytes.split_first_chunk::<4>()?;
-    bytes.split_at_checked(u32::from_be_bytes(*length) as usize)
+    let length = u32::from_be_bytes(*length) as usize;
+    Some((bytes.get(..length)?, bytes.get(length..)?))
 }
 
 impl fmt::Debug for Steps {

@@ -31,7 +31,8 @@ impl fmt::Display for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self(format!("the store did not answer: {error}"))
+        let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+        Self(format!("the store did not answer: {error}{source}"))
     }
 }
 

@@ -1,0 +1,73 @@
+//! A pool of this store's own.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Config, NoTls};
+
+use crate::error::PgError;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long what was sent may go unacknowledged before a connection counts as lost.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+/// How many connections there are at most.
+const CONNECTIONS: usize = 16;
+
+/// Said at the start of each session. A proxy that lends connections out for a transaction only cannot take it along: so one
+/// is known by it.
+const SETTINGS: &str = "-c idem.direct=on -c default_transaction_isolation=read\\ committed -c synchronous_commit=on";
+
+/// What a URL says.
+pub(crate) fn config(url: &str) -> Result<Config, PgError> {
+    let mut config = Config::from_str(url).map_err(|error| {
+        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        PgError::Url(source.into())
+    })?;
+    config.connect_timeout(CONNECT).tcp_user_timeout(UNACKNOWLEDGED).keepalives_idle(UNACKNOWLEDGED);
+    if config.get_application_name().is_none() {
+        config.application_name("idem");
+    }
+    Ok(config)
+}
+
+/// The same, with settings for each session.
+pub(crate) fn direct(config: &Config) -> Config {
+    let mut direct = config.clone();
+    let options = config.get_options().map_or_else(|| SETTINGS.to_owned(), |own| format!("{own} {SETTINGS}"));
+    direct.options(options);
+    direct
+}
+
+/// Connections by `config`, which are made when they are needed.
+pub(crate) fn pool(config: Config, tls: &Tls) -> Result<Pool, PgError> {
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = match tls {
+        #[cfg(feature = "tls")]
+        Tls::Rustls(tls) if config.get_ssl_mode() != SslMode::Disable => {
+            let connector = tokio_postgres_rustls::MakeRustlsConnect::new((**tls).clone());
+            Manager::from_config(config, connector, recycling)
+        }
+        _ if config.get_ssl_mode() == SslMode::Require => {
+            return Err(PgError::Url(
+                "the URL asks for TLS: give the builder a rustls configuration (feature `tls`)".into(),
+            ));
+        }
+        _ => Manager::from_config(config, NoTls, recycling),
+    };
+    let pool = Pool::builder(manager).max_size(CONNECTIONS).build();
+    pool.map_err(|error| PgError::Connect(error.into()))
+}
+
+/// How connections are secured.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Tls {
+    /// Not at all.
+    #[default]
+    None,
+    /// By rustls.
+    #[cfg(feature = "tls")]
+    Rustls(std::sync::Arc<rustls::ClientConfig>),
+}

@@ -1,0 +1,22 @@
+-- Ends a run. $1 id, $2 owner, $3 state, $4 its rank, $5 result, $6 withdrawn
+-- Endings only rise: sent again, or out of order, they change nothing.
+WITH found AS MATERIALIZED (
+    SELECT * FROM {schema}.records WHERE id = $1::bytea
+), written AS (
+    UPDATE {schema}.records r SET
+        state = CASE WHEN NOT $6::boolean THEN $3::text WHEN r.after_unknown THEN 'abandoned' ELSE 'released' END,
+        attempt = CASE WHEN $6 THEN greatest(r.attempt - 1, 0) ELSE r.attempt END,
+        fingerprint = CASE WHEN NOT ($6 AND r.brought_fingerprint) THEN r.fingerprint END,
+        at_most_once = r.at_most_once AND NOT ($6 AND r.brought_at_most_once),
+        steps = CASE WHEN $4::bigint < 3 THEN r.steps END,
+        step_count = CASE WHEN $4 < 3 THEN r.step_count ELSE 0 END,
+        since = NULL,
+        lease_until = NULL,
+        expires_at = greatest({now} + r.ttl, CASE WHEN $6 THEN r.expires_at END),
+        result = $5::bytea
+    WHERE {owned} AND CASE r.state WHEN 'running' THEN 0 WHEN 'released' THEN 1 WHEN 'abandoned' THEN 2 ELSE 3 END < $4
+    RETURNING *
+)
+SELECT true AS written, {columns} FROM written {news}
+UNION ALL
+SELECT false, {columns} FROM found WHERE NOT EXISTS (SELECT FROM written)

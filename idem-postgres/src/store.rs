@@ -1,0 +1,254 @@
+//! The verbs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use deadpool_postgres::Pool;
+use idem_core::{
+    transition, Change, Claim, Claimed, Completion, Cursor, Ending, Finish, Grant, Held, Key, List, Listed, Owner, Page,
+    Payload, Record, Renew, SaveStep, Settle, Settled, Settlement, Store, StoreError, Verb,
+};
+
+use crate::backend::Backend;
+use crate::builder::PgStoreBuilder;
+use crate::error::PgError;
+use crate::id;
+use crate::listen::Listener;
+use crate::row::{micros, Row};
+use crate::sql::{self, Param, Statement, Statements};
+
+/// Records in a table of PostgreSQL's. A clone is the same store.
+#[derive(Clone)]
+pub struct PgStore {
+    backend: Arc<dyn Backend>,
+    statements: Arc<Statements>,
+    listener: Option<Arc<Listener>>,
+}
+
+impl PgStore {
+    /// Connects to a server, with a pool of the store's own: 16 connections at most, made when they are needed. Missing tables
+    /// are made, in the schema `idem`.
+    ///
+    /// # Errors
+    /// As [`PgStoreBuilder::build`].
+    pub async fn connect(url: &str) -> Result<Self, PgError> {
+        Self::builder(url).build().await
+    }
+
+    /// A store with settings of its own.
+    pub fn builder(url: &str) -> PgStoreBuilder {
+        PgStoreBuilder::url(url)
+    }
+
+    /// A store on a pool that the service has.
+    pub fn with_pool(pool: Pool) -> PgStoreBuilder {
+        PgStoreBuilder::pool(pool)
+    }
+
+    /// A store on a pool of sqlx's that the service has.
+    #[cfg(feature = "sqlx")]
+    pub fn with_sqlx(pool: sqlx::PgPool) -> PgStoreBuilder {
+        PgStoreBuilder::sqlx(pool)
+    }
+
+    /// The SQL that makes the tables in a schema, for migrations of your own.
+    #[must_use]
+    pub fn schema(schema: &str) -> String {
+        sql::schema(&format!("\"{}\"", schema.replace('"', "\"\"")))
+    }
+
+    pub(crate) fn new(backend: Arc<dyn Backend>, statements: Statements, listener: Option<Arc<Listener>>) -> Self {
+        Self { backend, statements: Arc::new(statements), listener }
+    }
+
+    /// Sends a verb until it is decided. Where the server wrote, `written` says what that means; where it did not, the record
+    /// that it found says why, by [`transition`]. If that says that there is something to write, somebody was faster.
+    async fn decide<V: Verb + Clone>(
+        &self,
+        statement: &Statement,
+        params: &[Param<'_>],
+        verb: V,
+        written: impl Fn(&Row) -> Result<V::Answer, StoreError>,
+        of_none: impl Fn() -> Option<V::Answer>,
+    ) -> Result<V::Answer, StoreError> {
+        loop {
+            let rows = self.backend.rows(statement, params).await?;
+            match rows.first() {
+                Some(row) if row.written => return written(row),
+                Some(row) => {
+                    let record = row.readable()?;
+                    if let (Change::Keep, answer) = transition(Some(&record), verb.clone(), row.now()) {
+                        return Ok(answer);
+                    }
+                }
+                None => {
+                    if let Some(answer) = of_none() {
+                        return Ok(answer);
+                    }
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// What an answer of a former owner's, or of nobody's, is.
+fn lost() -> Option<Held> {
+    Some(Held::Lost)
+}
+
+fn held(_: &Row) -> Result<Held, StoreError> {
+    Ok(Held::Held)
+}
+
+const fn result(completion: &Completion) -> (&'static str, Option<&Payload>) {
+    match completion {
+        Completion::Result(payload) => ("completed", Some(payload)),
+        _ => ("unreplayable", None),
+    }
+}
+
+#[async_trait]
+impl Store for PgStore {
+    async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
+        let id = id::of(key);
+        let granted = |row: &Row| {
+            let record = row.readable()?;
+            let grant = Grant::new(record.fence, record.attempt, record.fingerprint, record.after_unknown);
+            Ok(Claimed::Granted(grant.steps(record.steps)))
+        };
+        // Text cannot hold it; the column is for people.
+        let operation = key.operation().replace('\0', "\u{fffd}");
+        let params = [
+            Param::Bytes(Some(&id)),
+            Param::Bytes(Some(key.as_bytes())),
+            Param::Bytes(Some(claim.owner.as_bytes())),
+            Param::Bytes(claim.fingerprint.as_ref().map(|print| print.as_bytes().as_slice())),
+            Param::Bool(claim.at_most_once),
+            Param::Bool(claim.reconciling),
+            Param::Number(micros(claim.lease)),
+            Param::Number(micros(claim.ttl)),
+            Param::Text(&operation),
+        ];
+        // No row at all: somebody made the record just now.
+        self.decide(&self.statements.claim, &params, claim, granted, || None).await
+    }
+
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+        let id = id::of(key);
+        let params = [Param::Bytes(Some(&id)), Param::Bytes(Some(owner.as_bytes()))];
+        self.decide(&self.statements.renew, &params, Renew::new(owner), held, lost).await
+    }
+
+    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
+        let id = id::of(key);
+        let (state, rank, result) = match &ending {
+            Ending::Completed(completion) => {
+                let (state, result) = result(completion);
+                (state, 3, result)
+            }
+            Ending::Abandoned => ("abandoned", 2, None),
+            _ => ("released", 1, None),
+        };
+        let params = [
+            Param::Bytes(Some(&id)),
+            Param::Bytes(Some(owner.as_bytes())),
+            Param::Text(state),
+            Param::Number(rank),
+            Param::Bytes(result.map(Payload::as_bytes)),
+            Param::Bool(ending == Ending::Withdrawn),
+        ];
+        self.decide(&self.statements.finish, &params, Finish::new(owner, ending.clone()), held, lost).await
+    }
+
+    async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        let id = id::of(key);
+        let rows = self.backend.rows(&self.statements.load, &[Param::Bytes(Some(&id))]).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        Ok(Some(row.readable()?).filter(|record| !record.is_expired(row.now())))
+    }
+
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+        let (id, step) = (id::of(key), save.step.to_bytes());
+        let params = [
+            Param::Bytes(Some(&id)),
+            Param::Bytes(Some(save.owner.as_bytes())),
+            Param::Number(i64::from(save.index)),
+            Param::Bytes(Some(&step)),
+        ];
+        self.decide(&self.statements.save_step, &params, save, held, lost).await
+    }
+
+    async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
+        let id = id::of(key);
+        let (state, result) = match &settle.settlement {
+            Settlement::Completed(completion) => result(completion),
+            _ => ("released", None),
+        };
+        let params = [
+            Param::Bytes(Some(&id)),
+            Param::Bytes(Some(settle.owner.as_bytes())),
+            Param::Text(state),
+            Param::Number(i64::try_from(settle.fence).unwrap_or(i64::MAX)),
+            Param::Bytes(result.map(Payload::as_bytes)),
+            Param::Bool(settle.done),
+            Param::Bool(settle.settlement == Settlement::Forgotten),
+        ];
+        let settled = |_: &Row| Ok(Settled::Settled);
+        self.decide(&self.statements.settle, &params, settle.clone(), settled, || Some(Settled::Changed)).await
+    }
+
+    /// In an order of the table's own; one page is one range of its primary key.
+    async fn list(&self, list: &List) -> Result<Page, StoreError> {
+        let (first, last) = (id::first(&list.prefix), id::last(&list.prefix));
+        let after = list.after.as_ref().map(Cursor::as_bytes).unwrap_or_default();
+        let limit = i64::try_from(list.limit).unwrap_or(i64::MAX);
+        let params = [
+            Param::Bytes(Some(&first)),
+            Param::Bytes(Some(after)),
+            Param::Bytes(Some(&last)),
+            Param::Bytes(Some(&list.prefix)),
+            Param::Number(limit),
+        ];
+        let rows = self.backend.rows(&self.statements.list, &params).await?;
+        let records: Vec<_> = rows.iter().filter_map(|row| Some(Listed::new(row.key()?, row.record()))).collect();
+        let next = (rows.len() >= list.limit).then(|| records.last().map(|listed| id::of(&listed.key))).flatten();
+        Ok(Page::new(records, next.map(Cursor::from_bytes)))
+    }
+
+    /// Looks at twice as many rows at most, skips what is locked, and holds its locks for one statement.
+    async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
+        let batch = i64::try_from(limit.clamp(1, 1000)).unwrap_or(1000);
+        for _ in 0..2 {
+            let swept = self.backend.numbers(&self.statements.sweep, &[Param::Number(batch)]).await?;
+            let (gone, later) = match swept[..] {
+                [gone, later] => (gone, later),
+                _ => (0, 0),
+            };
+            // A whole batch that only lives longer says nothing of what comes after it.
+            if gone > 0 || later < batch {
+                return Ok(usize::try_from(gone).unwrap_or(0));
+            }
+        }
+        Ok(0)
+    }
+
+    async fn changed(&self, key: &Key) {
+        match &self.listener {
+            Some(listener) => {
+                let id: String = id::of(key).iter().map(|byte| format!("{byte:02x}")).collect();
+                listener.wait(&id).await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl fmt::Debug for PgStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PgStore").field("backend", &self.backend).field("pushed", &self.listener.is_some()).finish()
+    }
+}
