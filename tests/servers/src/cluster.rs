@@ -1,6 +1,6 @@
 //! A Redis Cluster.
 
-use crate::process::wait_until;
+use crate::process::{is_alive, wait_until};
 use crate::redis::{Redis, RedisBuilder};
 
 /// Three masters and a replica of the first, which takes over when that has been silent for two seconds.
@@ -82,15 +82,17 @@ impl RedisCluster {
         self.first_master().kill();
     }
 
-    /// Waits until the replica is master, and all nodes that run find the cluster whole.
+    /// Waits until the replica is master, and all nodes that run know it and find the cluster whole.
     ///
     /// # Panics
     ///
     /// After 20 seconds.
     pub fn wait_for_failover(&self) {
+        let address = format!(" 127.0.0.1:{}@", self.replica().port());
+        let owns = |line: &str| line.contains(&address) && line.contains(" 0-");
+        let knows = |node: &Redis| node.cli(&["CLUSTER", "NODES"]).lines().any(owns);
         wait_until("the replica has taken over", || {
-            self.replica().cli(&["ROLE"]).starts_with("master")
-                && self.nodes.iter().filter(|node| crate::is_alive(node.pid())).all(says_ok)
+            self.nodes.iter().filter(|node| is_alive(node.pid())).all(|node| knows(node) && says_ok(node))
         });
     }
 
@@ -100,13 +102,10 @@ impl RedisCluster {
     ///
     /// After 20 seconds.
     pub fn wait_until_whole(&self) {
-        let in_step = |node: &Redis| {
-            let info = node.cli(&["INFO", "replication"]);
-            info.contains("master_link_status:up") || info.contains("role:master")
-        };
-        let replicas = || self.nodes.iter().filter(|node| node.cli(&["ROLE"]).starts_with("slave")).count();
+        // Both ends must say so: a master sends nothing until it has heard from a replica that has loaded its data.
+        let say = |what| self.nodes.iter().filter(|node| node.cli(&["INFO", "replication"]).contains(what)).count();
         wait_until("the cluster is whole", || {
-            replicas() == 1 && self.nodes.iter().all(|node| says_ok(node) && in_step(node))
+            self.nodes.iter().all(says_ok) && say("master_link_status:up") == 1 && say("state=online") == 1
         });
     }
 }

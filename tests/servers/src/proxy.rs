@@ -230,9 +230,10 @@ impl Shared {
         let mut state = self.lock();
         state.connections.retain(|connection| connection.strong_count() > 0);
         state.connections.push(Arc::downgrade(&connection));
-        let changed = state.mode != mode; // meanwhile, without knowing of this one
+        // The mode may have changed meanwhile, without knowing of this one.
+        let lost = state.mode == Mode::Refuse || connection.server.is_none() && state.mode != Mode::BlackHole;
         drop(state);
-        if changed {
+        if lost {
             connection.cut();
         }
         for direction in [Direction::Requests, Direction::Answers] {

@@ -97,6 +97,7 @@ const CLUSTER: &str = "\
 cluster-enabled yes
 cluster-node-timeout 2000
 cluster-replica-validity-factor 0
+repl-diskless-sync-delay 0
 ";
 
 /// It has loaded its data, and it is this process: another's port would answer, too.

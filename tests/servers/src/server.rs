@@ -1,7 +1,7 @@
 //! What all servers have in common: a port, a process, and what may happen to it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,14 @@ pub(crate) struct Server {
     args: &'static [&'static str],
     ready: Ready,
     port: u16,
-    pid: Mutex<u32>,
+    run: Mutex<Run>,
+}
+
+/// A process that was waited for is nobody's any more: its id may be another's.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    pid: u32,
+    over: bool,
 }
 
 /// Asked again and again until it says yes: of the process with this id, and of what it has logged since its start.
@@ -38,7 +45,7 @@ impl Server {
         ready: Ready,
         configure: impl Fn(&Watchdog, u16),
     ) -> Self {
-        let mut server = Self { watchdog, program, args, ready, port: 0, pid: Mutex::new(0) };
+        let mut server = Self { watchdog, program, args, ready, port: 0, run: Mutex::new(Run { pid: 0, over: true }) };
         for _ in 0..5 {
             server.port = ports::free();
             configure(&server.watchdog, server.port);
@@ -54,7 +61,7 @@ impl Server {
     fn launch(&self) -> Result<(), Failure> {
         let before = self.watchdog.log().len();
         let pid = self.watchdog.start(&self.program, self.args);
-        *self.pid.lock().unwrap() = pid;
+        *self.run() = Run { pid, over: false };
         let deadline = Instant::now() + DEADLINE;
         loop {
             let ends = !is_alive(pid); // asked first: what it logged before its end is then in the log
@@ -65,7 +72,7 @@ impl Server {
             }
             if ends || Instant::now() > deadline {
                 self.kill();
-                if log.contains("in use") {
+                if log.contains("already in use") {
                     return Err(Failure::PortTaken);
                 }
                 let lines: Vec<&str> = log.lines().collect();
@@ -86,18 +93,30 @@ impl Server {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        *self.pid.lock().unwrap()
+        self.run().pid
+    }
+
+    fn run(&self) -> MutexGuard<'_, Run> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running(&self) -> u32 {
+        let run = *self.run();
+        assert!(!run.over, "it was killed before");
+        run.pid
     }
 
     pub(crate) fn kill(&self) {
-        process::kill_family(self.pid());
-        self.watchdog.reap();
+        let mut run = self.run();
+        if !run.over {
+            process::kill_family(run.pid);
+            self.watchdog.reap();
+            run.over = true;
+        }
     }
 
     pub(crate) fn restart(&self) {
-        if is_alive(self.pid()) {
-            self.kill();
-        }
+        self.kill();
         let deadline = Instant::now() + DEADLINE;
         loop {
             match self.launch() {
@@ -110,10 +129,10 @@ impl Server {
     }
 
     pub(crate) fn pause(&self) {
-        process::pause_family(self.pid());
+        process::pause_family(self.running());
     }
 
     pub(crate) fn resume(&self) {
-        process::resume_family(self.pid());
+        process::resume_family(self.running());
     }
 }

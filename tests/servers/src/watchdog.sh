@@ -35,11 +35,6 @@ stop() {
     fi
     kill -KILL $family $(children)
     wait "$pid"
-    # A PostgreSQL that was killed leaves a segment of shared memory.
-    if [ -f "$dir/data/postmaster.pid" ]; then
-        set -- $(sed -n 7p "$dir/data/postmaster.pid")
-        [ -z "$2" ] || ipcrm -m "$2"
-    fi
 }
 
 while read -r verb rest; do
@@ -51,10 +46,16 @@ while read -r verb rest; do
         ;;
     reap)
         wait "$pid"
+        pid=
         echo
         ;;
     esac
 done
-[ -z "$pid" ] || stop 2>/dev/null
+[ -z "$pid" ] || stop
+# A PostgreSQL that was killed leaves a segment of shared memory.
+if [ -f "$dir/data/postmaster.pid" ]; then
+    set -- $(sed -n 7p "$dir/data/postmaster.pid")
+    [ -z "$2" ] || ipcrm -m "$2"
+fi
 cd /
 rm -rf "$dir"

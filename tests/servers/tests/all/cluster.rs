@@ -1,11 +1,13 @@
 use idem_test_servers::RedisCluster;
 
+use crate::support::eventually;
+
 #[test]
 fn a_replica_takes_over_and_the_old_master_comes_back_as_its_replica() {
     let cluster = RedisCluster::start();
     let key = cluster.key_of_first_master("k");
     assert_eq!(cluster.first_master().cli(&["SET", &key, "v"]), "OK", "it is that node's");
-    assert_eq!(cluster.first_master().cli(&["WAIT", "1", "5000"]), "1");
+    eventually("the replica has it", || cluster.replica().cli(&["DBSIZE"]) == "1");
     for node in cluster.nodes() {
         assert_eq!(node.cli(&["-c", "GET", &key]), "v");
     }

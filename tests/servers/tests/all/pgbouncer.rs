@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::process::{Command, Stdio};
 
 use idem_test_servers::{is_alive, require, PgBouncer, Postgres};
@@ -10,11 +11,9 @@ fn it_pools_by_transaction() {
     let bouncer = PgBouncer::builder(&postgres).config("default_pool_size = 1").start();
     assert_ne!(bouncer.port(), postgres.port());
     // One that has connected and sits there does not keep the only connection, nor what is set on it.
-    let mut idle = Command::new(require("psql"))
-        .args(["-XAtq", &bouncer.url(), "-c", "SET application_name = 'idle'", "-c", r"\! sleep 60"])
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut idle = Command::new(require("psql")).args(["-XAtq", &bouncer.url()]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = idle.stdin.take().unwrap();
+    writeln!(input, "SET application_name = 'idle';").unwrap();
     let there = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'idle'";
     eventually("it has connected", || postgres.psql(there) == "1");
     let database = bouncer.database(&postgres.fresh_database());
@@ -25,8 +24,9 @@ fn it_pools_by_transaction() {
     };
     assert_ne!(pid(&bouncer.url()), "", "the only connection is free");
     assert_eq!(pid(&bouncer.url()), pid(&bouncer.url()), "and is used by all");
-    idle.kill().unwrap();
-    idle.wait().unwrap();
+    assert!(idle.try_wait().unwrap().is_none(), "it sits there still");
+    drop(input);
+    assert!(idle.wait().unwrap().success());
 }
 
 #[test]
