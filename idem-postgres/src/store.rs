@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use idem_core::{
-    transition, Change, Claim, Claimed, Completion, Cursor, Ending, Finish, Grant, Held, Key, List, Listed, Owner, Page,
-    Payload, Record, Renew, SaveStep, Settle, Settled, Settlement, Store, StoreError, Verb,
+    transition, Change, Claim, Claimed, Completion, Cursor, Ending, Finish, Grant, Held, Key, List, Listed, Owner,
+    Page, Payload, Record, Renew, SaveStep, Settle, Settled, Settlement, Store, StoreError, Verb,
 };
 
 use crate::backend::Backend;

@@ -10,6 +10,7 @@
 
 mod account;
 mod cluster;
+mod faketime;
 mod pgbouncer;
 mod ports;
 mod postgres;

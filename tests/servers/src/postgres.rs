@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::OnceLock;
 
 use crate::account::Account;
+use crate::faketime;
 use crate::require::require;
 use crate::server::Server;
 use crate::tls;
@@ -34,6 +35,7 @@ pub struct Database {
 pub struct PostgresBuilder {
     lines: Vec<String>,
     tls: bool,
+    clock: Option<u64>,
 }
 
 impl PostgresBuilder {
@@ -50,6 +52,12 @@ impl PostgresBuilder {
         self.config("ssl = on").config("ssl_cert_file = '../server.crt'").config("ssl_key_file = '../server.key'")
     }
 
+    /// Gives it a clock that stands still at so many microseconds since 1970, until [`Postgres::set_clock`] sets it.
+    pub fn clock(mut self, micros: u64) -> Self {
+        self.clock = Some(micros);
+        self
+    }
+
     /// Starts it.
     ///
     /// # Panics
@@ -62,6 +70,9 @@ impl PostgresBuilder {
         watchdog.run(&require("cp"), ["-R", "--preserve=mode,timestamps", template, "data"]);
         if self.tls {
             tls::make(&watchdog);
+        }
+        if let Some(micros) = self.clock {
+            faketime::set(watchdog.dir(), micros);
         }
         let original = fs::read_to_string(watchdog.dir().join("data/postgresql.conf")).expect("initdb wrote it");
         let server = Server::start(watchdog, program, &["-D", "data"], ready, |watchdog, port| {
@@ -115,6 +126,11 @@ impl Postgres {
     /// Configures one.
     pub fn builder() -> PostgresBuilder {
         PostgresBuilder::default()
+    }
+
+    /// Sets the clock that [`PostgresBuilder::clock`] gave it.
+    pub fn set_clock(&self, micros: u64) {
+        faketime::set(self.dir(), micros);
     }
 
     /// The one that all tests of a process share: leave it alive, and use a [`fresh_database`](Self::fresh_database).

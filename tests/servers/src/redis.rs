@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::faketime;
 use crate::ports;
 use crate::require::require;
 use crate::server::Server;
@@ -29,6 +30,7 @@ pub struct RedisBuilder {
     password: Option<String>,
     tls: bool,
     cluster: bool,
+    clock: Option<u64>,
 }
 
 impl RedisBuilder {
@@ -55,6 +57,12 @@ impl RedisBuilder {
         self
     }
 
+    /// Gives it a clock that stands still at so many microseconds since 1970, until [`Redis::set_clock`] sets it.
+    pub fn clock(mut self, micros: u64) -> Self {
+        self.clock = Some(micros);
+        self
+    }
+
     /// A node of a cluster that it has still to meet.
     pub(crate) fn cluster(mut self) -> Self {
         self.cluster = true;
@@ -71,6 +79,9 @@ impl RedisBuilder {
         let watchdog = Watchdog::new(None, Quit::Kill);
         if self.tls {
             tls::make(&watchdog);
+        }
+        if let Some(micros) = self.clock {
+            faketime::set(watchdog.dir(), micros);
         }
         let server = Server::start(watchdog, program, &["redis.conf"], ready, |watchdog, port| {
             let port = if self.tls {
@@ -124,6 +135,11 @@ impl Redis {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Redis> = OnceLock::new();
         SHARED.get_or_init(Self::start)
+    }
+
+    /// Sets the clock that [`RedisBuilder::clock`] gave it.
+    pub fn set_clock(&self, micros: u64) {
+        faketime::set(self.dir(), micros);
     }
 
     /// Such as `redis://127.0.0.1:20000`; with the password if it has one, and `rediss://` if it wants TLS.

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Mutex;
 
 use crate::account::Account;
+use crate::faketime;
 
 /// The signal for the end: the one that lets the server clean up after itself, quickly.
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +86,9 @@ impl Watchdog {
 
     /// Starts a server, and returns its process id.
     pub(crate) fn start(&self, program: &Path, args: &[&str]) -> u32 {
-        let words = [program.to_str().expect("UTF-8")].into_iter().chain(args.iter().copied());
+        let before = faketime::before(&self.dir);
+        let command = [program.to_str().expect("UTF-8")].into_iter().chain(args.iter().copied());
+        let words = before.iter().map(String::as_str).chain(command);
         let quoted: Vec<String> = words.map(|word| format!("'{}'", word.replace('\'', r"'\''"))).collect();
         self.ask(&format!("start {}", quoted.join(" "))).trim().parse().expect("a pid")
     }

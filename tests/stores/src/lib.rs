@@ -1,0 +1,27 @@
+//! Real stores for the behaviour tests: each row has one to itself, on a clock that the row turns.
+#![allow(clippy::expect_used, clippy::unwrap_used)] // test support
+
+mod postgres;
+mod timed;
+mod turn;
+
+pub use timed::{is_idle, Timed};
+pub use turn::Turn;
+
+use idem_testing::Clock;
+
+/// Where a row's records are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+impl Place {
+    /// An empty store on `clock`, until the turn is over.
+    pub fn store(self, clock: Clock) -> (Timed, Turn) {
+        match self {
+            Self::Postgres => postgres::store(clock),
+        }
+    }
+}

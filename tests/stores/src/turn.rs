@@ -1,0 +1,42 @@
+//! A server has one clock, so one row at a time.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::timed::is_idle;
+
+/// Whose turn it is.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    taken: Mutex<bool>,
+    free: Condvar,
+}
+
+/// One row's turn, until it is dropped.
+#[derive(Debug)]
+pub struct Turn(&'static Turns);
+
+impl Turns {
+    pub(crate) const fn new() -> Self {
+        Self { taken: Mutex::new(false), free: Condvar::new() }
+    }
+
+    /// Waits for the row before to end.
+    pub(crate) fn take(&'static self) -> Turn {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.free.wait_while(taken, |taken| *taken).unwrap_or_else(PoisonError::into_inner);
+        *taken = true;
+        Turn(self)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // What the row has asked last is no concern of the next one.
+        while !is_idle() {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.0.free.notify_one();
+    }
+}
