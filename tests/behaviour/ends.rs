@@ -27,6 +27,7 @@ rows! {
         let panicking = { let h = h.clone(); async move { h.op().run(async { panic_now::<String>() }).await } };
         let panic = tokio::spawn(panicking).await.unwrap_err().into_panic();
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"the body's own"));
+        landed().await;
         assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
         assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed));
     }
@@ -56,7 +57,7 @@ rows! {
         struct Observer(Harness, Arc<AtomicBool>);
         impl Drop for Observer {
             fn drop(&mut self) {
-                let record = futures_now(self.0.store.behind().load(&key())).unwrap().unwrap();
+                let record = self.0.record_now().unwrap();
                 self.1.store(matches!(record.phase, Phase::Running { .. }), Ordering::SeqCst);
             }
         }
@@ -67,8 +68,9 @@ rows! {
             let _observer = observer;
             std::future::pending::<Result<String, Declined>>().await
         }));
-        poll_once(&mut call).await;
+        assert!(polled_once_is_pending(call.as_mut()).await);
         drop(call);
+        landed().await;
         assert!(still_running.load(Ordering::SeqCst), "the key was still held when the body was dropped");
         assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned, "in the drop itself");
     }
@@ -81,7 +83,7 @@ rows! {
         } };
         let op = h.op().detached();
         let mut call = Box::pin(op.run(body));
-        poll_once(&mut call).await;
+        assert!(polled_once_is_pending(call.as_mut()).await);
         settle().await;
         assert_eq!(h.ran(), 1);
         drop(call);
@@ -107,6 +109,7 @@ rows! {
         let call = h.op().detached().run(async { panic_now::<String>() });
         let panic = tokio::spawn(call).await.unwrap_err().into_panic();
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"the body's own"));
+        landed().await;
         assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
     }
 
@@ -424,6 +427,7 @@ fn panic_now<T>() -> Result<T, Declined> {
 }
 
 /// What a future that needs no waiting comes to.
+#[cfg(not(stores))]
 fn futures_now<T>(future: impl Future<Output = T>) -> T {
     struct Nobody;
     impl std::task::Wake for Nobody {
@@ -436,15 +440,8 @@ fn futures_now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-async fn poll_once<F: Future + Unpin>(future: &mut F) {
-    std::future::poll_fn(|cx| {
-        assert!(std::pin::Pin::new(&mut *future).poll(cx).is_pending());
-        std::task::Poll::Ready(())
-    })
-    .await;
-}
-
 #[test]
+#[cfg(not(stores))] // in memory only
 #[allow(non_snake_case)]
 fn nothing_to_spawn_on__detached_is_config_and_a_drop_ends_in_memory() {
     let h = Harness::new(crate::support::Kind::Peeking);

@@ -15,6 +15,7 @@ mod detached;
 mod ends;
 mod fail_open;
 mod flights;
+#[cfg(not(stores))]
 mod golden;
 mod lost;
 mod macros;

@@ -117,7 +117,8 @@ rows! {
             if n % 2 == 0 { h.ok(&op, "done").await.unwrap(); } else { h.err(&op).await.unwrap_err(); }
         }
         assert_eq!(h.idem.sweep(100).await.unwrap(), 0);
-        h.clock.step(SECOND);
+        // A store may take a lease to notice.
+        h.clock.step(LEASE + SECOND);
         assert_eq!(h.idem.sweep(3).await.unwrap(), 3);
         assert_eq!(h.idem.sweep(100).await.unwrap(), 7);
         assert_eq!(h.idem.sweep(100).await.unwrap(), 0);
@@ -136,6 +137,7 @@ rows! {
         }
         assert_eq!(h.record().await, before);
         drop(running);
+        landed().await;
         assert!(h.op().forget().await.unwrap());
     }
 

@@ -8,8 +8,8 @@ use idem::{current, idempotent, with_outcome, Error, Failed, Idem, Kind, Outcome
 use tokio::task::JoinHandle;
 
 use super::support::{
-    polled_once_is_pending, refusal, rows, settle, started, value, Answer, Declined, Harness, Trouble, Verb, LEASE,
-    SECOND, TTL,
+    landed, polled_once_is_pending, refusal, rows, settle, started, value, Answer, Declined, Harness, Trouble, Verb,
+    LEASE, SECOND, TTL,
 };
 
 /// What the world says when it is asked.
@@ -138,6 +138,7 @@ rows! {
             async move { call(&h, &world, Says::Panics).await }
         });
         assert!(task.await.unwrap_err().is_panic());
+        landed().await;
         assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
         assert_eq!(value(call(&h, &world, Says::Happened).await), ("found".into(), Kind::Reconciled));
     }

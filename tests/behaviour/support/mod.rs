@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use idem::{Cas, Failed, Idem, Key, MokaStore, OperationBuilder, Outcome, Record, Store, Tiered};
 #[cfg(stores)]
-pub(crate) use idem_store_tests::{is_idle, Place, Turn};
+pub(crate) use idem_store_tests::{asked, is_idle, Place, Turn};
 use idem_testing::{Clock, Faulty};
 pub(crate) use idem_testing::{Trouble, Verb};
 use tokio::task::JoinHandle;
@@ -85,6 +85,11 @@ impl Harness {
     /// Whether a result that this process recorded is at hand.
     pub(crate) fn peeks(&self) -> bool {
         self.kind == Kind::Peeking
+    }
+
+    /// Whether the store keeps bytes, and not values.
+    pub(crate) fn keeps_bytes(&self) -> bool {
+        self.kind == Kind::Cas || cfg!(stores)
     }
 
     pub(crate) fn op(&self) -> OperationBuilder {
@@ -170,16 +175,25 @@ impl Harness {
             .await
         });
         let before = self.ran();
-        while self.ran() == before {
-            assert!(polled_once_is_pending(call.as_mut()).await, "the body never ends");
-            settle().await;
-        }
+        assert!(polled_once_is_pending(call.as_mut()).await, "the body never ends");
+        assert_eq!(self.ran(), before + 1, "the body has begun");
         call
     }
 
     /// Leaves an abandoned record: a call that was dropped in its body.
     pub(crate) async fn abandon(&self, op: &OperationBuilder) {
         drop(self.hang(op).await);
+        landed().await;
+    }
+
+    /// The record, for code that cannot wait.
+    pub(crate) fn record_now(&self) -> Option<Record> {
+        let store = Arc::clone(self.store.behind());
+        let load = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(store.load(&key())).expect("it answers")
+        };
+        std::thread::scope(|scope| scope.spawn(load).join().expect("it does not panic"))
     }
 
     pub(crate) async fn record(&self) -> Option<Record> {
@@ -214,9 +228,16 @@ pub(crate) fn refusal<T: std::fmt::Debug>(answer: Answer<T>) -> idem::Error {
     }
 }
 
-/// Polls a call once, and says whether it waits for something.
+/// Polls a call once, and says whether it waits for something. That it waits for a real store does not count.
 pub(crate) async fn polled_once_is_pending<F: Future + ?Sized>(mut call: Pin<&mut F>) -> bool {
-    poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending())).await
+    loop {
+        let before = asked();
+        let is_pending = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending())).await;
+        if !is_pending || asked() == before {
+            return is_pending;
+        }
+        settle().await;
+    }
 }
 
 /// Spawns a call and lets it run until it waits for something.
@@ -231,10 +252,12 @@ pub(crate) async fn started<T: Send + 'static>(
 /// Lets every task run until it waits for something.
 pub(crate) async fn settle() {
     loop {
+        // Whoever was answered goes on in what follows.
+        let (was_idle, before) = (is_idle(), asked());
         for _ in 0..64 {
             tokio::task::yield_now().await;
         }
-        if is_idle() {
+        if was_idle && is_idle() && asked() == before {
             return;
         }
         // A real store takes its time.
@@ -242,9 +265,21 @@ pub(crate) async fn settle() {
     }
 }
 
+/// Lets what a call has left to the background land. In memory it has landed before its drop was over.
+pub(crate) async fn landed() {
+    if cfg!(stores) {
+        settle().await;
+    }
+}
+
 #[cfg(not(stores))]
 const fn is_idle() -> bool {
     true
+}
+
+#[cfg(not(stores))]
+const fn asked() -> usize {
+    0
 }
 
 /// Makes each row a module with a test on each kind of store.

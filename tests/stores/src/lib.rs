@@ -5,7 +5,7 @@ mod postgres;
 mod timed;
 mod turn;
 
-pub use timed::{is_idle, Timed};
+pub use timed::{asked, is_idle, Timed};
 pub use turn::Turn;
 
 use idem_testing::Clock;

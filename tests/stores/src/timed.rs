@@ -25,19 +25,31 @@ pub struct Timed {
     store: Arc<dyn Store>,
     clock: Clock,
     set: Arc<dyn Fn(u64) + Send + Sync>,
-    under_way: Arc<AtomicUsize>,
+    verbs: &'static Verbs,
 }
 
 type Verb<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
 
+/// The verbs of one test.
+#[derive(Debug, Default)]
+struct Verbs {
+    asked: AtomicUsize,
+    under_way: AtomicUsize,
+}
+
 thread_local! {
-    /// The verbs under way of the test that runs on this thread.
-    static UNDER_WAY: Cell<Option<&'static AtomicUsize>> = const { Cell::new(None) };
+    /// Those of the test that runs on this thread.
+    static VERBS: Cell<Option<&'static Verbs>> = const { Cell::new(None) };
 }
 
 /// Whether no verb of this thread's test is under way.
 pub fn is_idle() -> bool {
-    UNDER_WAY.get().is_none_or(|count| count.load(Ordering::SeqCst) == 0)
+    VERBS.get().is_none_or(|verbs| verbs.under_way.load(Ordering::SeqCst) == 0)
+}
+
+/// How many verbs this thread's test has asked.
+pub fn asked() -> usize {
+    VERBS.get().map_or(0, |verbs| verbs.asked.load(Ordering::SeqCst))
 }
 
 /// Where time is real.
@@ -50,11 +62,10 @@ pub(crate) fn runtime() -> &'static Runtime {
 
 impl Timed {
     pub(crate) fn new(store: impl Store, clock: Clock, set: impl Fn(u64) + Send + Sync + 'static) -> Self {
-        let under_way: Arc<AtomicUsize> = Arc::default();
         // A few bytes a test.
-        let watched: &'static Arc<AtomicUsize> = Box::leak(Box::new(Arc::clone(&under_way)));
-        UNDER_WAY.set(Some(watched));
-        Self { store: Arc::new(store), clock, set: Arc::new(set), under_way }
+        let verbs: &'static Verbs = Box::leak(Box::default());
+        VERBS.set(Some(verbs));
+        Self { store: Arc::new(store), clock, set: Arc::new(set), verbs }
     }
 
     async fn ask<T: Send + 'static>(
@@ -63,9 +74,10 @@ impl Timed {
     ) -> Result<T, StoreError> {
         let (this, now) = (self.clone(), self.clock.now().as_micros());
         let (tell, told) = oneshot::channel();
-        this.under_way.fetch_add(1, Ordering::SeqCst);
+        this.verbs.asked.fetch_add(1, Ordering::SeqCst);
+        this.verbs.under_way.fetch_add(1, Ordering::SeqCst);
         tokio::task::spawn_blocking(move || {
-            let _ended = Ended(Arc::clone(&this.under_way));
+            let _ended = Ended(this.verbs);
             (this.set)(now);
             // Whoever asked is woken before the verb counts as ended.
             let _ = tell.send(runtime().block_on(verb(Arc::clone(&this.store))));
@@ -75,11 +87,11 @@ impl Timed {
 }
 
 /// A verb counts until it was answered.
-struct Ended(Arc<AtomicUsize>);
+struct Ended(&'static Verbs);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
