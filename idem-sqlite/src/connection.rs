@@ -32,7 +32,11 @@ pub(crate) fn reading(path: &Path, busy_timeout: Duration) -> Result<Connection,
 }
 
 fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, SqliteError> {
-    let connection = Connection::open(path)?;
+    let connection = Connection::open(path).map_err(|error| match error.sqlite_error_code() {
+        // It was not even tried: no path may have a zero in it.
+        None => SqliteError::CannotOpen(error.into()),
+        Some(_) => error.into(),
+    })?;
     // SQLite counts milliseconds in an i32.
     connection.busy_timeout(busy_timeout.min(Duration::from_secs(24 * 60 * 60)))?;
     Ok(connection)

@@ -90,8 +90,8 @@ impl From<rusqlite::Error> for SqliteError {
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged(error.into()),
             Some(ErrorCode::TooBig) => Self::TooLarge(error.into()),
             Some(ErrorCode::SystemIoFailure) => Self::Io(error.into()),
-            // No such table, no such column; or a constraint of somebody else's.
-            Some(ErrorCode::Unknown | ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => {
+            // No such table or column, a type that is another; or a constraint of somebody else's.
+            Some(ErrorCode::Unknown | ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) | None => {
                 Self::Schema(error.into())
             }
             _ => Self::Other(error.into()),

@@ -53,9 +53,11 @@ impl Reader<'_> {
     /// A page, in the order of the keys' bytes.
     pub(crate) fn page(&mut self, list: &List) -> Result<Page, SqliteError> {
         let now = signed(self.clock.now().as_micros());
-        let after = list.after.as_ref().map(Cursor::as_bytes).unwrap_or_default();
+        // No key lies between one and the same with a zero behind it.
+        let after = list.after.as_ref().map(|after| [after.as_bytes(), &[0]].concat()).unwrap_or_default();
+        let from = list.prefix.as_slice().max(&after);
         let (mut records, mut last, mut rows, mut bytes) = (Vec::new(), None, 0, 0);
-        self.rows.page(&list.prefix, after, list.limit, |listing| {
+        self.rows.page(from, list.limit, |listing| {
             if !listing.key.starts_with(&list.prefix) {
                 last = None;
                 rows = 0;

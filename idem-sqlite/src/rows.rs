@@ -7,7 +7,7 @@ use rusqlite::{params, Connection, Error, Row, Statement};
 use crate::error::SqliteError;
 
 const GET: &str = "SELECT record FROM idem_records WHERE key = ?1";
-const GLANCE: &str = "SELECT state, fence, expires_at FROM idem_records WHERE key = ?1";
+const GLANCE: &str = "SELECT state, fence FROM idem_records WHERE key = ?1";
 const PUT: &str = "INSERT INTO idem_records (key, record, operation, state, fence, expires_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key) DO UPDATE SET
     record = excluded.record, state = excluded.state, fence = excluded.fence, expires_at = excluded.expires_at";
@@ -18,8 +18,7 @@ const HIGHEST: &str = "SELECT max(fence) FROM
     (SELECT fence FROM idem_records WHERE expires_at <= ?1 ORDER BY expires_at, key LIMIT ?2)";
 const SWEEP: &str = "DELETE FROM idem_records WHERE key IN
     (SELECT key FROM idem_records WHERE expires_at <= ?1 ORDER BY expires_at, key LIMIT ?2)";
-const PAGE: &str =
-    "SELECT key, record, expires_at FROM idem_records WHERE key >= ?1 AND key > ?2 ORDER BY key LIMIT ?3";
+const PAGE: &str = "SELECT key, record, expires_at FROM idem_records WHERE key >= ?1 ORDER BY key LIMIT ?2";
 const DATA_VERSION: &str = "PRAGMA data_version";
 
 /// A connection and its statements.
@@ -37,8 +36,8 @@ pub(crate) struct Listing {
     pub(crate) expires_at: i64,
 }
 
-/// What a waiter can see without reading a record: its state, fence and time.
-pub(crate) type Glance = (String, i64, i64);
+/// What a waiter can see without reading a record: its state and fence. A renewal is no news.
+pub(crate) type Glance = (String, i64);
 
 impl<'c> Rows<'c> {
     pub(crate) const fn new(connection: &'c Connection) -> Self {
@@ -67,7 +66,7 @@ impl<'c> Rows<'c> {
     }
 
     pub(crate) fn glance(&mut self, key: &Key) -> Result<Option<Glance>, SqliteError> {
-        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
         there(self.prepared(GLANCE)?.query_row([key.as_bytes()], columns))
     }
 
@@ -103,15 +102,14 @@ impl<'c> Rows<'c> {
         Ok(self.prepared(SWEEP)?.execute(range)?)
     }
 
-    /// The rows from `from` on that come after `after`, in order; as many as `limit`, and as `more` says.
+    /// The rows from `from` on, in order; as many as `limit`, and as `more` says.
     pub(crate) fn page(
         &mut self,
         from: &[u8],
-        after: &[u8],
         limit: usize,
         mut more: impl FnMut(Listing) -> bool,
     ) -> Result<(), SqliteError> {
-        let range = params![from, after, i64::try_from(limit).unwrap_or(i64::MAX)];
+        let range = params![from, i64::try_from(limit).unwrap_or(i64::MAX)];
         let mut rows = self.prepared(PAGE)?.query(range)?;
         while let Some(row) = rows.next()? {
             let (record, bytes) = record(row, 1)?;

@@ -28,7 +28,7 @@ INSERT INTO idem_schema (id, version, fence_floor) SELECT 1, 1, 0 WHERE NOT EXIS
 
 /// Makes the tables where they are missing. Any number of processes may do so at once.
 pub(crate) fn ensure(connection: &Connection) -> Result<(), SqliteError> {
-    if version(connection)?.is_some_and(|version| version == VERSION) {
+    if version(connection)? == Some(VERSION) && there(connection, "idem_records")? {
         return writable(connection);
     }
     connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -38,26 +38,31 @@ pub(crate) fn ensure(connection: &Connection) -> Result<(), SqliteError> {
         _ => Ok(connection.execute_batch(TABLES)?),
     });
     let end = made.and_then(|()| Ok(connection.execute_batch("COMMIT")?));
-    if end.is_err() && !connection.is_autocommit() {
-        // What failed is what there is to tell.
-        let _ = connection.execute_batch("ROLLBACK");
-    }
+    roll_back(connection);
     end
 }
 
-/// Says so now when nothing could ever be written.
+/// Says so now when nothing could ever be written. To begin is not enough: a read-only database begins to read.
 fn writable(connection: &Connection) -> Result<(), SqliteError> {
-    match connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(SqliteError::from) {
+    let tried = connection.execute_batch("BEGIN IMMEDIATE; UPDATE idem_schema SET version = version WHERE 0; ROLLBACK");
+    roll_back(connection);
+    match tried.map_err(SqliteError::from) {
         // Whoever writes there right now can.
         Err(error) if error.is_busy() => Ok(()),
         tried => tried,
     }
 }
 
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit() {
+        // What failed before is what there is to tell.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+}
+
 /// The version of the tables; `None` where there are none yet.
 fn version(connection: &Connection) -> Result<Option<i64>, SqliteError> {
-    let named = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'idem_schema'";
-    if connection.query_row(named, [], |row| row.get::<_, i64>(0))? == 0 {
+    if !there(connection, "idem_schema")? {
         return Ok(None);
     }
     match connection.query_row("SELECT version FROM idem_schema", [], |row| row.get(0)) {
@@ -65,4 +70,9 @@ fn version(connection: &Connection) -> Result<Option<i64>, SqliteError> {
         Err(Error::QueryReturnedNoRows) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+fn there(connection: &Connection, table: &str) -> Result<bool, SqliteError> {
+    let named = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1)";
+    Ok(connection.query_row(named, [table], |row| row.get(0))?)
 }

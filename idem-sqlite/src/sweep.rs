@@ -32,9 +32,9 @@ impl Job for Sweep {
     }
 
     fn run(&mut self, transaction: &mut Transaction<'_, '_>) -> Result<usize, SqliteError> {
-        let floor = transaction.rows.sweep(transaction.clock.now(), self.limit)?;
-        self.swept = floor;
-        Ok(floor)
+        // Under the lock: what is over now cannot be renewed any more.
+        self.swept = transaction.rows.sweep(transaction.clock.now(), self.limit)?;
+        Ok(self.swept)
     }
 
     fn answer(self: Box<Self>, end: Result<(), StoreError>) {

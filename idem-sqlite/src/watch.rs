@@ -4,9 +4,9 @@
 //! milliseconds whether another process has. While nobody waits it sleeps.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ pub(crate) struct Watch {
     busy_timeout: Duration,
     /// Started by the first who waits.
     news: Mutex<Option<Sender<News>>>,
-    /// Spares the writer the lock when nobody waits.
-    waited_for: AtomicBool,
+    /// How many wait, about. Spares the writer the lock when nobody does.
+    waiting: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -44,8 +44,8 @@ struct Waiter {
 }
 
 impl Watch {
-    pub(crate) const fn new(path: PathBuf, busy_timeout: Duration) -> Self {
-        Self { path, busy_timeout, news: Mutex::new(None), waited_for: AtomicBool::new(false) }
+    pub(crate) fn new(path: PathBuf, busy_timeout: Duration) -> Self {
+        Self { path, busy_timeout, news: Mutex::new(None), waiting: Arc::default() }
     }
 
     /// Completes when the key's record is another than now, or nobody's. The hint may be dropped; then nobody looks any more.
@@ -53,7 +53,7 @@ impl Watch {
         let (hint, hinted) = oneshot::channel();
         let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
         let waiter = News::Waiter(Waiter { key, hint, seen: None });
-        self.waited_for.store(true, Ordering::SeqCst);
+        self.waiting.fetch_add(1, Ordering::SeqCst);
         let unsent = match &*news {
             Some(thread) => thread.send(waiter).err().map(|unsent| unsent.0),
             None => Some(waiter),
@@ -70,7 +70,7 @@ impl Watch {
 
     /// Tells that this store has committed something.
     pub(crate) fn committed(&self) {
-        if self.waited_for.load(Ordering::SeqCst) {
+        if self.waiting.load(Ordering::SeqCst) > 0 {
             if let Some(thread) = &*self.news.lock().unwrap_or_else(PoisonError::into_inner) {
                 let _ = thread.send(News::Committed);
             }
@@ -79,16 +79,21 @@ impl Watch {
 
     fn start(&self) -> Result<Sender<News>, std::io::Error> {
         let (send, news) = channel();
-        let (path, busy_timeout) = (self.path.clone(), self.busy_timeout);
+        let (path, busy_timeout, waiting) = (self.path.clone(), self.busy_timeout, self.waiting.clone());
         thread::Builder::new().name("idem-sqlite-watch".into()).spawn(move || {
             // Whoever waits asks now and then, with hints or without.
-            let _ = work(path, busy_timeout, &news);
+            let _ = work(path, busy_timeout, &waiting, &news);
         })?;
         Ok(send)
     }
 }
 
-fn work(path: PathBuf, busy_timeout: Duration, news: &Receiver<News>) -> Result<(), SqliteError> {
+fn work(
+    path: PathBuf,
+    busy_timeout: Duration,
+    waiting: &AtomicUsize,
+    news: &Receiver<News>,
+) -> Result<(), SqliteError> {
     let connection = connection::reading(&path, busy_timeout)?;
     let mut rows = Rows::new(&connection);
     let (mut waiters, mut version): (Vec<Waiter>, _) = (Vec::new(), rows.data_version()?);
@@ -105,6 +110,7 @@ fn work(path: PathBuf, busy_timeout: Duration, news: &Receiver<News>) -> Result<
             Ok(News::Committed) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
+        let before = waiters.len();
         waiters.retain(|waiter| !waiter.hint.is_closed());
         let now = rows.data_version()?;
         let (changed, mut left) = (std::mem::replace(&mut version, now) != now, Vec::new());
@@ -118,6 +124,7 @@ fn work(path: PathBuf, busy_timeout: Duration, news: &Receiver<News>) -> Result<
                 let _ = waiter.hint.send(());
             }
         }
+        waiting.fetch_sub(before - left.len(), Ordering::SeqCst);
         waiters = left;
     }
 }

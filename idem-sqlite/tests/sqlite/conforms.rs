@@ -1,7 +1,6 @@
 //! The conformance suite, in each way that a service may use the store.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use idem_core::{Store, Tiered};
 use idem_sqlite::SqliteStore;
@@ -9,19 +8,16 @@ use idem_testing::{conformance, Clock, Suite};
 
 use crate::support::Dir;
 
-/// A COMMIT takes a few milliseconds on a busy disk.
-const SHORT: Duration = Duration::from_millis(200);
-
 #[tokio::test(flavor = "multi_thread")]
 async fn on_one_handle() {
     let dir = Dir::new();
-    Suite::new(dir.store().await).short(SHORT).run().await.assert();
+    Suite::new(dir.store().await).run().await.assert();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn over_two_handles() {
     let dir = Dir::new();
-    Suite::new(dir.store().await).handle(dir.store().await).short(SHORT).run().await.assert();
+    Suite::new(dir.store().await).handle(dir.store().await).run().await.assert();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +32,7 @@ async fn over_two_handles_on_a_clock_to_turn() {
 #[tokio::test(flavor = "multi_thread")]
 async fn under_a_memory() {
     let dir = Dir::new();
-    Suite::new(Tiered::new(dir.store().await)).short(SHORT).run().await.assert();
+    Suite::new(Tiered::new(dir.store().await)).run().await.assert();
 }
 
 #[tokio::test(flavor = "multi_thread")]
