@@ -1,0 +1,16 @@
+//! The host's clock.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use idem_core::{Clock, Timestamp};
+
+/// The host's time of day, looked at anew each time: it is the one clock that all processes of a machine share.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        let since_epoch: Duration = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_micros(0).after(since_epoch)
+    }
+}

@@ -1,0 +1,171 @@
+//! The statements, each prepared once for a connection.
+
+use idem_core::{Completion, Key, Phase, Record, RecordError, Timestamp};
+use rusqlite::types::ValueRef;
+use rusqlite::{params, Connection, Error, Row, Statement};
+
+use crate::error::SqliteError;
+
+const GET: &str = "SELECT record FROM idem_records WHERE key = ?1";
+const GLANCE: &str = "SELECT state, fence FROM idem_records WHERE key = ?1";
+const PUT: &str = "INSERT INTO idem_records (key, record, operation, state, fence, expires_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key) DO UPDATE SET
+    record = excluded.record, state = excluded.state, fence = excluded.fence, expires_at = excluded.expires_at";
+const SCHEMA: &str = "SELECT version, fence_floor FROM idem_schema";
+const RAISE: &str = "UPDATE idem_schema SET fence_floor = max(fence_floor, ?1)";
+const OVER: &str = "SELECT EXISTS (SELECT 1 FROM idem_records WHERE expires_at <= ?1)";
+const HIGHEST: &str = "SELECT max(fence) FROM
+    (SELECT fence FROM idem_records WHERE expires_at <= ?1 ORDER BY expires_at, key LIMIT ?2)";
+const SWEEP: &str = "DELETE FROM idem_records WHERE key IN
+    (SELECT key FROM idem_records WHERE expires_at <= ?1 ORDER BY expires_at, key LIMIT ?2)";
+const PAGE: &str = "SELECT key, record, expires_at FROM idem_records WHERE key >= ?1 ORDER BY key LIMIT ?2";
+const DATA_VERSION: &str = "PRAGMA data_version";
+
+/// A connection and its statements.
+#[derive(Debug)]
+pub(crate) struct Rows<'c> {
+    connection: &'c Connection,
+    prepared: Vec<(&'static str, Statement<'c>)>,
+}
+
+/// A row as `list` reads it.
+pub(crate) struct Listing {
+    pub(crate) key: Vec<u8>,
+    pub(crate) record: Result<Record, RecordError>,
+    pub(crate) bytes: usize,
+    pub(crate) expires_at: i64,
+}
+
+/// What a waiter can see without reading a record: its state and fence. A renewal is no news.
+pub(crate) type Glance = (String, i64);
+
+impl<'c> Rows<'c> {
+    pub(crate) const fn new(connection: &'c Connection) -> Self {
+        Self { connection, prepared: Vec::new() }
+    }
+
+    pub(crate) const fn connection(&self) -> &'c Connection {
+        self.connection
+    }
+
+    fn prepared(&mut self, sql: &'static str) -> Result<&mut Statement<'c>, Error> {
+        let place = match self.prepared.iter().position(|(known, _)| std::ptr::eq(*known, sql)) {
+            Some(place) => place,
+            None => {
+                self.prepared.push((sql, self.connection.prepare(sql)?));
+                self.prepared.len() - 1
+            }
+        };
+        self.prepared.get_mut(place).map(|(_, statement)| statement).ok_or(Error::InvalidQuery)
+    }
+
+    /// The record as stored, also when its retention is over.
+    pub(crate) fn get(&mut self, key: &Key) -> Result<Option<Record>, SqliteError> {
+        let found = self.prepared(GET)?.query_row([key.as_bytes()], |row| record(row, 0).map(|(record, _)| record));
+        Ok(there(found)?.transpose()?)
+    }
+
+    pub(crate) fn glance(&mut self, key: &Key) -> Result<Option<Glance>, SqliteError> {
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        there(self.prepared(GLANCE)?.query_row([key.as_bytes()], columns))
+    }
+
+    /// Writes a record, and says how many bytes it has.
+    pub(crate) fn put(&mut self, key: &Key, record: &Record) -> Result<usize, SqliteError> {
+        let bytes = record.to_bytes();
+        let (fence, expires_at) = (signed(record.fence), signed(record.expires_at.as_micros()));
+        let row = params![key.as_bytes(), bytes, key.operation(), state(record), fence, expires_at];
+        self.prepared(PUT)?.execute(row)?;
+        Ok(bytes.len())
+    }
+
+    /// The version of the tables, and a fence above which all fences are.
+    pub(crate) fn schema(&mut self) -> Result<(i64, u64), SqliteError> {
+        let (version, floor): (i64, i64) =
+            self.prepared(SCHEMA)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((version, u64::try_from(floor).unwrap_or_default()))
+    }
+
+    /// Whether anything's retention is over.
+    pub(crate) fn any_over(&mut self, now: Timestamp) -> Result<bool, SqliteError> {
+        Ok(self.prepared(OVER)?.query_row([signed(now.as_micros())], |row| row.get(0))?)
+    }
+
+    /// Deletes what is over, keeping the highest of its fences; says how many.
+    pub(crate) fn sweep(&mut self, now: Timestamp, limit: usize) -> Result<usize, SqliteError> {
+        let range = [signed(now.as_micros()), i64::try_from(limit).unwrap_or(i64::MAX)];
+        let highest: Option<i64> = self.prepared(HIGHEST)?.query_row(range, |row| row.get(0))?;
+        let Some(highest) = highest else {
+            return Ok(0);
+        };
+        self.prepared(RAISE)?.execute([highest])?;
+        Ok(self.prepared(SWEEP)?.execute(range)?)
+    }
+
+    /// The rows from `from` on, in order; as many as `limit`, and as `more` says.
+    pub(crate) fn page(
+        &mut self,
+        from: &[u8],
+        limit: usize,
+        mut more: impl FnMut(Listing) -> bool,
+    ) -> Result<(), SqliteError> {
+        let range = params![from, i64::try_from(limit).unwrap_or(i64::MAX)];
+        let mut rows = self.prepared(PAGE)?.query(range)?;
+        while let Some(row) = rows.next()? {
+            let (record, bytes) = record(row, 1)?;
+            if !more(Listing { key: blob(row, 0)?.to_vec(), record, bytes, expires_at: row.get(2)? }) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A number that another connection's COMMIT changes.
+    pub(crate) fn data_version(&mut self) -> Result<i64, SqliteError> {
+        Ok(self.prepared(DATA_VERSION)?.query_row([], |row| row.get(0))?)
+    }
+}
+
+/// The record in a column, and its length.
+fn record(row: &Row<'_>, column: usize) -> Result<(Result<Record, RecordError>, usize), Error> {
+    let bytes = blob(row, column)?;
+    Ok((Record::from_bytes(bytes), bytes.len()))
+}
+
+/// What somebody else may have put there as another type is no record, and no key.
+fn blob<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r [u8], Error> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Blob(bytes) | ValueRef::Text(bytes) => bytes,
+        _ => &[],
+    })
+}
+
+fn there<T>(found: Result<T, Error>) -> Result<Option<T>, SqliteError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::QueryReturnedNoRows) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// SQLite's integers have a sign. Nothing that is stored gets that far: a number of microseconds is below 2^53 for
+/// two hundred years to come.
+pub(crate) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// For those who look with a shell.
+fn state(record: &Record) -> &'static str {
+    match &record.phase {
+        Phase::Running { .. } => RUNNING,
+        Phase::Completed(Completion::Result(_)) => "completed",
+        Phase::Completed(_) => "unreplayable",
+        Phase::Released if record.is_blank() => "blank",
+        Phase::Released => "released",
+        Phase::Abandoned => "abandoned",
+        _ => "other",
+    }
+}
+
+/// The one state in which a record has an owner at work.
+pub(crate) const RUNNING: &str = "running";

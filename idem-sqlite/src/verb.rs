@@ -1,0 +1,117 @@
+//! Verbs on their way to a thread.
+
+use idem_core::{
+    transition, Change, Claim, Claimed, Clock, Finish, Held, Key, Owner, Record, Renew, SaveStep, Settle, Settled,
+    StoreError, Timestamp,
+};
+use tokio::sync::oneshot;
+
+use crate::error::SqliteError;
+use crate::rows::Rows;
+use crate::writer::{Job, Transaction};
+
+/// A verb of [`transition`] that can be applied again and again.
+pub(crate) trait Apply: Send + 'static {
+    type Answer: Send + 'static;
+
+    fn apply(&self, found: Option<&Record>, now: Timestamp) -> (Change, Self::Answer);
+}
+
+macro_rules! apply {
+    ($($verb:ty => $answer:ty, $given:expr;)*) => {$(
+        impl Apply for $verb {
+            type Answer = $answer;
+
+            fn apply(&self, found: Option<&Record>, now: Timestamp) -> (Change, $answer) {
+                let given: fn(&$verb) -> _ = $given;
+                transition(found, given(self), now)
+            }
+        }
+    )*};
+}
+
+impl Apply for Claim {
+    type Answer = Claimed;
+
+    fn apply(&self, found: Option<&Record>, now: Timestamp) -> (Change, Claimed) {
+        transition(found, self, now)
+    }
+}
+
+impl Apply for SaveStep {
+    type Answer = Held;
+
+    fn apply(&self, found: Option<&Record>, now: Timestamp) -> (Change, Held) {
+        transition(found, self, now)
+    }
+}
+
+apply! {
+    Renew => Held, |renew| *renew;
+    Finish => Held, Clone::clone;
+    Settle => Settled, Clone::clone;
+}
+
+/// A verb, and who waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Asked<V: Apply> {
+    pub(crate) key: Key,
+    pub(crate) verb: V,
+    pub(crate) answer: Option<V::Answer>,
+    pub(crate) reply: oneshot::Sender<Result<V::Answer, StoreError>>,
+}
+
+impl<V: Apply> Asked<V> {
+    /// Looks at the record first: what changes nothing needs no lock. Gives back what has to be written.
+    pub(crate) fn look(self, rows: &mut Rows<'_>, clock: &dyn Clock) -> Option<Self> {
+        // Before the record is read: a claim must not see a lease run out that was renewed meanwhile.
+        let now = clock.now();
+        let answer = match rows.get(&self.key) {
+            Ok(found) => match self.verb.apply(found.as_ref(), now) {
+                (Change::Keep, answer) => Ok(answer),
+                (Change::Write(_), _) => return Some(self),
+            },
+            Err(error) => Err(error.not_applied()),
+        };
+        // Nobody may wait any more.
+        let _ = self.reply.send(answer);
+        None
+    }
+}
+
+impl<V: Apply> Job for Asked<V> {
+    fn is_dropped(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    fn run(&mut self, transaction: &mut Transaction<'_, '_>) -> Result<usize, SqliteError> {
+        let Transaction { rows, clock, fence_floor } = transaction;
+        let found = rows.get(&self.key)?.or_else(|| deleted(*fence_floor));
+        // Under the lock, however long that took.
+        let (change, answer) = self.verb.apply(found.as_ref(), clock.now());
+        let written = match change {
+            Change::Write(record) => rows.put(&self.key, &record)?,
+            Change::Keep => 0,
+        };
+        self.answer = Some(answer);
+        Ok(written)
+    }
+
+    fn answer(mut self: Box<Self>, end: Result<(), StoreError>) {
+        let missing = || StoreError::unknown(SqliteError::NoThread(None));
+        let answer = end.and_then(|()| self.answer.take().ok_or_else(missing));
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// What is known of a record that is not there: if it was deleted, its fence was not above this one. It counts as none.
+fn deleted(fence_floor: u64) -> Option<Record> {
+    let nobody = Claim::new(Owner::from_bytes([0; 16]), std::time::Duration::ZERO, std::time::Duration::ZERO);
+    match transition(None, &nobody, Timestamp::from_micros(fence_floor)) {
+        (Change::Write(mut record), _) if fence_floor > 0 => {
+            record.expires_at = Timestamp::from_micros(0);
+            Some(record)
+        }
+        _ => None,
+    }
+}
