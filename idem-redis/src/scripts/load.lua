@@ -1,0 +1,2 @@
+-- No arguments: the record as it is.
+return keep(true)
