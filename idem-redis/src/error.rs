@@ -208,6 +208,8 @@ fn said(error: &RedisError, resent: bool) -> (Error, Fate) {
         ) => busy(code),
         // Over the number of connections, for one.
         ("ERR", _) if detail.contains("max number of clients") => busy("max number of clients".to_owned()),
+        // A script's commands are checked one by one, and are not refused as others are.
+        ("ERR", _) if detail.contains("The user executing the script") => (Error::Permission, Fate::Refused),
         ("ERR", _) if detail.contains("OOM command not allowed") => (Error::Full, Fate::Refused),
         _ => (Error::Answer { code: Some(code) }, Fate::Refused),
     }

@@ -85,6 +85,8 @@ impl Link {
     /// Sends several commands to one server; a refusal is among the answers.
     pub(crate) async fn send_all(&self, commands: &Pipeline, node: &Node) -> Result<Vec<Value>, Failure> {
         let count = commands.len();
+        #[cfg(not(feature = "cluster"))]
+        let Node(_one) = node;
         match self {
             Self::Dialed(dialed) => dialed.send_all(commands).await,
             Self::Managed(manager) => {
@@ -94,10 +96,6 @@ impl Link {
             #[cfg(feature = "cluster")]
             Self::Cluster(connection) => cluster::send_all(connection, commands, node).await,
         }
-        .map(|answers| {
-            let _ = node;
-            answers
-        })
     }
 
     /// The servers that have records, in an order that stays.
