@@ -4,6 +4,7 @@
 #[cfg(feature = "cluster")]
 mod cluster;
 mod conformance;
+mod figures;
 mod format;
 mod lost;
 mod push;
