@@ -71,6 +71,9 @@ pub enum Error {
         /// Its version.
         version: String,
     },
+    /// The server counts in 32 bits, and the scripts need 64.
+    #[error("this Redis is a 32-bit build, which cannot count microseconds: use a 64-bit one")]
+    TooNarrow,
     /// The server may throw away live locks and records.
     #[error(
         "Redis would evict live locks and records when its memory is full (maxmemory-policy {policy}): set it to \

@@ -75,6 +75,9 @@ fn judge(info: &str, cluster: bool, demands: Demands, warnings: &mut Vec<Warning
     if (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()) < (6, 2) {
         return Err(Error::TooOld { version: version.to_owned() });
     }
+    if field("arch_bits").is_some_and(|bits| bits != "64") {
+        return Err(Error::TooNarrow);
+    }
     if field("role") == Some("slave") {
         return Err(Error::ReadOnly);
     }
@@ -101,5 +104,33 @@ fn add(warnings: &mut Vec<Warning>, warning: Warning) {
         #[cfg(feature = "tracing")]
         tracing::warn!(target: "idem", "{warning}");
         warnings.push(warning);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "# Server\r\nredis_version:7.0.15\r\narch_bits:64\r\naof_enabled:1\r\nrole:master\r\n\
+                        maxmemory_policy:noeviction\r\ncluster_enabled:0\r\n";
+
+    fn judged(wrong: &str, right: &str) -> (Result<(), Error>, Vec<Warning>) {
+        let mut warnings = Vec::new();
+        (judge(&GOOD.replace(wrong, right), false, Demands::default(), &mut warnings), warnings)
+    }
+
+    #[test]
+    fn servers_that_cannot_be_had_for_tests() {
+        assert!(matches!(judged("", ""), (Ok(()), warnings) if warnings.is_empty()));
+        for old in ["2.8.0", "5.0.14", "6.0.20", "6.1.240", "unstable", ""] {
+            let error = judged("7.0.15", old).0.unwrap_err();
+            assert!(matches!(&error, Error::TooOld { version } if version == old), "{old}: {error:?}");
+        }
+        for new in ["6.2.0", "7.2.4", "8.0.0", "10.0.1", "255.255.255"] {
+            assert!(judged("7.0.15", new).0.is_ok(), "{new}");
+        }
+        assert!(matches!(judged("bits:64", "bits:32").0, Err(Error::TooNarrow)));
+        assert!(matches!(judged("role:master", "role:slave").0, Err(Error::ReadOnly)));
+        assert!(matches!(judged("enabled:0", "enabled:1").0, Err(Error::Cluster)));
     }
 }

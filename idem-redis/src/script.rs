@@ -11,7 +11,7 @@ use crate::text;
 
 /// A script and the name that the server knows it by.
 pub(crate) struct Script {
-    text: String,
+    text: &'static str,
     sha: String,
 }
 
@@ -26,26 +26,24 @@ pub(crate) enum Answer {
     Kept(Option<Record>, Timestamp),
 }
 
-macro_rules! scripts {
-    ($($name:ident = $file:literal;)*) => {$(
+/// Joins the parts of a script.
+macro_rules! script {
+    ($name:ident: $($part:literal)*) => {
         pub(crate) static $name: LazyLock<Script> =
-            LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $file))));
-    )*};
+            LazyLock::new(|| Script::new(concat!($(include_str!(concat!("scripts/", $part, ".lua"))),*)));
+    };
 }
 
-scripts! {
-    CLAIM = "claim.lua";
-    RENEW = "renew.lua";
-    FINISH = "finish.lua";
-    LOAD = "load.lua";
-    SAVE_STEP = "save_step.lua";
-    SETTLE = "settle.lua";
-}
+script!(CLAIM: "read" "replay" "parse" "claim" "write");
+script!(RENEW: "read" "parse" "renew" "write");
+script!(FINISH: "read" "parse" "finish" "write");
+script!(SAVE_STEP: "read" "parse" "save_step" "write");
+script!(SETTLE: "read" "parse" "settle" "write");
+script!(LOAD: "read" "load");
 
 impl Script {
-    fn new(verb: &str) -> Self {
-        let text = [include_str!("scripts/common.lua"), verb].concat();
-        let sha = sha1_smol::Sha1::from(&text).digest().to_string();
+    fn new(text: &'static str) -> Self {
+        let sha = sha1_smol::Sha1::from(text).digest().to_string();
         Self { text, sha }
     }
 
@@ -54,7 +52,7 @@ impl Script {
         let by_name = self.command("EVALSHA", &self.sha, key, args);
         let answer = match link.send(&by_name).await {
             Err(failure) if is_unknown_script(&failure) => {
-                let whole = self.command("EVAL", &self.text, key, args);
+                let whole = self.command("EVAL", self.text, key, args);
                 link.send(&whole).await
             }
             answer => answer,

@@ -89,22 +89,19 @@ fn value<'a>(fields: &mut Split<'a, char>, name: &str) -> Option<&'a str> {
 }
 
 fn number(digits: &str) -> Option<u64> {
-    let plain = !digits.is_empty() && digits.len() <= 16 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|number| plain && *number <= LIMIT)
 }
 
-/// The core's flags: f 8 and b 16 for what this owner brought, m 2 for at-most-once, u 4 for an unknown outcome before.
+/// The core's flags: f and b are what this owner brought, m is at-most-once, u an unknown outcome before; in this order.
 fn flag_bits(flags: &str) -> Option<u8> {
-    flags.chars().try_fold(0, |bits, flag| {
-        let bit = match flag {
-            'm' => 2,
-            'u' => 4,
-            'f' => 8,
-            'b' => 16,
-            _ => return None,
-        };
-        (bits & bit == 0).then_some(bits | bit)
-    })
+    let (mut rest, mut bits) = (flags, 0);
+    for (flag, bit) in [('f', 8), ('m', 2), ('b', 16), ('u', 4)] {
+        if let Some(others) = rest.strip_prefix(flag) {
+            (rest, bits) = (others, bits | bit);
+        }
+    }
+    rest.is_empty().then_some(bits)
 }
 
 /// Lower-case hexadecimal digits.

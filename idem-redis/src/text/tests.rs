@@ -32,6 +32,7 @@ fn what_is_no_record_is_told_apart() {
         ("fence=9", "fence=9007199254740993"),
         ("attempt=2", "attempt=4294967296"),
         ("flags=fmbu", "flags=ffmb"),
+        ("flags=fmbu", "flags=mf"),
         ("flags=fmbu", "flags=x"),
         ("fp=-", "fp="),
         ("fp=-", "fp=00"),
