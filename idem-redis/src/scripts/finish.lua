@@ -1,0 +1,20 @@
+-- ARGV: owner, ending, result, channel or ''
+local result, channel, grants = ARGV[3], ARGV[4], false
+local ending = ARGV[2]
+local rank = RANK[ending] or 1
+-- Endings only rise: sent again or out of order they change nothing, and a late success still lands.
+if not old or old.owner ~= ARGV[1] or rank <= RANK[old.state] then
+  return { 0, found and string.sub(found, 1, r.size), now }
+end
+local expires = now + r.ttl
+if ending == 'withdrawn' then
+  r.state = string.find(r.flags, 'u', 1, true) and 'abandoned' or 'released'
+  r.attempt = math.max(r.attempt - 1, 0)
+  r.expires = math.max(expires, r.expires)
+  -- It takes with it what it brought.
+  if string.find(r.flags, 'f', 1, true) then r.fp = '-' end
+  if string.find(r.flags, 'b', 1, true) then r.flags = string.gsub(r.flags, 'm', '') end
+else
+  r.state, r.expires = ending, expires
+  if rank == 3 then r.steps, r.count = '', 0 end
+end

@@ -1,0 +1,133 @@
+//! A record as text: what the scripts write, read back.
+
+use std::str::Split;
+
+use idem_core::Record;
+
+use crate::error::Unreadable;
+
+/// Beyond this a number of the scripts loses digits.
+const LIMIT: u64 = 1 << 53;
+/// How long a head is at most; the scripts look no further either.
+const LONGEST_HEAD: usize = 512;
+
+/// Reads a stored value; what is wrong with it, if this build cannot. The scripts refuse at least as much.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Record, Unreadable> {
+    let head =
+        bytes.iter().take(LONGEST_HEAD).position(|byte| *byte == b'\n').and_then(|end| bytes.split_at_checked(end));
+    let (head, rest) = match head {
+        Some((head, rest)) => (std::str::from_utf8(head).unwrap_or_default(), rest.get(1..).unwrap_or_default()),
+        None => ("", bytes),
+    };
+    let mut fields = head.split(' ');
+    match fields.next() {
+        Some("idem1") => read(fields, rest).ok_or(Unreadable::Damaged),
+        Some(version) if is_version(version) => Err(Unreadable::Newer),
+        _ => Err(Unreadable::Foreign),
+    }
+}
+
+fn is_version(word: &str) -> bool {
+    word.strip_prefix("idem")
+        .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The core's own bytes of the record ([`Record::from_bytes`]), made of the text.
+fn read(mut fields: Split<'_, char>, rest: &[u8]) -> Option<Record> {
+    let state = fields.next()?;
+    let owner = hex::<16>(value(&mut fields, "owner=")?)?;
+    let fence = number(value(&mut fields, "fence=")?)?;
+    let attempt = u32::try_from(number(value(&mut fields, "attempt=")?)?).ok()?;
+    let flags = value(&mut fields, "flags=")?;
+    let [lease, ttl, expires, since, until] =
+        ["lease=", "ttl=", "expires=", "since=", "until="].map(|name| value(&mut fields, name).and_then(number));
+    let fingerprint = match value(&mut fields, "fp=")? {
+        "-" => None,
+        print => Some(hex::<32>(print)?),
+    };
+    let (count, length) = value(&mut fields, "steps=")?.split_once(':')?;
+    let (steps, payload) = rest.split_at_checked(number(length)?.try_into().ok()?)?;
+    if fields.next().is_some() || (state != "completed" && !payload.is_empty()) {
+        return None;
+    }
+    let phase = match state {
+        "running" => 1,
+        "completed" => 2,
+        "unreplayable" => 3,
+        "released" => 4,
+        "abandoned" => 5,
+        _ => return None,
+    };
+    let mut bits = flag_bits(flags)?;
+    bits |= u8::from(fingerprint.is_some());
+    bits |= u8::from(!steps.is_empty()) << 5;
+    let mut bytes = Vec::with_capacity(160 + rest.len());
+    bytes.extend([1, phase, bits]);
+    bytes.extend(owner);
+    bytes.extend(fence.to_be_bytes());
+    bytes.extend(attempt.to_be_bytes());
+    for number in [lease?, ttl?, expires?] {
+        bytes.extend(number.to_be_bytes());
+    }
+    bytes.extend(fingerprint.iter().flatten());
+    if !steps.is_empty() {
+        bytes.extend(u32::try_from(steps.len()).ok()?.to_be_bytes());
+        bytes.extend(steps);
+    }
+    if phase == 1 {
+        bytes.extend(since?.to_be_bytes());
+        bytes.extend(until?.to_be_bytes());
+    }
+    bytes.extend(payload);
+    let record = Record::from_bytes(&bytes).ok()?;
+    (number(count)? == u64::from(record.steps.count())).then_some(record)
+}
+
+/// The value of the next field, which must have this name.
+fn value<'a>(fields: &mut Split<'a, char>, name: &str) -> Option<&'a str> {
+    fields.next()?.strip_prefix(name)
+}
+
+fn number(digits: &str) -> Option<u64> {
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|number| plain && *number <= LIMIT)
+}
+
+/// The core's flags: f and b are what this owner brought, m is at-most-once, u an unknown outcome before; in this order.
+fn flag_bits(flags: &str) -> Option<u8> {
+    let (mut rest, mut bits) = (flags, 0);
+    for (flag, bit) in [('f', 8), ('m', 2), ('b', 16), ('u', 4)] {
+        if let Some(others) = rest.strip_prefix(flag) {
+            (rest, bits) = (others, bits | bit);
+        }
+    }
+    rest.is_empty().then_some(bits)
+}
+
+/// Lower-case hexadecimal digits.
+fn hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; N];
+    let mut pairs = digits.as_bytes().chunks_exact(2);
+    if digits.len() != N * 2 {
+        return None;
+    }
+    for byte in &mut bytes {
+        let [high, low] = pairs.next()? else { return None };
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(bytes)
+}
+
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+#[cfg(test)]
+mod tests;
