@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 
 use super::observe::Timer;
 use crate::clock::{later, sleep_until, Instant};
