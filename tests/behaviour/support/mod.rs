@@ -292,21 +292,13 @@ macro_rules! rows {
             async fn row($harness: Harness) $body
 
             #[cfg(stores)]
-            mod stores {
-                use super::*;
-                use crate::support::{Kind, Place};
-
-                #[tokio::test(start_paused = true)]
-                async fn postgres() {
-                    let (harness, _turn) = Harness::at(Place::Postgres, Kind::Asking);
-                    row(harness).await;
-                }
-
-                #[tokio::test(start_paused = true)]
-                async fn postgres_tiered() {
-                    let (harness, _turn) = Harness::at(Place::Postgres, Kind::Tiered);
-                    row(harness).await;
-                }
+            crate::support::places! {
+                postgres: Postgres, Asking;
+                postgres_tiered: Postgres, Tiered;
+                redis: Redis, Asking;
+                redis_tiered: Redis, Tiered;
+                sqlite: Sqlite, Asking;
+                sqlite_tiered: Sqlite, Tiered;
             }
 
             #[cfg(not(stores))]
@@ -336,3 +328,17 @@ macro_rules! rows {
     )*};
 }
 pub(crate) use rows;
+
+/// A row on real stores.
+#[cfg(stores)]
+macro_rules! places {
+    ($($name:ident: $place:ident, $kind:ident;)*) => {$(
+        #[tokio::test(start_paused = true)]
+        async fn $name() {
+            let (harness, _turn) = Harness::at(crate::support::Place::$place, crate::support::Kind::$kind);
+            row(harness).await;
+        }
+    )*};
+}
+#[cfg(stores)]
+pub(crate) use places;

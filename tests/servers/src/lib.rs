@@ -9,8 +9,8 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)] // test support
 
 mod account;
+mod clock;
 mod cluster;
-mod faketime;
 mod pgbouncer;
 mod ports;
 mod postgres;

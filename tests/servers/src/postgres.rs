@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::OnceLock;
 
 use crate::account::Account;
-use crate::faketime;
+use crate::clock;
 use crate::require::require;
 use crate::server::Server;
 use crate::tls;
@@ -72,7 +72,7 @@ impl PostgresBuilder {
             tls::make(&watchdog);
         }
         if let Some(micros) = self.clock {
-            faketime::set(watchdog.dir(), micros);
+            clock::make(watchdog.dir(), micros);
         }
         let original = fs::read_to_string(watchdog.dir().join("data/postgresql.conf")).expect("initdb wrote it");
         let server = Server::start(watchdog, program, &["-D", "data"], ready, |watchdog, port| {
@@ -130,7 +130,7 @@ impl Postgres {
 
     /// Sets the clock that [`PostgresBuilder::clock`] gave it.
     pub fn set_clock(&self, micros: u64) {
-        faketime::set(self.dir(), micros);
+        clock::set(self.dir(), micros);
     }
 
     /// The one that all tests of a process share: leave it alive, and use a [`fresh_database`](Self::fresh_database).

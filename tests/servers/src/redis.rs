@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::faketime;
+use crate::clock;
 use crate::ports;
 use crate::require::require;
 use crate::server::Server;
@@ -81,7 +81,7 @@ impl RedisBuilder {
             tls::make(&watchdog);
         }
         if let Some(micros) = self.clock {
-            faketime::set(watchdog.dir(), micros);
+            clock::make(watchdog.dir(), micros);
         }
         let server = Server::start(watchdog, program, &["redis.conf"], ready, |watchdog, port| {
             let port = if self.tls {
@@ -139,7 +139,7 @@ impl Redis {
 
     /// Sets the clock that [`RedisBuilder::clock`] gave it.
     pub fn set_clock(&self, micros: u64) {
-        faketime::set(self.dir(), micros);
+        clock::set(self.dir(), micros);
     }
 
     /// Such as `redis://127.0.0.1:20000`; with the password if it has one, and `rediss://` if it wants TLS.

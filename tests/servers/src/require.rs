@@ -34,6 +34,7 @@ fn package(program: &str) -> &str {
         "redis-cli" => "redis-tools",
         "initdb" | "postgres" => "postgresql",
         "psql" => "postgresql-client",
+        "cc" => "gcc libc6-dev",
         other => other,
     }
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Mutex;
 
 use crate::account::Account;
-use crate::faketime;
+use crate::clock;
 
 /// The signal for the end: the one that lets the server clean up after itself, quickly.
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +86,7 @@ impl Watchdog {
 
     /// Starts a server, and returns its process id.
     pub(crate) fn start(&self, program: &Path, args: &[&str]) -> u32 {
-        let before = faketime::before(&self.dir);
+        let before = clock::before(&self.dir);
         let command = [program.to_str().expect("UTF-8")].into_iter().chain(args.iter().copied());
         let words = before.iter().map(String::as_str).chain(command);
         let quoted: Vec<String> = words.map(|word| format!("'{}'", word.replace('\'', r"'\''"))).collect();

@@ -2,6 +2,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)] // test support
 
 mod postgres;
+mod redis;
+mod sqlite;
 mod timed;
 mod turn;
 
@@ -15,6 +17,10 @@ use idem_testing::Clock;
 pub enum Place {
     /// A PostgreSQL server.
     Postgres,
+    /// A Redis server.
+    Redis,
+    /// A SQLite file.
+    Sqlite,
 }
 
 impl Place {
@@ -22,6 +28,8 @@ impl Place {
     pub fn store(self, clock: Clock) -> (Timed, Turn) {
         match self {
             Self::Postgres => postgres::store(clock),
+            Self::Redis => redis::store(clock),
+            Self::Sqlite => sqlite::store(clock),
         }
     }
 }

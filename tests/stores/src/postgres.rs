@@ -7,7 +7,7 @@ use idem_test_servers::Postgres;
 use idem_testing::Clock;
 use tokio_postgres::{Client, NoTls};
 
-use crate::timed::{runtime, Timed};
+use crate::timed::{apart, Timed, START};
 use crate::turn::{Turn, Turns};
 
 struct Server {
@@ -22,25 +22,18 @@ pub(crate) fn store(clock: Clock) -> (Timed, Turn) {
     static SERVER: OnceLock<Server> = OnceLock::new();
     let turn = TURNS.take();
     let Server { server, store, client } = SERVER.get_or_init(start);
-    apart(|| runtime().block_on(client.batch_execute("DELETE FROM idem.records"))).expect("emptied");
+    apart(client.batch_execute("DELETE FROM idem.records")).expect("emptied");
     (Timed::new(store.clone(), clock, |now| server.set_clock(now)), turn)
 }
 
 fn start() -> Server {
-    let server = Postgres::builder().clock(1_700_000_000_000_000).start();
+    let server = Postgres::builder().clock(START).start();
     let url = server.url();
-    let (store, client) = apart(|| {
-        runtime().block_on(async {
-            let store = PgStore::connect(&url).await.expect("a store");
-            let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a connection");
-            tokio::spawn(connection);
-            (store, client)
-        })
+    let (store, client) = apart(async {
+        let store = PgStore::connect(&url).await.expect("a store");
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a connection");
+        tokio::spawn(connection);
+        (store, client)
     });
     Server { server, store, client }
-}
-
-/// On a thread of its own, for a runtime must not wait for another on one.
-fn apart<T: Send>(run: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| scope.spawn(run).join().expect("it does not panic"))
 }

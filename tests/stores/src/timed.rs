@@ -53,11 +53,19 @@ pub fn asked() -> usize {
 }
 
 /// Where time is real.
-pub(crate) fn runtime() -> &'static Runtime {
+fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
     })
+}
+
+/// What the suite's clock shows when it is made.
+pub(crate) const START: u64 = 1_700_000_000_000_000;
+
+/// What a future comes to where time is real; on a thread of its own, for a runtime must not wait for another on one.
+pub(crate) fn apart<F: Future<Output: Send> + Send>(future: F) -> F::Output {
+    std::thread::scope(|scope| scope.spawn(|| runtime().block_on(future)).join().expect("it does not panic"))
 }
 
 impl Timed {

@@ -1,5 +1,6 @@
 //! A server has one clock, so one row at a time.
 
+use std::fmt;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,8 +14,10 @@ pub(crate) struct Turns {
 }
 
 /// One row's turn, until it is dropped.
-#[derive(Debug)]
-pub struct Turn(&'static Turns);
+pub struct Turn {
+    turns: &'static Turns,
+    after: Option<Box<dyn FnOnce() + Send>>,
+}
 
 impl Turns {
     pub(crate) const fn new() -> Self {
@@ -26,7 +29,22 @@ impl Turns {
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = self.free.wait_while(taken, |taken| *taken).unwrap_or_else(PoisonError::into_inner);
         *taken = true;
-        Turn(self)
+        Turn { turns: self, after: None }
+    }
+}
+
+impl Turn {
+    /// What to do when it is over.
+    pub(crate) fn then(self, after: impl FnOnce() + Send + 'static) -> Self {
+        let mut this = self;
+        this.after = Some(Box::new(after));
+        this
+    }
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Turn")
     }
 }
 
@@ -36,7 +54,10 @@ impl Drop for Turn {
         while !is_idle() {
             std::thread::sleep(Duration::from_micros(50));
         }
-        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
-        self.0.free.notify_one();
+        if let Some(after) = self.after.take() {
+            after();
+        }
+        *self.turns.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.turns.free.notify_one();
     }
 }
