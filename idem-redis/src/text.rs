@@ -37,7 +37,8 @@ fn read(mut fields: Split<'_, char>, rest: &[u8]) -> Option<Record> {
     let state = fields.next()?;
     let owner = hex::<16>(value(&mut fields, "owner=")?)?;
     let fence = number(value(&mut fields, "fence=")?)?;
-    let attempt = u32::try_from(number(value(&mut fields, "attempt=")?)?).ok()?;
+    let attempt = value(&mut fields, "attempt=").filter(|digits| digits.len() <= 10)?;
+    let attempt = u32::try_from(number(attempt)?).ok()?;
     let flags = value(&mut fields, "flags=")?;
     let [lease, ttl, expires, since, until] =
         ["lease=", "ttl=", "expires=", "since=", "until="].map(|name| value(&mut fields, name).and_then(number));
@@ -45,7 +46,9 @@ fn read(mut fields: Split<'_, char>, rest: &[u8]) -> Option<Record> {
         "-" => None,
         print => Some(hex::<32>(print)?),
     };
-    let (count, length) = value(&mut fields, "steps=")?.split_once(':')?;
+    let (count, length) = value(&mut fields, "steps=")?
+        .split_once(':')
+        .filter(|(count, length)| count.len() <= 10 && length.len() <= 10)?;
     let (steps, payload) = rest.split_at_checked(number(length)?.try_into().ok()?)?;
     if fields.next().is_some() || (state != "completed" && !payload.is_empty()) {
         return None;
@@ -89,7 +92,7 @@ fn value<'a>(fields: &mut Split<'a, char>, name: &str) -> Option<&'a str> {
 }
 
 fn number(digits: &str) -> Option<u64> {
-    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = (1..=16).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|number| plain && *number <= LIMIT)
 }
 

@@ -9,12 +9,12 @@ end
 local expires = now + r.ttl
 if ending == 'withdrawn' then
   r.state = string.find(r.flags, 'u', 1, true) and 'abandoned' or 'released'
-  r.attempt = math.max(r.attempt - 1, 0)
-  r.expires = math.max(expires, r.expires)
+  r.attempt = string.format('%d', math.max(r.attempt - 1, 0))
+  expires = math.max(expires, tonumber(r.expires))
   -- It takes with it what it brought.
   if string.find(r.flags, 'f', 1, true) then r.fp = '-' end
   if string.find(r.flags, 'b', 1, true) then r.flags = string.gsub(r.flags, 'm', '') end
 else
-  r.state, r.expires = ending, expires
-  if rank == 3 then r.steps, r.count = '', 0 end
+  r.state = ending
+  if rank == 3 then r.steps, r.count = '', '0' end
 end

@@ -34,7 +34,7 @@ impl Sentinel {
 
     fn client(&self) -> SentinelClient {
         let address = format!("redis://127.0.0.1:{}", self.port);
-        SentinelClient::build(vec![address], "orders".to_owned(), None, SentinelServerType::Master).unwrap()
+        SentinelClient::build(vec![address], "orders", None, SentinelServerType::Master).unwrap()
     }
 }
 
