@@ -118,7 +118,10 @@ impl Engine {
 
     /// The records of an operation, page by page.
     pub(crate) async fn list(&self, name: Cow<'static, str>, list: &List) -> Result<Page, Error> {
-        self.ask(name, "list", self.store.list(list)).await
+        let mut page = self.ask(name, "list", self.store.list(list)).await?;
+        // A store need not leave them out.
+        page.records.retain(|listed| !listed.record.as_ref().is_ok_and(Record::is_blank));
+        Ok(page)
     }
 
     /// Takes back the memory of expired records.

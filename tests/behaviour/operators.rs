@@ -94,7 +94,8 @@ rows! {
                 break;
             }
         }
-        assert_eq!((listed.len(), pages), (251, 3));
+        assert_eq!(listed.len(), 251);
+        assert!(pages >= 2, "{pages}");
         let mut names: Vec<_> = listed.iter().map(|listed| listed.key.readable()).collect();
         names.sort();
         names.dedup();
@@ -108,8 +109,10 @@ rows! {
     }
 
     async fn sweep_takes_back_what_is_over_and_nothing_else(h) {
-        if h.kind == crate::support::Kind::Cas {
-            assert!(matches!(h.idem.sweep(1).await, Err(Error::Store { .. })));
+        if let Err(error) = h.idem.sweep(1).await {
+            // One that forgets by itself.
+            assert!(matches!(error, Error::Store { .. }));
+            assert!(h.keeps_bytes());
             return;
         }
         for n in 0..20_u32 {

@@ -2,5 +2,4 @@
 SELECT false AS written, {columns} FROM {schema}.records
 WHERE id >= $1::bytea AND id > $2::bytea AND id <= $3::bytea
     AND substring(key FOR octet_length($4::bytea)) = $4 AND expires_at > {now}
-    AND NOT (attempt = 0 AND state = 'released')
 ORDER BY id LIMIT $5::bigint
