@@ -5,6 +5,7 @@
 //! payments --unguarded        the same traffic without #[idempotent]: see the damage
 //! payments --orders FILE      orders of your own, one JSON object a line: {"id": "o-1", "cents": 500}
 //! payments --serve ADDR       only serve, until SIGTERM or Ctrl-C
+//! payments --store STORE      keep records in redis://…, postgres://… or sqlite:FILE
 //! ```
 //!
 //! It ends with 0 when everybody was charged exactly once, with 1 when not, with 2 when it could not start.
@@ -21,8 +22,9 @@ mod traffic;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use idem::{Idem, MokaStore};
+use idem::Idem;
 
 use gateway::Gateway;
 use options::Options;
@@ -47,7 +49,13 @@ async fn run() -> Result<ExitCode, AnyError> {
         return Ok(ExitCode::SUCCESS);
     };
     // Once, at start-up: the store that every annotated function of this process uses.
-    let idem = Idem::new(MokaStore::new());
+    let store = idem_examples::store::open(options.store.as_deref().unwrap_or("memory")).await?;
+    // The gateway here is a new one each time, and knows nothing of charges that a store remembers of an earlier run.
+    let namespace = match options.serve {
+        Some(_) => "payments".to_owned(),
+        None => format!("payments of {}.{:?}", std::process::id(), SystemTime::now().duration_since(UNIX_EPOCH)?),
+    };
+    let idem = Idem::builder(store).namespace(&namespace).build()?;
     idem::install(idem.clone())?;
 
     if let Some(address) = &options.serve {

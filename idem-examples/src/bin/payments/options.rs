@@ -11,6 +11,8 @@ payments: a payment service and its clients in trouble
   payments --unguarded     the same traffic without #[idempotent]: see the damage
   payments --orders FILE   orders of your own, one JSON object a line: {\"id\": \"o-1\", \"cents\": 500}
   payments --serve ADDR    only serve, until SIGTERM or Ctrl-C: payments --serve 127.0.0.1:8080
+  payments --store STORE   keep records in redis://HOST, postgres://USER@HOST/DATABASE or sqlite:FILE, if it was built with
+                           --features stores; in memory if it is not said
 
 Ends with 0 when everybody was charged exactly once, with 1 when not, with 2 when it could not start.
 ";
@@ -20,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) unguarded: bool,
     pub(crate) orders: Option<PathBuf>,
     pub(crate) serve: Option<String>,
+    /// Memory, if it is not said.
+    pub(crate) store: Option<String>,
 }
 
 impl Options {
@@ -32,6 +36,7 @@ impl Options {
                 Arg::Long("unguarded") => options.unguarded = true,
                 Arg::Long("orders") => options.orders = Some(parser.value()?.into()),
                 Arg::Long("serve") => options.serve = Some(parser.value()?.string()?),
+                Arg::Long("store") => options.store = Some(parser.value()?.string()?),
                 Arg::Short('h') | Arg::Long("help") => return Ok(None),
                 _ => return Err(arg.unexpected()),
             }

@@ -5,6 +5,8 @@
 //! worker --ledger FILE        append what is credited to FILE, one JSON object a line
 //! worker --concurrency N      deliveries in flight at once; 8 if it is not said
 //! worker --attempts N         after so many failed attempts an event is set aside as poison; 5 if it is not said
+//! worker --store STORE        where what is known of events is kept: in memory if it is not said
+//! worker --lease SECONDS      how long a worker that is gone keeps its events; 15 if it is not said
 //! ```
 //!
 //! It ends with 0 when every event was handled once or set aside as poison, with 1 when not, with 2 when it could not
@@ -24,8 +26,9 @@ mod worker;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use idem::{Idem, MokaStore};
+use idem::Idem;
 
 use complain::complain;
 use handler::Handler;
@@ -56,7 +59,7 @@ async fn run() -> Result<ExitCode, AnyError> {
         std::io::stdout().write_all(options::HELP.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     };
-    let idem = guard();
+    let idem = guard(&options).await?;
     idem::install(idem.clone())?;
 
     let ledger = Arc::new(Ledger::open(options.ledger.as_deref())?);
@@ -77,7 +80,8 @@ async fn run() -> Result<ExitCode, AnyError> {
     Ok(if report.every_event_was_handled_once() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Where what is known of events is kept: in this process, and no longer than it lives.
-fn guard() -> Idem {
-    Idem::new(MokaStore::new())
+/// Where what is known of events is kept: in this process, if nothing else is said, and no longer than it lives.
+async fn guard(options: &Options) -> Result<Idem, AnyError> {
+    let store = idem_examples::store::open(&options.store).await?;
+    Ok(Idem::builder(store).lease(Duration::from_secs(u64::from(options.lease.get()))).build()?)
 }
