@@ -124,7 +124,7 @@ async fn size(dir: &Path) {
     let bytes = std::fs::metadata(&file).unwrap().len() as f64 / RECORDS as f64;
     println!(
         "a record takes {bytes:.0} bytes, {:.1} million fit into a GiB; the log grew to {} KiB",
-        1073.741_824 / bytes,
+        1_073.741_824 / bytes,
         log / 1024
     );
 }

@@ -14,20 +14,23 @@ const PAUSE: Duration = Duration::from_millis(3);
 /// A connection that writes: the database has a write-ahead log from now on, and a COMMIT is on the disk when it returns.
 pub(crate) fn writing(path: &Path, busy_timeout: Duration) -> Result<Connection, SqliteError> {
     let connection = open(path, busy_timeout)?;
-    let mode: String =
-        unless_busy(busy_timeout, || Ok(connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?))?;
+    let mode: String = unless_busy(busy_timeout, || {
+        connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(SqliteError::said)
+    })?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(SqliteError::NoWal { mode });
     }
     // The last two are for macOS, whose plain fsync leaves the data in the disk's own memory.
-    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")?;
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")
+        .map_err(SqliteError::said)?;
     Ok(connection)
 }
 
 /// A connection that only reads.
 pub(crate) fn reading(path: &Path, busy_timeout: Duration) -> Result<Connection, SqliteError> {
     let connection = open(path, busy_timeout)?;
-    connection.execute_batch("PRAGMA query_only = ON")?;
+    connection.execute_batch("PRAGMA query_only = ON").map_err(SqliteError::said)?;
     Ok(connection)
 }
 
@@ -35,10 +38,10 @@ fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, SqliteError> 
     let connection = Connection::open(path).map_err(|error| match error.sqlite_error_code() {
         // It was not even tried: no path may have a zero in it.
         None => SqliteError::CannotOpen(error.into()),
-        Some(_) => error.into(),
+        Some(_) => SqliteError::said(error),
     })?;
     // SQLite counts milliseconds in an i32.
-    connection.busy_timeout(busy_timeout.min(Duration::from_secs(24 * 60 * 60)))?;
+    connection.busy_timeout(busy_timeout.min(Duration::from_secs(24 * 60 * 60))).map_err(SqliteError::said)?;
     Ok(connection)
 }
 

@@ -73,8 +73,9 @@ pub enum SqliteError {
     Other(#[source] Said),
 }
 
-impl From<rusqlite::Error> for SqliteError {
-    fn from(error: rusqlite::Error) -> Self {
+impl SqliteError {
+    /// What SQLite said. No `From`: which rusqlite it is, is nobody's concern but ours.
+    pub(crate) fn said(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::CannotOpen) => Self::CannotOpen(error.into()),
             Some(ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
@@ -97,9 +98,7 @@ impl From<rusqlite::Error> for SqliteError {
             _ => Self::Other(error.into()),
         }
     }
-}
 
-impl SqliteError {
     /// As the answer to a verb that was certainly not applied.
     pub(crate) fn not_applied(self) -> StoreError {
         match self {

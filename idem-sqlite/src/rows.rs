@@ -48,15 +48,16 @@ impl<'c> Rows<'c> {
         self.connection
     }
 
-    fn prepared(&mut self, sql: &'static str) -> Result<&mut Statement<'c>, Error> {
+    fn prepared(&mut self, sql: &'static str) -> Result<&mut Statement<'c>, SqliteError> {
         let place = match self.prepared.iter().position(|(known, _)| std::ptr::eq(*known, sql)) {
             Some(place) => place,
             None => {
-                self.prepared.push((sql, self.connection.prepare(sql)?));
+                self.prepared.push((sql, self.connection.prepare(sql).map_err(SqliteError::said)?));
                 self.prepared.len() - 1
             }
         };
-        self.prepared.get_mut(place).map(|(_, statement)| statement).ok_or(Error::InvalidQuery)
+        let statement = self.prepared.get_mut(place).map(|(_, statement)| statement);
+        statement.ok_or_else(|| SqliteError::said(Error::InvalidQuery))
     }
 
     /// The record as stored, also when its retention is over.
@@ -75,31 +76,32 @@ impl<'c> Rows<'c> {
         let bytes = record.to_bytes();
         let (fence, expires_at) = (signed(record.fence), signed(record.expires_at.as_micros()));
         let row = params![key.as_bytes(), bytes, key.operation(), state(record), fence, expires_at];
-        self.prepared(PUT)?.execute(row)?;
+        self.prepared(PUT)?.execute(row).map_err(SqliteError::said)?;
         Ok(bytes.len())
     }
 
     /// The version of the tables, and a fence above which all fences are.
     pub(crate) fn schema(&mut self) -> Result<(i64, u64), SqliteError> {
         let (version, floor): (i64, i64) =
-            self.prepared(SCHEMA)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            self.prepared(SCHEMA)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(SqliteError::said)?;
         Ok((version, u64::try_from(floor).unwrap_or_default()))
     }
 
     /// Whether anything's retention is over.
     pub(crate) fn any_over(&mut self, now: Timestamp) -> Result<bool, SqliteError> {
-        Ok(self.prepared(OVER)?.query_row([signed(now.as_micros())], |row| row.get(0))?)
+        self.prepared(OVER)?.query_row([signed(now.as_micros())], |row| row.get(0)).map_err(SqliteError::said)
     }
 
     /// Deletes what is over, keeping the highest of its fences; says how many.
     pub(crate) fn sweep(&mut self, now: Timestamp, limit: usize) -> Result<usize, SqliteError> {
         let range = [signed(now.as_micros()), i64::try_from(limit).unwrap_or(i64::MAX)];
-        let highest: Option<i64> = self.prepared(HIGHEST)?.query_row(range, |row| row.get(0))?;
+        let highest: Option<i64> =
+            self.prepared(HIGHEST)?.query_row(range, |row| row.get(0)).map_err(SqliteError::said)?;
         let Some(highest) = highest else {
             return Ok(0);
         };
-        self.prepared(RAISE)?.execute([highest])?;
-        Ok(self.prepared(SWEEP)?.execute(range)?)
+        self.prepared(RAISE)?.execute([highest]).map_err(SqliteError::said)?;
+        self.prepared(SWEEP)?.execute(range).map_err(SqliteError::said)
     }
 
     /// The rows from `from` on, in order; as many as `limit`, and as `more` says.
@@ -110,10 +112,9 @@ impl<'c> Rows<'c> {
         mut more: impl FnMut(Listing) -> bool,
     ) -> Result<(), SqliteError> {
         let range = params![from, i64::try_from(limit).unwrap_or(i64::MAX)];
-        let mut rows = self.prepared(PAGE)?.query(range)?;
-        while let Some(row) = rows.next()? {
-            let (record, bytes) = record(row, 1)?;
-            if !more(Listing { key: blob(row, 0)?.to_vec(), record, bytes, expires_at: row.get(2)? }) {
+        let mut rows = self.prepared(PAGE)?.query(range).map_err(SqliteError::said)?;
+        while let Some(row) = rows.next().map_err(SqliteError::said)? {
+            if !more(listing(row).map_err(SqliteError::said)?) {
                 break;
             }
         }
@@ -122,7 +123,7 @@ impl<'c> Rows<'c> {
 
     /// A number that another connection's COMMIT changes.
     pub(crate) fn data_version(&mut self) -> Result<i64, SqliteError> {
-        Ok(self.prepared(DATA_VERSION)?.query_row([], |row| row.get(0))?)
+        self.prepared(DATA_VERSION)?.query_row([], |row| row.get(0)).map_err(SqliteError::said)
     }
 }
 
@@ -130,6 +131,11 @@ impl<'c> Rows<'c> {
 fn record(row: &Row<'_>, column: usize) -> Result<(Result<Record, RecordError>, usize), Error> {
     let bytes = blob(row, column)?;
     Ok((Record::from_bytes(bytes), bytes.len()))
+}
+
+fn listing(row: &Row<'_>) -> Result<Listing, Error> {
+    let (record, bytes) = record(row, 1)?;
+    Ok(Listing { key: blob(row, 0)?.to_vec(), record, bytes, expires_at: row.get(2)? })
 }
 
 /// What somebody else may have put there as another type is no record, and no key.
@@ -144,7 +150,7 @@ fn there<T>(found: Result<T, Error>) -> Result<Option<T>, SqliteError> {
     match found {
         Ok(found) => Ok(Some(found)),
         Err(Error::QueryReturnedNoRows) => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(SqliteError::said(error)),
     }
 }
 

@@ -31,13 +31,13 @@ pub(crate) fn ensure(connection: &Connection) -> Result<(), SqliteError> {
     if version(connection)? == Some(VERSION) && there(connection, "idem_records")? {
         return writable(connection);
     }
-    connection.execute_batch("BEGIN IMMEDIATE")?;
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(SqliteError::said)?;
     // Again, under the lock: another one may have been faster.
     let made = version(connection).and_then(|found| match found {
         Some(found) if found > VERSION => Err(SqliteError::NewerSchema { found, known: VERSION }),
-        _ => Ok(connection.execute_batch(TABLES)?),
+        _ => connection.execute_batch(TABLES).map_err(SqliteError::said),
     });
-    let end = made.and_then(|()| Ok(connection.execute_batch("COMMIT")?));
+    let end = made.and_then(|()| connection.execute_batch("COMMIT").map_err(SqliteError::said));
     roll_back(connection);
     end
 }
@@ -46,7 +46,7 @@ pub(crate) fn ensure(connection: &Connection) -> Result<(), SqliteError> {
 fn writable(connection: &Connection) -> Result<(), SqliteError> {
     let tried = connection.execute_batch("BEGIN IMMEDIATE; UPDATE idem_schema SET version = version WHERE 0; ROLLBACK");
     roll_back(connection);
-    match tried.map_err(SqliteError::from) {
+    match tried.map_err(SqliteError::said) {
         // Whoever writes there right now can.
         Err(error) if error.is_busy() => Ok(()),
         tried => tried,
@@ -68,11 +68,11 @@ fn version(connection: &Connection) -> Result<Option<i64>, SqliteError> {
     match connection.query_row("SELECT version FROM idem_schema", [], |row| row.get(0)) {
         Ok(version) => Ok(Some(version)),
         Err(Error::QueryReturnedNoRows) => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(SqliteError::said(error)),
     }
 }
 
 fn there(connection: &Connection, table: &str) -> Result<bool, SqliteError> {
     let named = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1)";
-    Ok(connection.query_row(named, [table], |row| row.get(0))?)
+    connection.query_row(named, [table], |row| row.get(0)).map_err(SqliteError::said)
 }

@@ -146,13 +146,13 @@ impl<'c> Writer<'c> {
         }
         match connection.execute_batch("COMMIT") {
             Ok(()) => Ok(written > 0),
-            Err(error) => Err(lost(error.into(), true)),
+            Err(error) => Err(lost(SqliteError::said(error), true)),
         }
     }
 
     /// Takes the lock, and looks whether the tables are still those that this build knows.
     fn begin(&mut self) -> Result<u64, SqliteError> {
-        self.rows.connection().execute_batch("BEGIN IMMEDIATE")?;
+        self.rows.connection().execute_batch("BEGIN IMMEDIATE").map_err(SqliteError::said)?;
         match self.rows.schema()? {
             (schema::VERSION, fence_floor) => Ok(fence_floor),
             (found, _) => Err(SqliteError::NewerSchema { found, known: schema::VERSION }),

@@ -3,11 +3,12 @@
 
 use std::fs;
 
-const PACKAGES: [(&str, &str); 4] = [
+const PACKAGES: [(&str, &str); 5] = [
     ("idem-rs", "idem"),
     ("idem-core", "idem_core"),
     ("idem-macros", "idem_macros"),
     ("idem-testing", "idem_testing"),
+    ("idem-sqlite", "idem_sqlite"),
 ];
 
 #[test]
