@@ -3,11 +3,13 @@
 
 use std::fs;
 
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 7] = [
     ("idem-rs", "idem"),
     ("idem-core", "idem_core"),
     ("idem-macros", "idem_macros"),
     ("idem-testing", "idem_testing"),
+    ("idem-postgres", "idem_postgres"),
+    ("idem-redis", "idem_redis"),
     ("idem-sqlite", "idem_sqlite"),
 ];
 
