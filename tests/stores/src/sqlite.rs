@@ -1,7 +1,7 @@
 //! A file for each row, and the row's own clock.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
@@ -33,9 +33,9 @@ pub(crate) fn store(clock: Clock) -> (Timed, Turn) {
     (Timed::new(store, clock, move |now| shown.0.store(now, Ordering::SeqCst)), turn)
 }
 
-fn remove(file: &PathBuf) {
+fn remove(file: &Path) {
     for end in ["", "-wal", "-shm"] {
-        let mut file = file.clone().into_os_string();
+        let mut file = file.to_path_buf().into_os_string();
         file.push(end);
         let _ = fs::remove_file(file);
     }

@@ -132,7 +132,7 @@ impl Limits {
     pub(super) fn may_look_through(&self, now: Timestamp) -> bool {
         let mut last = self.looked_through.lock().unwrap_or_else(PoisonError::into_inner);
         // The clock may have been set back.
-        let paused = last.map_or(true, |last| now.since(last).max(last.since(now)) >= PAUSE);
+        let paused = last.is_none_or(|last| now.since(last).max(last.since(now)) >= PAUSE);
         if paused {
             *last = Some(now);
         }

@@ -10,7 +10,7 @@ impl MokaStore {
         let now = self.inner.clock.now();
         let after = list.after.as_ref().map(Cursor::as_bytes);
         let wanted =
-            |key: &Key| key.as_bytes().starts_with(&list.prefix) && !after.is_some_and(|after| key.as_bytes() <= after);
+            |key: &Key| key.as_bytes().starts_with(&list.prefix) && after.is_none_or(|after| key.as_bytes() > after);
         let mut records = Vec::new();
         // All at once: whatever moves from one to the other would else be seen in neither.
         let all: Vec<_> = self.inner.open.each().collect();

@@ -122,7 +122,7 @@ cases! {
             let seen = case.record(&key).await?;
             same("the answer", case.settle(&key, &seen, Settlement::Forgotten).await?, Settled::Settled)?;
             let left = case.load(&key).await?;
-            holds(left.as_ref().map_or(true, idem_core::Record::is_blank), || format!("what is left: {left:?}"))?;
+            holds(left.as_ref().is_none_or(idem_core::Record::is_blank), || format!("what is left: {left:?}"))?;
             same("peeked at", case.store().peek(&key), None)?;
             let grant = case.granted(&key, &new_claim().fingerprint(print(2))).await?;
             same("the next attempt", (grant.attempt, grant.fingerprint), (1, print(2)))?;
