@@ -81,8 +81,8 @@ impl Form {
         match self {
             Self::Async | Self::AsyncTrait(_) => body.clone(),
             Self::ImplFuture(_) => quote! {
-                #[allow(unused_braces)]
-                let __idem_future = { #body };
+                #[allow(unused_braces, clippy::redundant_closure_call)]
+                let __idem_future = __idem_private::once(move || { #body });
                 __idem_future.await
             },
         }

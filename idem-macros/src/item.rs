@@ -8,6 +8,7 @@ use syn::{
     token, AttrStyle, Attribute, Error, FnArg, GenericParam, Ident, Pat, ReturnType, Signature, Type, Visibility,
 };
 
+use crate::check::mentions_impl;
 use crate::form::Form;
 
 #[derive(Clone)]
@@ -58,7 +59,7 @@ impl Item {
     pub(crate) fn is_generic(&self) -> bool {
         let many = |param: &GenericParam| !matches!(param, GenericParam::Lifetime(_));
         self.sig.generics.params.iter().any(many)
-            || self.typed_arguments().any(|(_, ty)| matches!(ty, Type::ImplTrait(_)))
+            || self.typed_arguments().any(|(_, ty)| mentions_impl(ty))
     }
 
     pub(crate) fn typed_arguments(&self) -> impl Iterator<Item = (&Pat, &Type)> {
