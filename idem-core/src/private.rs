@@ -26,7 +26,7 @@ use crate::key::{KeyPart, KeyWriter};
 use crate::outcome::Kind;
 
 /// Calls the statements of a function that returns a future: a `return` in them is theirs.
-pub fn once<F>(statements: impl FnOnce() -> F) -> F {
+pub fn once<R, F: Future<Output = R>, S: FnOnce() -> F>(statements: S) -> F {
     statements()
 }
 

@@ -85,6 +85,8 @@ fn options(args: &Args, item: &Item, errors: &mut Errors) {
             Some("a method's name does not tell its type")
         } else if item.is_generic() {
             Some("a generic function is many functions")
+        } else if item.is_associated() {
+            Some("an associated function's name does not tell its type")
         } else {
             None
         };
@@ -199,6 +201,20 @@ fn mentions_parameter(ty: &Type, generics: &Generics) -> bool {
     let mut finder = Finder(false, generics);
     visit::Visit::visit_type(&mut finder, ty);
     finder.0
+}
+
+/// Whether a type is made of what an `impl` around the function brings: `Self`, or a type parameter.
+pub(crate) fn mentions_owner(ty: &Type, generics: &Generics) -> bool {
+    struct Finder(bool);
+    impl<'ast> visit::Visit<'ast> for Finder {
+        fn visit_path_segment(&mut self, segment: &'ast syn::PathSegment) {
+            self.0 |= segment.ident == "Self";
+            visit::visit_path_segment(self, segment);
+        }
+    }
+    let mut finder = Finder(false);
+    visit::Visit::visit_type(&mut finder, ty);
+    finder.0 || mentions_parameter(ty, generics)
 }
 
 /// `T`, `K2`

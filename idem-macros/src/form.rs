@@ -80,9 +80,9 @@ impl Form {
     pub(crate) fn statements(&self, body: &TokenStream) -> TokenStream {
         match self {
             Self::Async | Self::AsyncTrait(_) => body.clone(),
-            Self::ImplFuture(_) => quote! {
+            Self::ImplFuture(output) => quote! {
                 #[allow(unused_braces, clippy::redundant_closure_call)]
-                let __idem_future = __idem_private::once(move || { #body });
+                let __idem_future = __idem_private::once::<#output, _, _>(move || { #body });
                 __idem_future.await
             },
         }

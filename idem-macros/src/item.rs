@@ -8,7 +8,7 @@ use syn::{
     token, AttrStyle, Attribute, Error, FnArg, GenericParam, Ident, Pat, ReturnType, Signature, Type, Visibility,
 };
 
-use crate::check::mentions_impl;
+use crate::check::{mentions_impl, mentions_owner};
 use crate::form::Form;
 
 #[derive(Clone)]
@@ -53,6 +53,12 @@ impl Item {
 
     pub(crate) fn is_method(&self) -> bool {
         self.sig.receiver().is_some()
+    }
+
+    /// Whether a function without a receiver belongs to a type nevertheless, as far as its signature tells.
+    pub(crate) fn is_associated(&self) -> bool {
+        let arguments = self.typed_arguments().map(|(_, ty)| ty);
+        arguments.chain(self.returns()).any(|ty| mentions_owner(ty, &self.sig.generics))
     }
 
     /// Whether one function of the source is many in the program.
