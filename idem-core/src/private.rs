@@ -25,6 +25,11 @@ use crate::idem::{ambient, Scoped};
 use crate::key::{KeyPart, KeyWriter};
 use crate::outcome::Kind;
 
+/// Calls the statements of a function that returns a future: a `return` in them is theirs.
+pub fn once<R, F: Future<Output = R>, S: FnOnce() -> F>(statements: S) -> F {
+    statements()
+}
+
 /// A guarded call begins: whatever `with_outcome` knows is of an earlier one.
 pub fn called() {
     report(None);

@@ -5,7 +5,7 @@ mod suggest;
 mod template;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{format_ident, quote_spanned, ToTokens};
+use quote::{format_ident, quote, quote_spanned, ToTokens};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
@@ -140,7 +140,7 @@ impl Args {
             }
             "reconcile" => {
                 let value = value::<Expr>(option, input)?;
-                self.value(ValueOption::Reconcile, &value, value.to_token_stream());
+                self.value(ValueOption::Reconcile, &value, operand(bare(&value)));
             }
             "ttl" => self.duration(ValueOption::Ttl, option, input)?,
             "lease" => self.duration(ValueOption::Lease, option, input)?,
@@ -201,7 +201,10 @@ impl Args {
                 return Ok(quote_spanned!(value.span()=> (#(#elements,)*)));
             }
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => self.template(text)?,
-            value => quote_spanned!(value.span()=> &#value),
+            value => {
+                let operand = operand(value);
+                quote_spanned!(value.span()=> &#operand)
+            }
         };
         let part = format_ident!("__idem_key_{}", first.len(), span = value.span());
         first.push((part.clone(), tokens));
@@ -240,7 +243,47 @@ fn borrowed(value: &Expr) -> TokenStream {
             let elements = tuple.elems.iter().map(borrowed);
             quote_spanned!(value.span()=> &(#(#elements,)*))
         }
-        value => quote_spanned!(value.span()=> &#value),
+        value => {
+            let operand = operand(value);
+            quote_spanned!(value.span()=> &#operand)
+        }
+    }
+}
+
+/// An expression as it stands behind a `&` and before a `{`: with parentheses where these would take a part of it for
+/// themselves, as in `id as u64`, `a + b` and `Content { id }`.
+fn operand(value: &Expr) -> TokenStream {
+    if is_closed(value) {
+        value.to_token_stream()
+    } else {
+        quote!((#value))
+    }
+}
+
+/// Whether an expression has neither an operator nor a struct literal outside of brackets.
+fn is_closed(value: &Expr) -> bool {
+    match value {
+        Expr::Array(_)
+        | Expr::Async(_)
+        | Expr::Block(_)
+        | Expr::If(_)
+        | Expr::Lit(_)
+        | Expr::Macro(_)
+        | Expr::Match(_)
+        | Expr::Paren(_)
+        | Expr::Path(_)
+        | Expr::Tuple(_)
+        | Expr::Unsafe(_) => true,
+        Expr::Await(value) => is_closed(&value.base),
+        Expr::Call(value) => is_closed(&value.func),
+        Expr::Field(value) => is_closed(&value.base),
+        Expr::Group(value) => is_closed(&value.expr),
+        Expr::Index(value) => is_closed(&value.expr),
+        Expr::MethodCall(value) => is_closed(&value.receiver),
+        Expr::Reference(value) => is_closed(&value.expr),
+        Expr::Try(value) => is_closed(&value.expr),
+        Expr::Unary(value) => is_closed(&value.expr),
+        _ => false,
     }
 }
 

@@ -85,6 +85,8 @@ fn options(args: &Args, item: &Item, errors: &mut Errors) {
             Some("a method's name does not tell its type")
         } else if item.is_generic() {
             Some("a generic function is many functions")
+        } else if item.is_associated() {
+            Some("an associated function's name does not tell its type")
         } else {
             None
         };
@@ -157,7 +159,8 @@ fn root(path: &Expr) -> Option<&Ident> {
     }
 }
 
-fn mentions_impl(ty: &Type) -> bool {
+/// Whether a type has an `impl Trait` in it.
+pub(crate) fn mentions_impl(ty: &Type) -> bool {
     struct Finder(bool);
     impl<'ast> visit::Visit<'ast> for Finder {
         fn visit_type_impl_trait(&mut self, _: &'ast syn::TypeImplTrait) {
@@ -183,13 +186,35 @@ fn mentions_parameter(ty: &Type, generics: &Generics) -> bool {
             if let Some(name) = path.get_ident() {
                 let own = self.1.type_params().any(|param| param.ident == *name);
                 self.0 |= if own { !is_static(name, self.1) } else { is_a_parameters(&name.to_string()) };
+            } else if let Some(first) = path.segments.first().filter(|_| path.segments.len() > 1) {
+                // `P::Out`: a module's name is not written like this.
+                self.0 |= first.ident.to_string().starts_with(char::is_uppercase);
             }
             visit::visit_path(self, path);
+        }
+
+        // `<P as Provider>::Out`
+        fn visit_qself(&mut self, _: &'ast syn::QSelf) {
+            self.0 = true;
         }
     }
     let mut finder = Finder(false, generics);
     visit::Visit::visit_type(&mut finder, ty);
     finder.0
+}
+
+/// Whether a type is made of what an `impl` around the function brings: `Self`, or a type parameter.
+pub(crate) fn mentions_owner(ty: &Type, generics: &Generics) -> bool {
+    struct Finder(bool);
+    impl<'ast> visit::Visit<'ast> for Finder {
+        fn visit_path_segment(&mut self, segment: &'ast syn::PathSegment) {
+            self.0 |= segment.ident == "Self";
+            visit::visit_path_segment(self, segment);
+        }
+    }
+    let mut finder = Finder(false);
+    visit::Visit::visit_type(&mut finder, ty);
+    finder.0 || mentions_parameter(ty, generics)
 }
 
 /// `T`, `K2`

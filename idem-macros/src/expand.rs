@@ -225,69 +225,106 @@ fn witness(returns: &Type, generics: &Generics, args: &Args) -> TokenStream {
     }}
 }
 
-/// Evaluates the options in the order they were written, then makes the operation of them.
+/// Evaluates the options in the order they were written, and makes the operation of them.
 ///
-/// Each is the scrutinee of a `match` around the rest: so whatever it borrows lives until the call is prepared.
+/// Each is the scrutinee of a `match` around its use: so whatever it borrows lives until it was used, and no longer. A lock
+/// that the key takes is free again when the fingerprint is made. Only what stands before `idem` has to wait for it, and
+/// what the reconciling future borrows lives until that has ended.
 fn guard(args: &Args, returns: &Type) -> TokenStream {
-    let mut evaluated = Vec::new();
-    let mut calls = TokenStream::new();
-    let mut idem = quote!(::core::option::Option::None);
-    for Value { option, span, first, tokens } in &args.values {
-        evaluated.extend(first.clone());
-        let method = match option {
-            ValueOption::Key => "key",
-            ValueOption::Ttl => "ttl",
-            ValueOption::Fingerprint => "fingerprint",
-            ValueOption::Lease => "lease",
-            ValueOption::Wait => "wait",
-            ValueOption::Reconcile => "reconcile",
-            ValueOption::Idem => "idem",
-        };
-        let variable = format_ident!("__idem_{method}", span = *span);
-        let tokens = match option {
-            ValueOption::Ttl | ValueOption::Lease | ValueOption::Wait => {
-                quote!({ let #variable: __idem_private::Duration = #tokens; #variable })
-            }
-            ValueOption::Reconcile | ValueOption::Idem | ValueOption::Key | ValueOption::Fingerprint => tokens.clone(),
-        };
-        match option {
-            ValueOption::Idem => idem = quote!(::core::option::Option::Some(#variable)),
-            ValueOption::Reconcile => calls.extend(quote!(.reconciling())),
-            _ => {
-                let method = Ident::new(method, *span);
-                calls.extend(quote_spanned!(*span=> .#method(#variable)));
-            }
+    let reconcile = |value: &&Value| value.option == ValueOption::Reconcile;
+    let begin = args.values.iter().find(reconcile).map(|Value { span, .. }| {
+        let (detached, future) = (args.detached, format_ident!("__idem_reconcile", span = *span));
+        // Where its type is wrong, this is the one place that says so.
+        let begin = call(returns, "begin", quote!(__idem_guard, &__idem_returns, __idem_ask, #detached));
+        let found = quote_spanned!(*span=> let __idem_found: __idem_private::Found<#returns> = #future.await;);
+        quote! {
+            let __idem_ask = async move { #found __idem_found };
+            let __idem_begun = #begin;
+            let __idem_guard = match __idem_begun {
+                ::core::result::Result::Ok(__idem_guard) => __idem_guard,
+                ::core::result::Result::Err(__idem_answer) => return __idem_answer,
+            };
         }
-        evaluated.push((variable, tokens));
-    }
-    if args.at_most_once {
-        calls.extend(quote!(.at_most_once()));
-    }
-    let begin =
-        args.values.iter().find(|value| value.option == ValueOption::Reconcile).map(|Value { span, .. }| {
-            let (detached, future) = (args.detached, format_ident!("__idem_reconcile", span = *span));
-            // Where its type is wrong, this is the one place that says so.
-            let begin = call(returns, "begin", quote!(__idem_guard, &__idem_returns, __idem_ask, #detached));
-            let found = quote_spanned!(*span=> let __idem_found: __idem_private::Found<#returns> = #future.await;);
-            quote! {
-                let __idem_ask = async move { #found __idem_found };
-                let __idem_begun = #begin;
-                let __idem_guard = match __idem_begun {
-                    ::core::result::Result::Ok(__idem_guard) => __idem_guard,
-                    ::core::result::Result::Err(__idem_answer) => return __idem_answer,
-                };
-            }
-        });
+    });
     let started = call(returns, "start", quote!(__idem_operation, &__idem_returns));
-    let start = quote! {{
-        let __idem_operation =
-            __idem_private::operation(&__IDEM_SITE, #idem).map(|__idem_operation| __idem_operation #calls);
-        let __idem_guard = match #started {
+    let at_most_once =
+        args.at_most_once.then(|| quote!(.map(|__idem_operation| __idem_operation.at_most_once()))).unwrap_or_default();
+    let start = quote! {
+        let __idem_guard = match { let __idem_operation = __idem_operation #at_most_once; #started } {
             ::core::result::Result::Ok(__idem_guard) => __idem_guard,
             ::core::result::Result::Err(__idem_answer) => return __idem_answer,
         };
         #begin
         __idem_guard
-    }};
-    evaluated.into_iter().rev().fold(start, |rest, (name, tokens)| quote!(match #tokens { #name => #rest }))
+    };
+    let until_idem = args.values.iter().position(|value| value.option == ValueOption::Idem).map_or(0, |at| at + 1);
+    let (first, then) = args.values.split_at(until_idem);
+    let rest = then.iter().rev().fold(start, |rest, value| {
+        let used = used(value);
+        if value.option == ValueOption::Reconcile {
+            return around(value, quote!({ let __idem_operation = __idem_operation #used; #rest }));
+        }
+        let operation = around(value, quote!(__idem_operation #used));
+        quote!(let __idem_operation = #operation; #rest)
+    });
+    let idem = match first.last() {
+        Some(idem) => {
+            let idem = variable(idem);
+            quote!(::core::option::Option::Some(#idem))
+        }
+        None => quote!(::core::option::Option::None),
+    };
+    let used = first.iter().map(used);
+    let operation = quote!(__idem_private::operation(&__IDEM_SITE, #idem) #(#used)*);
+    if first.iter().any(|value| reconcile(&value)) {
+        let rest = quote!({ let __idem_operation = #operation; #rest });
+        return first.iter().rev().fold(rest, |rest, value| around(value, rest));
+    }
+    let operation = first.iter().rev().fold(operation, |rest, value| around(value, rest));
+    quote!({ let __idem_operation = #operation; #rest })
+}
+
+/// A value under its name, around what uses it.
+fn around(value: &Value, rest: TokenStream) -> TokenStream {
+    let tokens = &value.tokens;
+    let name = variable(value);
+    let tokens = match value.option {
+        ValueOption::Ttl | ValueOption::Lease | ValueOption::Wait => {
+            quote!({ let #name: __idem_private::Duration = #tokens; #name })
+        }
+        ValueOption::Reconcile | ValueOption::Idem | ValueOption::Key | ValueOption::Fingerprint => tokens.clone(),
+    };
+    let evaluated = value.first.iter().cloned().chain([(name, tokens)]);
+    evaluated.rev().fold(rest, |rest, (name, tokens)| quote!(match #tokens { #name => #rest }))
+}
+
+/// What the operation is told of a value.
+fn used(value: &Value) -> TokenStream {
+    match value.option {
+        ValueOption::Idem => TokenStream::new(),
+        ValueOption::Reconcile => quote!(.map(|__idem_operation| __idem_operation.reconciling())),
+        option => {
+            let (name, method) = (variable(value), Ident::new(method(option), value.span));
+            let call = quote_spanned!(value.span=> .#method(#name));
+            quote!(.map(|__idem_operation| __idem_operation #call))
+        }
+    }
+}
+
+/// The name of a value.
+fn variable(value: &Value) -> Ident {
+    format_ident!("__idem_{}", method(value.option), span = value.span)
+}
+
+/// The builder's method of an option's name.
+const fn method(option: ValueOption) -> &'static str {
+    match option {
+        ValueOption::Key => "key",
+        ValueOption::Ttl => "ttl",
+        ValueOption::Fingerprint => "fingerprint",
+        ValueOption::Lease => "lease",
+        ValueOption::Wait => "wait",
+        ValueOption::Reconcile => "reconcile",
+        ValueOption::Idem => "idem",
+    }
 }

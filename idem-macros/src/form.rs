@@ -2,9 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, ToTokens};
+use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Block, Expr, ExprCall, GenericArgument, Local, Pat, PathArguments, ReturnType, Signature, Stmt, Type,
-    TypeParamBound,
+    Block, Expr, GenericArgument, Item, Local, Pat, PathArguments, ReturnType, Signature, Stmt, Type, TypeParamBound,
 };
 
 #[derive(Clone)]
@@ -27,8 +27,9 @@ pub(crate) enum Form {
 /// ```
 #[derive(Clone)]
 pub(crate) struct AsyncTrait {
-    /// `Box::pin`
-    pin: Expr,
+    /// The whole: `#[tracing::instrument]` may have put its own around
+    /// them.
+    around: Block,
     /// What stands before the statements: the arguments, under their names.
     pub(crate) before: Vec<Stmt>,
     /// `__ret`
@@ -79,9 +80,9 @@ impl Form {
     pub(crate) fn statements(&self, body: &TokenStream) -> TokenStream {
         match self {
             Self::Async | Self::AsyncTrait(_) => body.clone(),
-            Self::ImplFuture(_) => quote! {
-                #[allow(unused_braces)]
-                let __idem_future = { #body };
+            Self::ImplFuture(output) => quote! {
+                #[allow(unused_braces, clippy::redundant_closure_call)]
+                let __idem_future = __idem_private::once::<#output, _, _>(move || { #body });
                 __idem_future.await
             },
         }
@@ -93,29 +94,27 @@ impl Form {
             Self::Async => run,
             Self::ImplFuture(_) => quote!(async move { #run }),
             Self::AsyncTrait(form) => {
-                let AsyncTrait { pin, before, name, returns, after } = &**form;
-                quote! {
-                    #pin(async move {
-                        #(#before)*
-                        let #name: #returns = { #run };
-                        #(#after)*
-                    })
-                }
+                let AsyncTrait { around, before, name, returns, after } = &**form;
+                let mut around = around.clone();
+                let stmts = before.iter().map(ToTokens::to_token_stream);
+                let ret = quote!(let #name: #returns = { #run };);
+                let inside = stmts.chain([ret]).chain(after.iter().map(ToTokens::to_token_stream)).collect();
+                Future::find(&mut around, |block| {
+                    block.stmts = vec![Stmt::Expr(Expr::Verbatim(inside), None)];
+                });
+                around.stmts.iter().map(ToTokens::to_token_stream).collect()
             }
         }
     }
 }
 
 impl AsyncTrait {
-    fn of(block: Block) -> Option<(Self, TokenStream)> {
-        let [Stmt::Expr(Expr::Call(ExprCall { func, args, .. }), None)] = &*block.stmts else {
-            return None;
-        };
-        let Some(Expr::Async(future)) = args.first() else {
-            return None;
-        };
-        let at = future.block.stmts.iter().position(is_ret)?;
-        let (before, rest) = future.block.stmts.split_at(at);
+    fn of(mut around: Block) -> Option<(Self, TokenStream)> {
+        let mut stmts = None;
+        Future::find(&mut around, |block| stmts = Some(block.stmts.clone()));
+        let stmts = stmts?;
+        let at = stmts.iter().position(is_ret)?;
+        let (before, rest) = stmts.split_at(at);
         let (Stmt::Local(Local { pat: Pat::Type(ret), init: Some(init), .. }), after) = rest.split_first()? else {
             return None;
         };
@@ -124,14 +123,38 @@ impl AsyncTrait {
             other => other.to_token_stream(),
         };
         let form = Self {
-            pin: (**func).clone(),
             before: before.to_vec(),
             name: (*ret.pat).clone(),
             returns: (*ret.ty).clone(),
             after: after.to_vec(),
+            around,
         };
         Some((form, statements))
     }
+}
+
+/// Finds the block of the future that `#[async_trait]` has made.
+struct Future<F>(Option<F>);
+
+impl<F: FnOnce(&mut Block)> Future<F> {
+    fn find(around: &mut Block, found: F) {
+        Self(Some(found)).visit_block_mut(around);
+    }
+}
+
+impl<F: FnOnce(&mut Block)> VisitMut for Future<F> {
+    fn visit_block_mut(&mut self, block: &mut Block) {
+        if block.stmts.iter().any(is_ret) {
+            if let Some(found) = self.0.take() {
+                found(block);
+            }
+        } else {
+            visit_mut::visit_block_mut(self, block);
+        }
+    }
+
+    // What somebody's function has in it is his.
+    fn visit_item_mut(&mut self, _: &mut Item) {}
 }
 
 /// `let __ret: R = …`

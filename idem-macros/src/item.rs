@@ -8,6 +8,7 @@ use syn::{
     token, AttrStyle, Attribute, Error, FnArg, GenericParam, Ident, Pat, ReturnType, Signature, Type, Visibility,
 };
 
+use crate::check::{mentions_impl, mentions_owner};
 use crate::form::Form;
 
 #[derive(Clone)]
@@ -54,11 +55,17 @@ impl Item {
         self.sig.receiver().is_some()
     }
 
+    /// Whether a function without a receiver belongs to a type nevertheless, as far as its signature tells.
+    pub(crate) fn is_associated(&self) -> bool {
+        let arguments = self.typed_arguments().map(|(_, ty)| ty);
+        arguments.chain(self.returns()).any(|ty| mentions_owner(ty, &self.sig.generics))
+    }
+
     /// Whether one function of the source is many in the program.
     pub(crate) fn is_generic(&self) -> bool {
         let many = |param: &GenericParam| !matches!(param, GenericParam::Lifetime(_));
         self.sig.generics.params.iter().any(many)
-            || self.typed_arguments().any(|(_, ty)| matches!(ty, Type::ImplTrait(_)))
+            || self.typed_arguments().any(|(_, ty)| mentions_impl(ty))
     }
 
     pub(crate) fn typed_arguments(&self) -> impl Iterator<Item = (&Pat, &Type)> {
