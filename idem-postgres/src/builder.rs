@@ -10,7 +10,7 @@ use crate::connect::{self, Tls};
 use crate::error::PgError;
 use crate::listen::Listener;
 use crate::schema;
-use crate::sql::Statements;
+use crate::sql::{self, Statements};
 use crate::store::PgStore;
 
 /// Settings of a [`PgStore`]; made by [`PgStore::builder`], [`PgStore::with_pool`] and, with feature `sqlx`, `PgStore::with_sqlx`.
@@ -77,7 +77,8 @@ impl PgStoreBuilder {
         Self { prepared: Some(prepared), ..self }
     }
 
-    /// How connections by URL are secured. They are unless the URL says `sslmode=disable`; with `sslmode=require` always.
+    /// How connections by URL are secured; without, they are not. A server that speaks no TLS is then refused, whatever the URL
+    /// says, except for `sslmode=disable`, and except over a Unix socket, which is not secured.
     #[cfg(feature = "tls")]
     pub fn tls(self, config: Arc<rustls::ClientConfig>) -> Self {
         Self { tls: Tls::Rustls(config), ..self }
@@ -92,12 +93,15 @@ impl PgStoreBuilder {
     /// # Cancellation
     /// Tables that are being made are made or not, as a whole.
     pub async fn build(self) -> Result<PgStore, PgError> {
-        let schema = format!("\"{}\"", self.schema.replace('"', "\"\""));
+        if self.schema.is_empty() || self.schema.len() > NAME || self.schema.contains('\0') {
+            return Err(PgError::Name);
+        }
+        let schema = sql::quoted(&self.schema);
         let mut listener = None;
-        let channel = self.push.then(|| format!("idem {}", self.schema.replace(['"', '\'', '\\'], "_")));
+        let channel = self.push.then(|| channel(&self.schema));
         let backend: Arc<dyn Backend> = match self.source {
             Source::Url(url) => {
-                let config = connect::config(&url)?;
+                let config = connect::config(&url, &self.tls)?;
                 listener = channel.clone().map(|channel| Listener::new(config.clone(), self.tls.clone(), channel));
                 Arc::new(by_url(&config, &self.tls, self.prepared).await?)
             }
@@ -106,7 +110,8 @@ impl PgStoreBuilder {
             Source::Sqlx(pool) => Arc::new(crate::backend::Sqlx { pool, prepared: self.prepared.unwrap_or(false) }),
         };
         let level = backend.text("SELECT current_setting('transaction_isolation')").await?.unwrap_or_default();
-        if level != "read committed" {
+        // The server takes the lower of the two for the higher.
+        if level != "read committed" && level != "read uncommitted" {
             return Err(PgError::Isolation(level));
         }
         if self.migrate {
@@ -119,21 +124,35 @@ impl PgStoreBuilder {
     }
 }
 
+/// How many bytes a name of the server's has at most.
+const NAME: usize = 63;
+
+/// Where a schema's endings are told. Two schemas that share a channel take each other's news for hints.
+fn channel(schema: &str) -> String {
+    let mut channel = String::from("idem ");
+    for char in schema.chars() {
+        if channel.len() + char.len_utf8() > NAME {
+            break;
+        }
+        channel.push(if matches!(char, '"' | '\'' | '\\' | '{') { '_' } else { char });
+    }
+    channel
+}
+
 /// Finds out whether there is a proxy between.
 async fn by_url(config: &tokio_postgres::Config, tls: &Tls, prepared: Option<bool>) -> Result<Deadpool, PgError> {
     let direct = Deadpool { pool: connect::pool(connect::direct(config), tls)?, prepared: false };
     match direct.text("SELECT current_setting('idem.direct', true)").await {
         Ok(Some(set)) if set == "on" => Ok(Deadpool { prepared: prepared.unwrap_or(true), ..direct }),
-        Err(error @ (PgError::Connect(_) | PgError::Login(_) | PgError::NotNow(_))) if !is_refused_setting(&error) => {
-            Err(error)
-        }
+        Err(error) if !is_refused_setting(&error) => Err(error),
         // It swallowed the settings, or refused them: so sessions are not ours.
         _ => Ok(Deadpool { pool: connect::pool(config.clone(), tls)?, prepared: prepared.unwrap_or(false) }),
     }
 }
 
 fn is_refused_setting(error: &PgError) -> bool {
-    error.to_string().contains("startup parameter")
+    // As PgBouncer says it; others say that they do not have such a thing.
+    matches!(error, PgError::Other(_)) || error.to_string().contains("startup parameter")
 }
 
 impl fmt::Debug for PgStoreBuilder {

@@ -12,6 +12,9 @@ pub enum PgError {
     /// The URL is none.
     #[error("not a PostgreSQL URL: {0}")]
     Url(#[source] Source),
+    /// The connection cannot be secured as it was to be.
+    #[error("no secure connection to PostgreSQL ({0}): check the server's certificate and its authority, or that it speaks TLS")]
+    Tls(#[source] Source),
     /// The server does not let this user in.
     #[error("PostgreSQL refuses the login ({0}): check user, password and database")]
     Login(String),
@@ -25,6 +28,9 @@ pub enum PgError {
         "the tables are missing or not as they should be ({0}): let the builder `migrate`, or run what `PgStore::schema` says"
     )]
     Schema(String),
+    /// No schema can have this name.
+    #[error("a schema's name has 1 to 63 bytes, none of them zero")]
+    Name,
     /// A newer build made the tables.
     #[error("the tables are of version {found}, this build knows {known}: update this build")]
     NewerSchema {

@@ -4,7 +4,9 @@ use idem_core::Key;
 use sha2::{Digest, Sha256};
 
 /// 8 bytes for the operation and 24 for the key: a short key of the table, in which an operation's records stand side by side.
-pub(crate) type Id = [u8; 32];
+pub(crate) type Id = [u8; LENGTH];
+
+pub(crate) const LENGTH: usize = 32;
 
 /// A key's.
 pub(crate) fn of(key: &Key) -> Id {

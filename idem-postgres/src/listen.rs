@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{AsyncMessage, Config, NoTls, Socket};
 
-use crate::connect::Tls;
+use crate::connect::{Tls, CONNECT};
 use crate::error::PgError;
 
 /// How long to wait before a lost connection is made again. Whoever waits for news asks meanwhile all the same.
@@ -84,7 +84,8 @@ where
     T: MakeTlsConnect<Socket>,
     T::TlsConnect: TlsConnect<Socket>,
 {
-    let connection = config.connect(tls).await;
+    let connecting = tokio::time::timeout(CONNECT, config.connect(tls)).await;
+    let connection = connecting.map_err(|elapsed| PgError::Connect(elapsed.into()))?;
     let (client, mut connection) = connection.map_err(|error| crate::backend::not_connected(&error))?;
     let messages = async {
         loop {

@@ -7,6 +7,7 @@ use idem_core::{
 };
 
 use crate::error::PgError;
+use crate::id;
 
 /// What every statement about records answers with.
 #[derive(Debug)]
@@ -14,6 +15,7 @@ pub(crate) struct Row {
     /// Whether the statement wrote this, or only found it.
     pub(crate) written: bool,
     pub(crate) now: i64,
+    /// Of a page's row only, after its id.
     pub(crate) key: Vec<u8>,
     pub(crate) format: i64,
     pub(crate) state: String,
@@ -121,9 +123,14 @@ impl Row {
         self.record().map_err(|error| StoreError::unreadable(PgError::Record(error)))
     }
 
+    /// Where it stands in a list.
+    pub(crate) fn id(&self) -> Option<&[u8]> {
+        self.key.get(..id::LENGTH)
+    }
+
     /// The key that it stands for.
     pub(crate) fn key(&self) -> Option<Key> {
-        Key::from_bytes(&self.key)
+        Key::from_bytes(self.key.get(id::LENGTH..)?)
     }
 }
 

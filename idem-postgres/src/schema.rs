@@ -24,14 +24,15 @@ pub(crate) async fn migrate(backend: &dyn Backend, schema: &str, name: &str) -> 
         Err(PgError::Schema(_)) => {}
         answer => return answer,
     }
-    let literal = name.replace('\'', "''");
-    let tables = sql::schema(schema);
+    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let mut tables = sql::schema(schema);
+    // Whoever may use a schema need not be allowed to make one.
+    let there = backend.text(&format!("SELECT to_regnamespace({})::text", literal(schema))).await?;
+    if there.is_some() {
+        tables = tables.replacen(&format!("CREATE SCHEMA IF NOT EXISTS {schema};"), "", 1);
+    }
     // The lock goes with the transaction, which all of it is.
-    let statements = format!(
-        "SELECT pg_advisory_xact_lock(hashtextextended('idem {literal}', 0));\n\
-         DO $idem$ BEGIN IF to_regclass('{regclass}') IS NULL THEN {tables} END IF; END $idem$;",
-        regclass = format!("{schema}.version").replace('\'', "''"),
-    );
-    backend.batch(&statements).await?;
+    let lock = format!("SELECT pg_advisory_xact_lock(hashtextextended({}, 0));", literal(&format!("idem {name}")));
+    backend.batch(&format!("{lock}\n{tables}")).await?;
     check(backend, schema).await
 }

@@ -1,5 +1,8 @@
 //! The statements, for whichever client sends them.
 
+#[cfg(feature = "sqlx")]
+mod literal;
+
 /// A statement, and the types of its parameters.
 #[derive(Debug)]
 pub(crate) struct Statement {
@@ -40,9 +43,11 @@ pub(crate) struct Statements {
 
 /// By the server's clock, at the moment that it is asked: not when the statement began, which may have waited since.
 const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
-const COLUMNS: &str = "key, format::bigint, state, owner, fence, attempt, fingerprint, at_most_once, after_unknown, \
-                       brought_fingerprint, brought_at_most_once, steps, step_count, lease, ttl, since, lease_until, \
-                       expires_at, result";
+/// What is written of a record need not all come back.
+const KEY: &str = "''::bytea AS key";
+const COLUMNS: &str = "{key}, format::bigint, state, owner, fence, attempt, fingerprint, at_most_once, after_unknown, \
+                       brought_fingerprint, brought_at_most_once, {steps}, step_count, lease, ttl, since, lease_until, \
+                       expires_at, {result}";
 const OWNED: &str = "r.id = $1::bytea AND r.owner = $2::bytea AND r.format = 1 AND r.expires_at > {now}";
 const SAME: &str = "({r}.fingerprint IS NULL OR $4::bytea IS NULL OR {r}.fingerprint = $4)";
 
@@ -70,12 +75,24 @@ impl Statements {
     }
 }
 
-/// What makes the tables.
+/// A name, quoted.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// What makes the tables. Run again, it changes nothing.
 pub(crate) fn schema(schema: &str) -> String {
     filled(include_str!("sql/schema.sql"), schema, "")
 }
 
 fn filled(template: &str, schema: &str, news: &str) -> String {
+    // Comments are for readers of this crate.
+    let template: String =
+        template.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n");
+    let columns = |key: &str, steps: &str, result: &str| {
+        let columns = COLUMNS.replace("{key}", key).replace("{steps}", steps).replace("{result}", result);
+        format!("{NOW}, {columns}")
+    };
     let of = |text: &str, alias| text.replace("{r}", alias);
     let grantable = include_str!("sql/grantable.sql").replace("{same r}", SAME);
     template
@@ -84,7 +101,9 @@ fn filled(template: &str, schema: &str, news: &str) -> String {
         .replace("{same r}", &of(SAME, "r"))
         .replace("{owned}", OWNED)
         .replace("{news}", news)
-        .replace("{columns}", &format!("{NOW}, {COLUMNS}"))
+        .replace("{columns}", &columns(KEY, "steps", "result"))
+        .replace("{columns with key}", &columns("id || key", "steps", "result"))
+        .replace("{columns of written}", &columns(KEY, "NULL::bytea", "NULL::bytea"))
         .replace("{now}", NOW)
         .replace("{schema}", schema)
 }

@@ -55,7 +55,7 @@ impl PgStore {
     /// The SQL that makes the tables in a schema, for migrations of your own.
     #[must_use]
     pub fn schema(schema: &str) -> String {
-        sql::schema(&format!("\"{}\"", schema.replace('"', "\"\"")))
+        sql::schema(&sql::quoted(schema))
     }
 
     pub(crate) fn new(backend: Arc<dyn Backend>, statements: Statements, listener: Option<Arc<Listener>>) -> Self {
@@ -214,14 +214,18 @@ impl Store for PgStore {
             Param::Number(limit),
         ];
         let rows = self.backend.rows(&self.statements.list, &params).await?;
-        let records: Vec<_> = rows.iter().filter_map(|row| Some(Listed::new(row.key()?, row.record()))).collect();
-        let next = (rows.len() >= list.limit).then(|| records.last().map(|listed| id::of(&listed.key))).flatten();
+        let records = rows.iter().filter_map(|row| Some(Listed::new(row.key()?, row.record()))).collect();
+        // By the last row, also where what is in it is no key.
+        let next = rows.last().filter(|_| rows.len() >= list.limit).and_then(Row::id);
         Ok(Page::new(records, next.map(Cursor::from_bytes)))
     }
 
     /// Looks at twice as many rows at most, skips what is locked, and holds its locks for one statement.
     async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
-        let batch = i64::try_from(limit.clamp(1, 1000)).unwrap_or(1000);
+        let batch = i64::try_from(limit.min(1000)).unwrap_or(1000);
+        if batch == 0 {
+            return Ok(0);
+        }
         for _ in 0..2 {
             let swept = self.backend.numbers(&self.statements.sweep, &[Param::Number(batch)]).await?;
             let (gone, later) = match swept[..] {

@@ -30,8 +30,11 @@ impl Loan {
         pool.get().await.map(|object| Self(Some(object))).map_err(not_lent)
     }
 
-    fn give_back(mut self) {
-        drop(self.0.take());
+    /// Unless the answer says that the connection is of no use any more.
+    fn give_back<T>(mut self, answer: &Result<T, PgError>) {
+        if !matches!(answer, Err(PgError::Lost(_))) {
+            drop(self.0.take());
+        }
     }
 }
 
@@ -46,6 +49,7 @@ impl Drop for Loan {
 fn not_lent(error: PoolError) -> PgError {
     match error {
         PoolError::Backend(error) => not_connected(&error),
+        PoolError::Timeout(_) => PgError::Connect("it does not answer".into()),
         other => PgError::Connect(other.into()),
     }
 }
@@ -53,9 +57,31 @@ fn not_lent(error: PoolError) -> PgError {
 /// Nothing was asked yet.
 pub(crate) fn not_connected(error: &tokio_postgres::Error) -> PgError {
     match failed(error) {
-        PgError::Lost(source) => PgError::Connect(source),
+        PgError::Lost(source) => {
+            let said = source.to_string();
+            // The client does not tell these apart but by what it says.
+            let begins = |words: &[&str]| words.iter().any(|words| said.starts_with(words));
+            if begins(&["authentication error", "invalid configuration"]) {
+                PgError::Login(said)
+            } else if begins(&["error performing TLS handshake"]) && !was_cut(error) {
+                PgError::Tls(source)
+            } else {
+                PgError::Connect(source)
+            }
+        }
         other => other,
     }
+}
+
+/// Whether a handshake failed because the connection did.
+fn was_cut(error: &tokio_postgres::Error) -> bool {
+    let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() != std::io::ErrorKind::InvalidData)
+}
+
+/// A row that is not what the statement asked for.
+fn odd(error: &tokio_postgres::Error) -> PgError {
+    PgError::Schema(error.to_string())
 }
 
 /// A statement that was sent, and failed.
@@ -88,7 +114,7 @@ impl Deadpool {
             client.query_typed(&statement.text, &typed).await
         };
         let rows = answer.map_err(|error| failed(&error));
-        loan.give_back();
+        loan.give_back(&rows);
         rows
     }
 }
@@ -97,29 +123,30 @@ impl Deadpool {
 impl Backend for Deadpool {
     async fn rows(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>, PgError> {
         let rows = self.query(statement, params).await?;
-        rows.iter().map(|row| read!(row)).collect::<Result<_, tokio_postgres::Error>>().map_err(|error| failed(&error))
+        rows.iter().map(|row| read!(row)).collect::<Result<_, tokio_postgres::Error>>().map_err(|error| odd(&error))
     }
 
     async fn numbers(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<i64>, PgError> {
         let rows = self.query(statement, params).await?;
         let of = |row: &tokio_postgres::Row| (0..row.len()).map(|at| row.try_get(at)).collect();
-        rows.first().map_or_else(|| Ok(Vec::new()), of).map_err(|error| failed(&error))
+        rows.first().map_or_else(|| Ok(Vec::new()), of).map_err(|error| odd(&error))
     }
 
     async fn text(&self, query: &str) -> Result<Option<String>, PgError> {
         let rows = self.query(&Statement { text: query.to_owned(), types: &[] }, &[]).await?;
         let text = rows.first().map(|row| row.try_get(0)).transpose();
-        text.map(Option::flatten).map_err(|error| failed(&error))
+        text.map(Option::flatten).map_err(|error| odd(&error))
     }
 
     async fn batch(&self, statements: &str) -> Result<(), PgError> {
         let loan = Loan::from(&self.pool).await?;
-        if let Some(client) = &loan.0 {
-            // Several statements in one message are one transaction.
-            client.batch_execute(statements).await.map_err(|error| failed(&error))?;
-        }
-        loan.give_back();
-        Ok(())
+        let Some(client) = &loan.0 else {
+            return Ok(());
+        };
+        // Several statements in one message are one transaction.
+        let done = client.batch_execute(statements).await.map_err(|error| failed(&error));
+        loan.give_back(&done);
+        done
     }
 }
 

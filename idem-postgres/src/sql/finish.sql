@@ -17,6 +17,6 @@ WITH found AS MATERIALIZED (
     WHERE {owned} AND CASE r.state WHEN 'running' THEN 0 WHEN 'released' THEN 1 WHEN 'abandoned' THEN 2 ELSE 3 END < $4
     RETURNING *
 )
-SELECT true AS written, {columns} FROM written {news}
+SELECT true AS written, {columns of written} FROM written {news}
 UNION ALL
 SELECT false, {columns} FROM found WHERE NOT EXISTS (SELECT FROM written)

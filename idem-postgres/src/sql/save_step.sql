@@ -6,6 +6,6 @@ WITH found AS MATERIALIZED (
     WHERE {owned} AND r.state = 'running' AND r.step_count = $3::bigint
     RETURNING *
 )
-SELECT true AS written, {columns} FROM written
+SELECT true AS written, {columns of written} FROM written
 UNION ALL
 SELECT false, {columns} FROM found WHERE NOT EXISTS (SELECT FROM written)

@@ -1,12 +1,12 @@
 CREATE SCHEMA IF NOT EXISTS {schema};
 
-CREATE TABLE {schema}.records (
+CREATE TABLE IF NOT EXISTS {schema}.records (
     -- The first 8 bytes are of the SHA-256 of the operation's scope, the others of the key's.
     id bytea PRIMARY KEY,
     key bytea NOT NULL,
     operation text NOT NULL,
     format smallint NOT NULL DEFAULT 1,
-    state text NOT NULL CHECK (format <> 1 OR state IN ('running', 'completed', 'unreplayable', 'released', 'abandoned')),
+    state text NOT NULL,
     owner bytea NOT NULL,
     fence bigint NOT NULL,
     attempt bigint NOT NULL,
@@ -24,20 +24,30 @@ CREATE TABLE {schema}.records (
     lease_until bigint,
     expires_at bigint NOT NULL,
     sweep_at bigint,
-    result bytea
+    result bytea,
+    -- What is no record cannot get here by any hand. Later formats have rules of their own.
+    CONSTRAINT records_format_1 CHECK (format <> 1 OR (
+        octet_length(owner) = 16 AND (fingerprint IS NULL OR octet_length(fingerprint) = 32)
+        AND fence >= 0 AND attempt BETWEEN 0 AND 4294967295 AND lease >= 0 AND ttl >= 0
+        AND step_count >= 0 AND (step_count = 0) = (coalesce(octet_length(steps), 0) = 0)
+        AND CASE state
+            WHEN 'running' THEN since IS NOT NULL AND lease_until IS NOT NULL AND result IS NULL
+            WHEN 'completed' THEN result IS NOT NULL
+            ELSE state IN ('unreplayable', 'released', 'abandoned') AND result IS NULL
+        END))
 ) WITH (fillfactor = 70);
 
 -- What is kept for good has no sweep_at, and is not in it.
-CREATE INDEX records_sweep ON {schema}.records (sweep_at) WHERE sweep_at IS NOT NULL;
-
-CREATE TABLE {schema}.version (version integer NOT NULL);
-INSERT INTO {schema}.version VALUES (1);
+CREATE INDEX IF NOT EXISTS records_sweep ON {schema}.records (sweep_at) WHERE sweep_at IS NOT NULL;
 
 -- For people: SELECT * FROM calls WHERE operation = 'payments.charge'.
-CREATE VIEW {schema}.calls AS
-SELECT encode(id, 'hex') AS id, operation, encode(key, 'escape') AS key, state, attempt, fence, encode(owner, 'hex') AS owner,
+CREATE OR REPLACE VIEW {schema}.calls AS
+SELECT encode(id, 'hex') AS id, operation, regexp_replace(encode(key, 'escape'), '[[:cntrl:]]+', ' ', 'g') AS key, state, attempt, fence, encode(owner, 'hex') AS owner,
     encode(fingerprint, 'hex') AS fingerprint, at_most_once, step_count AS steps, lease * interval '1 microsecond' AS lease,
     ttl * interval '1 microsecond' AS ttl, to_timestamp(since / 1000000.0) AS since,
     to_timestamp(lease_until / 1000000.0) AS lease_until, to_timestamp(expires_at / 1000000.0) AS expires_at,
-    encode(result, 'escape') AS result
+    regexp_replace(encode(result, 'escape'), '[[:cntrl:]]+', ' ', 'g') AS result
 FROM {schema}.records;
+
+CREATE TABLE IF NOT EXISTS {schema}.version (version integer NOT NULL);
+INSERT INTO {schema}.version SELECT 1 WHERE NOT EXISTS (SELECT FROM {schema}.version);

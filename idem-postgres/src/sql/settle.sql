@@ -19,6 +19,6 @@ WITH found AS MATERIALIZED (
         AND NOT (r.state = 'running' AND r.lease_until > {now})
     RETURNING *
 )
-SELECT true AS written, {columns} FROM written {news}
+SELECT true AS written, {columns of written} FROM written {news}
 UNION ALL
 SELECT false, {columns} FROM found WHERE NOT EXISTS (SELECT FROM written)
