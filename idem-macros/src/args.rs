@@ -9,7 +9,7 @@ use quote::{format_ident, quote, quote_spanned, ToTokens};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Token};
+use syn::{token, Error, Expr, ExprLit, ExprPath, Ident, Lit, LitStr, Path, Token};
 
 use crate::fallback::Errors;
 
@@ -21,11 +21,11 @@ pub(crate) struct Args {
     pub(crate) name: Option<LitStr>,
     pub(crate) detached: bool,
     pub(crate) at_most_once: bool,
-    pub(crate) record_if: Option<Path>,
+    pub(crate) record_if: Option<ExprPath>,
     /// `Some(None)` records every error.
-    pub(crate) record_err: Option<Option<Path>>,
-    pub(crate) unknown_err: Option<Path>,
-    pub(crate) map_err: Option<Path>,
+    pub(crate) record_err: Option<Option<ExprPath>>,
+    pub(crate) unknown_err: Option<ExprPath>,
+    pub(crate) map_err: Option<ExprPath>,
     pub(crate) krate: Option<Path>,
     /// Where `tx` stands.
     pub(crate) tx: Option<Ident>,
@@ -90,6 +90,10 @@ impl Args {
                     skip_to_comma(input)?;
                 }
                 seen.push(option);
+                if !input.is_empty() && !input.peek(Token![,]) {
+                    errors.push(input.error("a comma belongs before this: options are separated by commas"));
+                    skip_to_comma(input)?;
+                }
                 if !input.is_empty() {
                     input.parse::<Token![,]>()?;
                 }
@@ -146,7 +150,14 @@ impl Args {
             "lease" => self.duration(ValueOption::Lease, option, input)?,
             "wait" => self.duration(ValueOption::Wait, option, input)?,
             "name" => {
-                let name = value::<LitStr>(option, input)?;
+                let name = value::<Expr>(option, input)?;
+                let Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) = bare(&name) else {
+                    return Err(Error::new_spanned(
+                        &name,
+                        "the name is known when the program is compiled: write it as text, as in \"payments.charge\"",
+                    ));
+                };
+                let name = name.clone();
                 if name.value().is_empty() {
                     errors.add(
                         name.span(),
@@ -157,13 +168,13 @@ impl Args {
             }
             "detached" => self.detached = flag(option, input)?,
             "at_most_once" => self.at_most_once = flag(option, input)?,
-            "record_if" => self.record_if = Some(value::<Path>(option, input)?),
+            "record_if" => self.record_if = Some(function(option, input)?),
             "record_err" => {
-                let path = input.peek(Token![=]).then(|| value::<Path>(option, input)).transpose()?;
+                let path = input.peek(Token![=]).then(|| function(option, input)).transpose()?;
                 self.record_err = Some(path);
             }
-            "unknown_err" => self.unknown_err = Some(value::<Path>(option, input)?),
-            "map_err" => self.map_err = Some(value::<Path>(option, input)?),
+            "unknown_err" => self.unknown_err = Some(function(option, input)?),
+            "map_err" => self.map_err = Some(function(option, input)?),
             "tx" => {
                 value::<Expr>(option, input)?;
                 self.tx = Some(option.clone());
@@ -221,7 +232,7 @@ impl Args {
 
 /// An option that is there or not.
 fn flag(option: &Ident, input: ParseStream<'_>) -> syn::Result<bool> {
-    if input.peek(Token![=]) {
+    if input.peek(Token![=]) || input.peek(token::Paren) {
         return Err(Error::new(option.span(), format!("`{option}` takes no value: write it alone")));
     }
     Ok(true)
@@ -233,7 +244,22 @@ fn value<T: Parse>(option: &Ident, input: ParseStream<'_>) -> syn::Result<T> {
         return Err(Error::new(option.span(), format!("`{option}` needs a value: `{option} = …`")));
     }
     input.parse::<Token![=]>()?;
+    if input.is_empty() || input.peek(Token![,]) {
+        return Err(Error::new(option.span(), format!("`{option}` needs a value: `{option} = …`")));
+    }
     input.parse()
+}
+
+/// `= PATH` of a function
+fn function(option: &Ident, input: ParseStream<'_>) -> syn::Result<ExprPath> {
+    let value = value::<Expr>(option, input)?;
+    match bare(&value) {
+        Expr::Path(path) => Ok(path.clone()),
+        _ => Err(Error::new_spanned(
+            &value,
+            format!("`{option}` takes the path of a function: write one, and name it here"),
+        )),
+    }
 }
 
 /// `order.id` → `&order.id`; `(tenant, order.id)` → `(&tenant, &order.id)`, so that nothing is moved into a tuple.

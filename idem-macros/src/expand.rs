@@ -49,17 +49,20 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
     let reconciles = args.has(ValueOption::Reconcile);
     let guard = renamed(guard(args, returns), form);
     let statements = form.statements(body);
-    let body = quote! {
-        async move {
+    let mut within = TokenStream::new();
+    // What is wrong with the whole body, such as that it has no last expression, is said at its own braces.
+    item.brace.surround(&mut within, |within| {
+        within.extend(quote! {
             #[allow(unknown_lints, unreachable_code, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
             if false {
                 // Makes the function's type known to the body, so that a mistake in it is reported in it.
                 let __idem_returns: #returns = loop {};
                 return __idem_returns;
-            }
+            };
             #statements
-        }
-    };
+        });
+    });
+    let body = quote!(async move #within);
     // With `reconcile` the guard has done the first half: the future may borrow what the body takes.
     let run = if args.detached {
         let run = if reconciles { "run_detached" } else { "detached" };
@@ -247,8 +250,7 @@ fn guard(args: &Args, returns: &Type) -> TokenStream {
         }
     });
     let started = call(returns, "start", quote!(__idem_operation, &__idem_returns));
-    let at_most_once =
-        args.at_most_once.then(|| quote!(.map(|__idem_operation| __idem_operation.at_most_once()))).unwrap_or_default();
+    let at_most_once = args.at_most_once.then(|| quote!(.map(|__idem_operation| __idem_operation.at_most_once())));
     let start = quote! {
         let __idem_guard = match { let __idem_operation = __idem_operation #at_most_once; #started } {
             ::core::result::Result::Ok(__idem_guard) => __idem_guard,

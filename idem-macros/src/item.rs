@@ -64,8 +64,7 @@ impl Item {
     /// Whether one function of the source is many in the program.
     pub(crate) fn is_generic(&self) -> bool {
         let many = |param: &GenericParam| !matches!(param, GenericParam::Lifetime(_));
-        self.sig.generics.params.iter().any(many)
-            || self.typed_arguments().any(|(_, ty)| mentions_impl(ty))
+        self.sig.generics.params.iter().any(many) || self.typed_arguments().any(|(_, ty)| mentions_impl(ty))
     }
 
     pub(crate) fn typed_arguments(&self) -> impl Iterator<Item = (&Pat, &Type)> {

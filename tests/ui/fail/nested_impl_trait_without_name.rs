@@ -1,7 +1,7 @@
 use idem::{idempotent, Error};
 
 #[idempotent(key = id)]
-async fn charge(id: &impl idem::KeyPart) -> Result<u64, Error> {
+async fn charge(_id: &impl idem::KeyPart) -> Result<u64, Error> {
     Ok(1)
 }
 
