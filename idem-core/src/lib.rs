@@ -40,7 +40,7 @@ pub use key::{hash, Hashed, IntoKey, Key, KeyPart, KeyWriter};
 pub use outcome::{Failed, Kind, Outcome};
 pub use record::{Completed, Completion, Owner, Payload, PayloadError, Phase, Record, RecordError, Step, Steps};
 pub use seal::{Seal, SealError};
-pub use store::{Cas, Cursor, Hints, List, Listed, Page, Store, Versioned};
+pub use store::{Cas, Cursor, List, Listed, Page, Store, Versioned};
 #[cfg(feature = "moka")]
 pub use store::{Full, MokaStore, MokaStoreBuilder, Tiered, WhenFull};
 pub use transition::{

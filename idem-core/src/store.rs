@@ -2,7 +2,6 @@
 
 mod cas;
 mod forward;
-mod hints;
 mod list;
 #[cfg(feature = "moka")]
 mod moka;
@@ -15,7 +14,6 @@ use std::fmt;
 use async_trait::async_trait;
 
 pub use self::cas::{Cas, Versioned};
-pub use self::hints::Hints;
 pub use self::list::{Cursor, List, Listed, Page};
 #[cfg(feature = "moka")]
 pub use self::moka::{Full, MokaStore, MokaStoreBuilder, WhenFull};

@@ -18,6 +18,7 @@ mod backend;
 mod builder;
 mod connect;
 mod error;
+mod hints;
 mod id;
 mod listen;
 mod row;

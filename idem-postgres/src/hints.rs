@@ -6,11 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Waiters by key, for a store that is told of news: by a channel, a subscription, its own writes. A clone is the same.
-///
-/// A store's [`changed`](super::Store::changed) waits here. Nothing is kept of a key that nobody waits for.
+/// Waiters by key. A clone is the same. Nothing is kept of a key that nobody waits for.
 #[derive(Clone, Default)]
-pub struct Hints(Arc<Mutex<HashMap<Box<[u8]>, Waiters>>>);
+pub(crate) struct Hints(Arc<Mutex<HashMap<Box<[u8]>, Waiters>>>);
 
 #[derive(Default)]
 struct Waiters {
@@ -19,11 +17,8 @@ struct Waiters {
 }
 
 impl Hints {
-    /// Waits for news of `key`, by whatever bytes the store knows it. News that came before the first poll is missed.
-    ///
-    /// # Cancellation
-    /// Dropping it has no effect.
-    pub async fn wait(&self, key: &[u8]) {
+    /// Waits for news of `key`. News that came before the first poll is missed.
+    pub(crate) async fn wait(&self, key: &[u8]) {
         let waiting = Waiting { hints: self, key };
         let news = self.with(|waiters| {
             let waiters = waiters.entry(key.into()).or_default();
@@ -36,7 +31,7 @@ impl Hints {
     }
 
     /// There is news of `key`: everybody who waits for it goes on.
-    pub fn news(&self, key: &[u8]) {
+    pub(crate) fn news(&self, key: &[u8]) {
         self.with(|waiters| {
             if let Some(waiters) = waiters.get(key) {
                 waiters.news.notify_waiters();
@@ -45,13 +40,12 @@ impl Hints {
     }
 
     /// There may be news of any key, such as after a lost connection.
-    pub fn news_of_all(&self) {
+    pub(crate) fn news_of_all(&self) {
         self.with(|waiters| waiters.values().for_each(|waiters| waiters.news.notify_waiters()));
     }
 
     /// Whether nobody waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.with(|waiters| waiters.is_empty())
     }
 
