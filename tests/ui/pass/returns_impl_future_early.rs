@@ -26,7 +26,7 @@ impl Service {
     fn detached(mut self, id: String) -> impl Future<Output = Result<u64, Error>> + Send {
         self.0 += 1;
         if id.is_empty() {
-            return Box::pin(ready(Ok(0))) as std::pin::Pin<Box<dyn Future<Output = Result<u64, Error>> + Send>>;
+            return Box::pin(ready(Ok(0_u64))) as std::pin::Pin<Box<dyn Future<Output = Result<u64, Error>> + Send>>;
         }
         Box::pin(async move { Ok(self.0 + id.len() as u64) })
     }
