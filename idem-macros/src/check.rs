@@ -37,7 +37,32 @@ fn signature(item: &Item, errors: &mut Errors) {
         Some(ty) if mentions_impl(ty) => {
             errors.spanning(ty, "a result that is replayed has a named type: `impl Trait` cannot be decoded");
         }
-        Some(_) => {}
+        Some(ty) => {
+            if let Some(reference) = replayed_reference(ty) {
+                errors.spanning(
+                    reference,
+                    "a result that is replayed is decoded, and a reference has nothing to point at: return an owned type, \
+                     such as `String`, or `Cow<'_, str>`",
+                );
+            }
+        }
+    }
+    if let Some(again) = item.attrs.iter().find(|attr| attr.path().segments.last().is_some_and(is_ours)) {
+        errors.spanning(again, "the function is idempotent already: keep one of the two");
+    }
+}
+
+fn is_ours(last: &syn::PathSegment) -> bool {
+    last.ident == "idempotent"
+}
+
+/// The `&T` of `Result<&T, E>`, as far as one can see.
+fn replayed_reference(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let syn::PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
+    match arguments.args.first()? {
+        syn::GenericArgument::Type(ok @ Type::Reference(_)) => Some(ok),
+        _ => None,
     }
 }
 
