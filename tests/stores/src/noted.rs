@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use idem::{
-    Claim, Claimed, Completed, Ending, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled, Store, StoreError,
+    Claim, Claimed, Completed, Ending, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled, Store,
+    StoreError,
 };
 use tokio::sync::watch;
 

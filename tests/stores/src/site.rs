@@ -117,7 +117,8 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, String> {
         let words: Vec<&str> = text.splitn(5, ' ').collect();
         let [place, name, push, tiered, at] = words[..] else { return Err(text.into()) };
-        let place = [Place::Postgres, Place::Redis, Place::Sqlite].into_iter().find(|known| format!("{known:?}") == place);
+        let place =
+            [Place::Postgres, Place::Redis, Place::Sqlite].into_iter().find(|known| format!("{known:?}") == place);
         let yes = |word| word == "true";
         let (name, at) = (name.to_owned(), at.to_owned());
         Ok(Self { place: place.ok_or(text)?, name, push: yes(push), tiered: yes(tiered), at })

@@ -1,5 +1,6 @@
 //! How long it takes from an ending to the answer of a call that waits in another process.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use idem_store_tests::{Place, Site};
@@ -7,8 +8,8 @@ use idem_store_tests::{Place, Site};
 use crate::pair::{attach, key, run, Pair};
 
 const SAMPLES: u64 = 200;
-/// Few enough not to get in each other's way.
-const AT_ONCE: u64 = 10;
+/// So that it takes minutes and not an hour; their endings are some milliseconds apart.
+const AT_ONCE: u64 = 50;
 
 /// Not a test, a figure:
 /// `cargo test --release -p idem-store-tests --test waiting -- --ignored --nocapture figure`.
@@ -40,32 +41,18 @@ fn figure() {
 
 /// From the answered ending to the waiter's answer, after it has waited for about so long.
 async fn samples(site: &Site, hints: bool, waited: Duration) -> Vec<Duration> {
-    let pair = Pair::new(site, hints).await;
+    let pair = Arc::new(Pair::new(site, hints).await);
     let mut took = Vec::new();
     for batch in 0..SAMPLES / AT_ONCE {
-        let calls = (0..AT_ONCE).map(|n| batch * AT_ONCE + n).map(|n| sample(&pair, n, waited, n % AT_ONCE));
-        let calls: Vec<_> = calls.collect();
-        took.extend(join(calls).await);
+        let calls = (0..AT_ONCE).map(|nth| tokio::spawn(sample(pair.clone(), batch * AT_ONCE + nth, waited, nth)));
+        for call in calls.collect::<Vec<_>>() {
+            took.push(call.await.unwrap());
+        }
     }
     took
 }
 
-async fn join<F: std::future::Future<Output = Duration>>(calls: Vec<F>) -> Vec<Duration> {
-    let mut calls: Vec<_> = calls.into_iter().map(Box::pin).collect();
-    let mut took: Vec<Option<Duration>> = vec![None; calls.len()];
-    std::future::poll_fn(|cx| {
-        for (call, took) in calls.iter_mut().zip(&mut took).filter(|(_, took)| took.is_none()) {
-            if let std::task::Poll::Ready(it) = call.as_mut().poll(cx) {
-                *took = Some(it);
-            }
-        }
-        if took.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-    took.into_iter().flatten().collect()
-}
-
-async fn sample(pair: &Pair, n: u64, waited: Duration, nth: u64) -> Duration {
+async fn sample(pair: Arc<Pair>, n: u64, waited: Duration, nth: u64) -> Duration {
     let (end, owner) = pair.own(n).await;
     let waiter = tokio::spawn({
         let idem = pair.waiting.clone();
