@@ -106,6 +106,11 @@ impl Call {
             .reconciling(self.op.reconciling || self.ending.is_some());
         let mut backoff = Backoff::waiting();
         let mut waited = false;
+        // There while the store is asked, too: news that comes then is news.
+        let engine = Arc::clone(&self.engine);
+        let key = self.op.key.clone();
+        let changed = || Box::pin(wait::hint(async { engine.store.changed(&key).await }));
+        let mut hint = None;
         loop {
             if waited && self.ending.is_none() && self.engine.calls.are_draining() {
                 return Err(self.op.shutting_down());
@@ -151,8 +156,12 @@ impl Call {
                     let heard_until = later(now, LONGEST + self.op.store_timeout);
                     slot.running(Running::theirs(now, age, later(now, lease_left), heard_until, fingerprint));
                     let pause = later(now, backoff.next().min(lease_left)).min(patience.until());
-                    let store = &self.engine.store;
-                    wait::until(wait::hint(async { store.changed(&self.op.key).await }), || pause).await;
+                    if wait::until(hint.get_or_insert_with(changed), || pause).await.is_some() {
+                        // The next one begins before the next question.
+                        if wait::is_there(hint.insert(changed())).await {
+                            hint = None;
+                        }
+                    }
                     // A store may hint as often as it likes; it is not asked more often for that.
                     sleep_until(later(sent, SHORTEST).min(pause)).await;
                 }

@@ -56,6 +56,11 @@ pub(super) async fn hint(hint: impl Future<Output = ()>) {
     .await;
 }
 
+/// Begins to wait for a hint, and says whether it is there already.
+pub(super) async fn is_there(hint: &mut (impl Future<Output = ()> + Unpin)) -> bool {
+    poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut *hint).poll(cx).is_ready())).await
+}
+
 async fn unpanicked<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let mut answer = pin!(answer);
     poll_fn(|cx| {

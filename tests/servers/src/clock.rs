@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use crate::require::require;
@@ -33,9 +33,15 @@ pub(crate) fn set(dir: &Path, micros: u64) {
 
 /// What stands before a command in `dir`, if it was given a clock.
 pub(crate) fn before(dir: &Path) -> Vec<String> {
-    let (library, file): (PathBuf, PathBuf) = (dir.join(LIBRARY), dir.join(FILE));
-    if !file.exists() {
+    if !dir.join(FILE).exists() {
         return Vec::new();
     }
-    vec!["env".into(), format!("LD_PRELOAD={}", library.display()), format!("IDEM_TEST_CLOCK={}", file.display())]
+    let set = env(dir).map(|(name, value)| format!("{name}={value}"));
+    ["env".into()].into_iter().chain(set).collect()
+}
+
+/// What a process is to find in its environment.
+pub(crate) fn env(dir: &Path) -> [(String, String); 2] {
+    let path = |name| dir.join(name).display().to_string();
+    [("LD_PRELOAD".into(), path(LIBRARY)), ("IDEM_TEST_CLOCK".into(), path(FILE))]
 }

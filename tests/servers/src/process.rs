@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{kill_process, Pid, Signal};
+use rustix::process::{kill_process, set_parent_process_death_signal, Pid, Signal};
 
 /// Whether a process with this id runs: a stopped one does, one that only waits to be reaped does not.
 pub fn is_alive(pid: u32) -> bool {
@@ -38,14 +38,23 @@ pub(crate) fn kill_family(pid: u32) {
     wait_until("killed processes are gone", || !family.iter().any(|pid| is_alive(*pid)));
 }
 
-/// Stops a process and its children where they are.
-pub(crate) fn pause_family(pid: u32) {
+/// Stops a process and its children where they are, with `SIGSTOP`; when this returns they stand still.
+pub fn pause(pid: u32) {
     family_of_stopped(pid).into_iter().for_each(stop);
 }
 
 /// Lets them go on, the process itself last: it must not find its children unresponsive.
-pub(crate) fn resume_family(pid: u32) {
+pub fn resume(pid: u32) {
     family(pid).into_iter().rev().for_each(|pid| signal(pid, Signal::CONT));
+}
+
+/// Has this process killed when the thread that started it ends: also while it is stopped, and when its parent is killed.
+///
+/// # Panics
+///
+/// Never on Linux.
+pub fn die_with_parent() {
+    set_parent_process_death_signal(Some(Signal::KILL)).expect("a signal");
 }
 
 fn family_of_stopped(pid: u32) -> Vec<u32> {

@@ -129,10 +129,10 @@ impl Server {
     }
 
     pub(crate) fn pause(&self) {
-        process::pause_family(self.running());
+        process::pause(self.running());
     }
 
     pub(crate) fn resume(&self) {
-        process::resume_family(self.running());
+        process::resume(self.running());
     }
 }

@@ -1,12 +1,22 @@
-//! Real stores for the behaviour tests: each row has one to itself, on a clock that the row turns.
-#![allow(clippy::expect_used, clippy::unwrap_used)] // test support
+//! Real stores for tests.
+//!
+//! - For the behaviour tests, [`Place::store`]: each row has one to itself, on a clock that the row turns.
+//! - For tests with many processes, [`Place::site`]: on a server by its own clock, with an [`Address`] for each [`Process`].
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)] // test support
 
+mod noted;
 mod postgres;
+mod process;
 mod redis;
+mod rows;
+mod site;
 mod sqlite;
 mod timed;
 mod turn;
 
+pub use noted::{Noted, Notes};
+pub use process::{hear, say, Part, Process};
+pub use site::{Address, Site};
 pub use timed::{asked, is_idle, Timed};
 pub use turn::Turn;
 

@@ -1,0 +1,15 @@
+//! The parts of the other processes.
+
+use idem_store_tests::Part;
+
+/// Not a test of its own: what a test starts.
+#[test]
+fn plays_its_part() {
+    let Some(part) = Part::take() else { return };
+    match &*part.name {
+        "both" => part.play(crate::both::plays(&part, true)),
+        "unguarded" => part.play(crate::both::plays(&part, false)),
+        "slow" => part.play(crate::slow::plays(&part)),
+        other => panic!("there is no part {other}"),
+    }
+}
