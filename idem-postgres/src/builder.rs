@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use deadpool_postgres::Pool;
+use sha2::{Digest, Sha256};
 
 use crate::backend::{Backend, Deadpool};
 use crate::connect::{self, Tls};
@@ -94,7 +95,7 @@ impl PgStoreBuilder {
     pub async fn build(self) -> Result<PgStore, PgError> {
         let schema = format!("\"{}\"", self.schema.replace('"', "\"\""));
         let mut listener = None;
-        let channel = self.push.then(|| format!("idem {}", self.schema.replace(['"', '\'', '\\'], "_")));
+        let channel = self.push.then(|| channel(&self.schema));
         let backend: Arc<dyn Backend> = match self.source {
             Source::Url(url) => {
                 let config = connect::config(&url)?;
@@ -117,6 +118,13 @@ impl PgStoreBuilder {
         let statements = Statements::new(&schema, listener.as_ref().and(channel.as_deref()));
         Ok(PgStore::new(backend, statements, listener))
     }
+}
+
+/// Where a schema's endings are told. A name of over 63 bytes would be an error of `pg_notify`, and so of the ending.
+fn channel(schema: &str) -> String {
+    let digest = Sha256::digest(schema);
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("idem {hex}")
 }
 
 /// Finds out whether there is a proxy between.
