@@ -214,9 +214,10 @@ impl Store for PgStore {
             Param::Number(limit),
         ];
         let rows = self.backend.rows(&self.statements.list, &params).await?;
-        let records: Vec<_> = rows.iter().filter_map(|row| Some(Listed::new(row.key()?, row.record()))).collect();
-        let next = (rows.len() >= list.limit).then(|| records.last().map(|listed| id::of(&listed.key))).flatten();
-        Ok(Page::new(records, next.map(Cursor::from_bytes)))
+        let records = rows.iter().filter_map(|row| Some(Listed::new(row.key()?, row.record()))).collect();
+        // By where the last row stands, also if its key is another, or none.
+        let next = rows.last().filter(|_| rows.len() >= list.limit).map(|row| Cursor::from_bytes(row.id.as_slice()));
+        Ok(Page::new(records, next))
     }
 
     /// Looks at twice as many rows at most, skips what is locked, and holds its locks for one statement.

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use idem_core::{Claim, Ending, Held, Key, Owner, Store};
+use idem_core::{Claim, Ending, Held, Key, List, Owner, Store};
 use idem_postgres::PgStore;
-use idem_test_servers::Postgres;
+use idem_test_servers::{Database, Postgres};
+use tokio_postgres::{Client, NoTls};
 
 fn key(name: &str) -> Key {
     Key::new("billing", "charge", name).expect("a valid key")
@@ -13,6 +14,12 @@ fn key(name: &str) -> Key {
 
 fn claim(owner: Owner) -> Claim {
     Claim::new(owner, Duration::from_secs(60), Duration::from_secs(600))
+}
+
+async fn client(database: &Database) -> Client {
+    let (client, connection) = tokio_postgres::connect(&database.url(), NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    client
 }
 
 #[tokio::test]
@@ -31,4 +38,27 @@ async fn endings_land_whatever_the_schema_is_called() {
         assert_eq!(held.expect(schema), Held::Held);
         told.expect("a hint");
     }
+}
+
+#[tokio::test]
+async fn a_foreign_key_hides_no_others_from_a_list() {
+    let database = Postgres::shared().fresh_database();
+    let store = PgStore::connect(&database.url()).await.expect("a store");
+    for name in 0..10 {
+        store.claim(&key(&name.to_string()), &claim(Owner::random())).await.expect("a claim");
+    }
+    let scope = key("0").scope().to_vec();
+    let foreign = "UPDATE idem.records SET key = $1::bytea || '\\xff' WHERE id IN (SELECT id FROM idem.records ORDER BY id LIMIT 2)";
+    client(&database).await.execute(foreign, &[&scope]).await.expect("edited");
+    let (mut after, mut listed) = (None, Vec::new());
+    loop {
+        let page = store.list(&List::new(scope.clone()).after(after).limit(2)).await.expect("a page");
+        listed.extend(page.records.into_iter().map(|listed| listed.key));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let ours = (0..10).filter(|name| listed.contains(&key(&name.to_string()))).count();
+    assert_eq!(ours, 8);
 }
