@@ -62,3 +62,42 @@ async fn a_foreign_key_hides_no_others_from_a_list() {
     let ours = (0..10).filter(|name| listed.contains(&key(&name.to_string()))).count();
     assert_eq!(ours, 8);
 }
+
+#[tokio::test]
+async fn what_could_not_be_read_does_not_get_in() {
+    let database = Postgres::shared().fresh_database();
+    let store = PgStore::connect(&database.url()).await.expect("a store");
+    store.claim(&key("1"), &claim(Owner::random())).await.expect("a claim");
+    let client = client(&database).await;
+    for edit in [
+        "owner = '\\x01'",
+        "fence = -1",
+        "attempt = -1",
+        "attempt = 4294967296",
+        "fingerprint = '\\x0102'",
+        "step_count = 1",
+        "steps = '\\x00'",
+        "steps = '\\x00', step_count = 1",
+        "lease = -1",
+        "ttl = -1",
+        "since = NULL",
+        "lease_until = NULL",
+        "state = 'completed'",
+    ] {
+        let error = client.batch_execute(&format!("UPDATE idem.records SET {edit}")).await.expect_err(edit);
+        assert_eq!(error.code().map(|code| code.code()), Some("23514"), "{edit}");
+    }
+    // A newer build may do as it likes, and is left alone.
+    client
+        .batch_execute("UPDATE idem.records SET format = 2, owner = '', lease_until = NULL")
+        .await
+        .expect("a newer row");
+    assert!(store.claim(&key("1"), &claim(Owner::random())).await.expect_err("newer").is_unreadable());
+    // Attempts are counted as far as they can be.
+    client
+        .batch_execute("UPDATE idem.records SET format = 1, owner = '\\x00112233445566778899aabbccddeeff', state = 'abandoned', attempt = 4294967295")
+        .await
+        .expect("edited");
+    store.claim(&key("1"), &claim(Owner::random())).await.expect("a claim");
+    assert_eq!(store.load(&key("1")).await.expect("an answer").expect("a record").attempt, u32::MAX);
+}

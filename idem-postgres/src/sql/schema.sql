@@ -24,7 +24,14 @@ CREATE TABLE {schema}.records (
     lease_until bigint,
     expires_at bigint NOT NULL,
     sweep_at bigint,
-    result bytea
+    result bytea,
+    -- Statements decide on a row without reading all of it: what they could not read does not get in.
+    CHECK (format <> 1 OR (
+        octet_length(owner) = 16 AND fence >= 0 AND attempt BETWEEN 0 AND 4294967295 AND lease >= 0 AND ttl >= 0
+        AND (fingerprint IS NULL OR octet_length(fingerprint) = 32)
+        AND (step_count = 0) = (coalesce(octet_length(steps), 0) = 0) AND coalesce(octet_length(steps), 0) >= step_count * 8
+        AND (state <> 'running' OR (since IS NOT NULL AND lease_until IS NOT NULL))
+        AND (state <> 'completed' OR result IS NOT NULL)))
 ) WITH (fillfactor = 70);
 
 -- What is kept for good has no sweep_at, and is not in it.
