@@ -53,6 +53,8 @@ fn read(mut fields: Split<'_, char>, rest: &[u8]) -> Option<Record> {
     if fields.next().is_some() || (state != "completed" && !payload.is_empty()) {
         return None;
     }
+    // Also where they do not count: the scripts read them all.
+    let (since, until) = (since?, until?);
     let phase = match state {
         "running" => 1,
         "completed" => 2,
@@ -78,8 +80,8 @@ fn read(mut fields: Split<'_, char>, rest: &[u8]) -> Option<Record> {
         bytes.extend(steps);
     }
     if phase == 1 {
-        bytes.extend(since?.to_be_bytes());
-        bytes.extend(until?.to_be_bytes());
+        bytes.extend(since.to_be_bytes());
+        bytes.extend(until.to_be_bytes());
     }
     bytes.extend(payload);
     let record = Record::from_bytes(&bytes).ok()?;

@@ -16,7 +16,7 @@ WITH found AS MATERIALIZED (
         brought_at_most_once, steps, step_count, lease, ttl, since, lease_until, expires_at, result) = (
         SELECT 'running', $3,
             CASE WHEN t.mine THEN r.fence ELSE greatest(r.fence + 1, t.now) END,
-            CASE WHEN t.mine THEN r.attempt WHEN t.goes_on THEN r.attempt + 1 ELSE 1 END,
+            CASE WHEN t.mine THEN r.attempt WHEN t.goes_on THEN least(r.attempt + 1, 4294967295) ELSE 1 END,
             CASE WHEN t.mine THEN r.fingerprint WHEN t.goes_on THEN coalesce($4, r.fingerprint) ELSE $4 END,
             CASE WHEN t.mine THEN r.at_most_once WHEN t.goes_on THEN $5 OR r.at_most_once ELSE $5 END,
             CASE WHEN t.mine THEN r.after_unknown ELSE t.goes_on AND r.state <> 'released' END,

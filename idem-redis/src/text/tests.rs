@@ -44,6 +44,13 @@ fn what_is_no_record_is_told_apart() {
         let text = String::from_utf8(whole.clone()).unwrap().replace(wrong, right);
         assert_eq!(parse(text.as_bytes()), Err(Unreadable::Damaged), "{right}");
     }
+    // What counts of a running record only must read all the same: the scripts look at all of it.
+    for wrong in ["since=x", "until=9007199254740993", "sine=1", "since=1 \0until=2"] {
+        let text = String::from_utf8(whole.clone()).unwrap().replace("running", "released");
+        let of = if wrong.starts_with("until") { "until=2" } else { "since=1" };
+        assert!(parse(text.as_bytes()).is_ok());
+        assert_eq!(parse(text.replace(of, wrong).as_bytes()), Err(Unreadable::Damaged), "{wrong}");
+    }
     assert_eq!(parse(b"idem2 whatever\n"), Err(Unreadable::Newer));
     assert_eq!(parse(b"idem10 whatever\n"), Err(Unreadable::Newer));
     for foreign in [&b""[..], b"\n", b"hello", b"idem 1\n", b"\xff\xfe\n", b"idem1"] {
