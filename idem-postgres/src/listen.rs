@@ -1,7 +1,9 @@
 //! News from the server: a connection that listens, made when somebody first waits.
 
-use std::future::poll_fn;
+use std::future::{poll_fn, Future};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::hints::Hints;
@@ -103,9 +105,11 @@ where
             std::future::pending::<()>().await;
         }
     };
-    tokio::select! {
-        () = messages => {}
-        () = kept => {}
-    }
+    let (mut messages, mut kept) = (pin!(messages), pin!(kept));
+    poll_fn(|cx| match (messages.as_mut().poll(cx), kept.as_mut().poll(cx)) {
+        (Poll::Pending, Poll::Pending) => Poll::Pending,
+        _ => Poll::Ready(()),
+    })
+    .await;
     Ok(())
 }
