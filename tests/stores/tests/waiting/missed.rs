@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use idem::{Claim, Claimed, Ending, Held, Hints, Idem, Key, MokaStore, Owner, Record, Store, StoreError};
+use idem::{Claim, Claimed, Ending, Held, Idem, Key, MokaStore, Owner, Record, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -18,7 +18,7 @@ const ASKED: usize = 8;
 #[derive(Debug, Clone, Default)]
 struct Slow {
     store: MokaStore,
-    hints: Hints,
+    news: Arc<Notify>,
     claims: Arc<AtomicUsize>,
     asked: Arc<Notify>,
     ended: Arc<Notify>,
@@ -41,7 +41,7 @@ impl Store for Slow {
 
     async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
         let answer = self.store.finish(key, owner, ending).await;
-        self.hints.news(key.as_bytes());
+        self.news.notify_waiters();
         answer
     }
 
@@ -49,8 +49,8 @@ impl Store for Slow {
         self.store.load(key).await
     }
 
-    async fn changed(&self, key: &Key) {
-        self.hints.wait(key.as_bytes()).await;
+    async fn changed(&self, _: &Key) {
+        self.news.notified().await;
     }
 }
 
