@@ -35,8 +35,6 @@ pub(crate) struct Row {
     pub(crate) lease_until: Option<i64>,
     pub(crate) expires_at: i64,
     pub(crate) result: Option<Vec<u8>>,
-    /// Where it stands in the table.
-    pub(crate) id: Vec<u8>,
 }
 
 /// Reads a client's row, whichever client it is: they name their method alike.
@@ -65,7 +63,6 @@ macro_rules! read {
             lease_until: row.try_get(18)?,
             expires_at: row.try_get(19)?,
             result: row.try_get(20)?,
-            id: row.try_get(21)?,
         })
     }};
 }

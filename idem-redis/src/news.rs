@@ -72,7 +72,7 @@ impl News {
             None => return,
         };
         let _left = Leave { channels: &self.channels, name: &name };
-        if is_new {
+        if is_new || self.is_deaf() {
             self.listen(dial, name.clone());
         }
         if heard.changed().await.is_err() {
@@ -96,6 +96,12 @@ impl News {
         }
         channel.waiting += 1;
         Some((channel.heard.subscribe(), is_new))
+    }
+
+    /// Whether the task that listened is gone, with its runtime.
+    fn is_deaf(&self) -> bool {
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
+        listener.as_ref().is_none_or(UnboundedSender::is_closed)
     }
 
     /// Has the channel subscribed to, by the task that does it; outside of a tokio runtime there is none.

@@ -11,7 +11,8 @@ const LIMIT: u64 = 1 << 53;
 /// How long a head is at most; the scripts look no further either.
 const LONGEST_HEAD: usize = 512;
 
-/// Reads a stored value; what is wrong with it, if this build cannot. The scripts refuse at least as much.
+/// Reads a stored value; what is wrong with it, if this build cannot. The scripts refuse as much, but for a step whose
+/// name is not UTF-8, which nobody writes.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Record, Unreadable> {
     let head =
         bytes.iter().take(LONGEST_HEAD).position(|byte| *byte == b'\n').and_then(|end| bytes.split_at_checked(end));

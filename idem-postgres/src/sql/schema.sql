@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS {schema}.records (
         octet_length(owner) = 16 AND (fingerprint IS NULL OR octet_length(fingerprint) = 32)
         AND fence >= 0 AND attempt BETWEEN 0 AND 4294967295 AND lease >= 0 AND ttl >= 0
         AND step_count >= 0 AND (step_count = 0) = (coalesce(octet_length(steps), 0) = 0)
+        AND coalesce(octet_length(steps), 0) >= step_count * 8
         AND CASE state
             WHEN 'running' THEN since IS NOT NULL AND lease_until IS NOT NULL AND result IS NULL
             WHEN 'completed' THEN result IS NOT NULL
