@@ -53,6 +53,9 @@ pub enum PgError {
     /// The value is over a limit of the server's.
     #[error("the value is over a limit of the server's ({0})")]
     TooLarge(String),
+    /// It was called outside of a tokio runtime, which its connections need.
+    #[error("PgStore needs a tokio runtime: call it inside of one")]
+    NoRuntime,
     /// The server did not do it, and may another time: too busy, shutting down, a lost race.
     #[error("PostgreSQL did not do it: {0}")]
     NotNow(String),

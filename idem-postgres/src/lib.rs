@@ -11,7 +11,7 @@
 //! # }
 //! ```
 //!
-//! It needs a tokio runtime, whose connections it uses; outside of one its verbs panic.
+//! It needs a tokio runtime; outside of one its verbs are refused.
 //!
 //! Each verb is one statement: a fresh call costs two, a replay one that writes nothing. Leases and TTLs are timed by the
 //! server. `docs/postgres.md` says what the store promises, how much room it takes, and which settings break it.

@@ -43,6 +43,9 @@ impl Listener {
         if task.as_ref().is_some_and(|task| !task.is_finished()) {
             return;
         }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
         let (config, tls, hints) = (self.config.clone(), self.tls.clone(), self.hints.clone());
         let listen = format!("LISTEN \"{}\"", self.channel);
         let listening = async move {
@@ -56,7 +59,7 @@ impl Listener {
                 }
             }
         };
-        *task = Some(tokio::spawn(listening).abort_handle());
+        *task = Some(runtime.spawn(listening).abort_handle());
     }
 }
 

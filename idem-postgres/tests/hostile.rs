@@ -101,3 +101,22 @@ async fn what_could_not_be_read_does_not_get_in() {
     store.claim(&key("1"), &claim(Owner::random())).await.expect("a claim");
     assert_eq!(store.load(&key("1")).await.expect("an answer").expect("a record").attempt, u32::MAX);
 }
+
+#[test]
+fn outside_of_a_runtime_verbs_are_refused() {
+    let database = Postgres::shared().fresh_database();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let store = runtime.block_on(PgStore::builder(&database.url()).push(true).build()).expect("a store");
+    let poll = |future: std::pin::Pin<&mut dyn std::future::Future<Output = bool>>| {
+        future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+    };
+    let (key, claim) = (key("1"), claim(Owner::random()));
+    let mut refused = std::pin::pin!(async { store.claim(&key, &claim).await.is_err() });
+    assert_eq!(poll(refused.as_mut()), std::task::Poll::Ready(true));
+    let mut waits = std::pin::pin!(async {
+        store.changed(&key).await;
+        true
+    });
+    assert!(poll(waits.as_mut()).is_pending());
+    assert!(runtime.block_on(store.claim(&key, &claim)).is_ok());
+}

@@ -27,6 +27,9 @@ struct Loan(Option<Object>);
 
 impl Loan {
     async fn from(pool: &Pool) -> Result<Self, PgError> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(PgError::NoRuntime);
+        }
         pool.get().await.map(|object| Self(Some(object))).map_err(not_lent)
     }
 

@@ -16,7 +16,8 @@ const AT_ONCE: u64 = 50;
 #[test]
 #[ignore = "a figure, to be taken in release mode on a quiet machine"]
 fn figure() {
-    let rows: [(&str, fn() -> Site, bool); 6] = [
+    type Row = (&'static str, fn() -> Site, bool);
+    let rows: [Row; 6] = [
         ("Redis, push (the default)", || Place::Redis.site().push(), true),
         ("Redis, no push", || Place::Redis.site(), true),
         ("Postgres, push", || Place::Postgres.site().push(), true),
