@@ -197,7 +197,7 @@ async fn size() {
     let each = all / ROWS as f64;
     println!(
         "{each:.0} bytes a record, {:.1} million in a GiB; {:.0} bytes of WAL a fresh call",
-        1073.741_824 / each,
+        1_073.741_824 / each,
         wal / ROWS as f64
     );
     let hot = "SELECT n_tup_ins, n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'records'";

@@ -1,18 +1,34 @@
 //! The conformance suite, on every way to a server.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use deadpool_postgres::{Manager, Pool};
 use idem_core::{Store, Tiered};
 use idem_postgres::PgStore;
-use idem_test_servers::{PgBouncer, Postgres};
-use idem_testing::{conformance, Suite};
+use idem_test_servers::{Database, PgBouncer, Postgres, PostgresBuilder};
+use idem_testing::Suite;
 use tokio_postgres::NoTls;
 
-use crate::support::{assert_replays, call, connect, fresh_database, key};
+use crate::support::{assert_replays, call, connect, key};
 
 async fn suite(store: impl Store) {
-    Suite::new(store).run().await.assert();
+    of(store).run().await.assert();
+}
+
+/// With leases to wait for that a busy machine keeps to.
+fn of(store: impl Store) -> Suite {
+    Suite::new(store).short(Duration::from_millis(100))
+}
+
+/// On a server that does not wait for its disk: leases are short here, and nothing is killed.
+fn fresh_database() -> Database {
+    static QUICK: OnceLock<Postgres> = OnceLock::new();
+    QUICK.get_or_init(|| quick().config("max_connections = 300").start()).fresh_database()
+}
+
+fn quick() -> PostgresBuilder {
+    Postgres::builder().config("fsync = off")
 }
 
 fn deadpool(url: &str) -> Pool {
@@ -22,23 +38,22 @@ fn deadpool(url: &str) -> Pool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn over_one_handle() {
-    conformance(connect(&fresh_database().url()).await).await;
+    suite(connect(&fresh_database().url()).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn over_two_handles() {
     let url = fresh_database().url();
     let (one, other) = (connect(&url).await, connect(&url).await);
-    Suite::new(one).handle(other).run().await.assert();
+    of(one).handle(other).run().await.assert();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn under_a_tier_and_behind_pointers() {
     let url = fresh_database().url();
-    suite(Tiered::new(connect(&url).await)).await;
     let boxed: Box<dyn Store> = Box::new(connect(&url).await);
     let shared: Arc<dyn Store> = Arc::new(connect(&url).await);
-    Suite::new(boxed).handle(shared).run().await.assert();
+    tokio::join!(suite(Tiered::new(connect(&url).await)), suite(boxed), suite(shared));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +61,7 @@ async fn on_a_users_deadpool() {
     let url = fresh_database().url();
     let on = |prepared| PgStore::with_pool(deadpool(&url)).prepared(prepared).build();
     let (one, other) = (on(true).await.unwrap(), on(false).await.unwrap());
-    Suite::new(one).handle(other).run().await.assert();
+    of(one).handle(other).run().await.assert();
 }
 
 #[cfg(feature = "sqlx")]
@@ -56,15 +71,15 @@ async fn on_a_users_pool_of_sqlxs() {
     let pool = sqlx::PgPool::connect(&url).await.unwrap();
     let prepared = PgStore::with_sqlx(pool.clone()).prepared(true).build().await.unwrap();
     let plain = PgStore::with_sqlx(pool).build().await.unwrap();
-    suite(plain.clone()).await;
-    Suite::new(prepared).handle(plain).run().await.assert();
+    // Each alone, for their ways to the server are two; at the same time, for they wait most of it.
+    tokio::join!(suite(prepared), suite(plain));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn telling_of_endings() {
     let url = fresh_database().url();
     let push = || async { PgStore::builder(&url).push(true).build().await.unwrap() };
-    Suite::new(push().await).handle(push().await).run().await.assert();
+    of(push().await).handle(push().await).run().await.assert();
 }
 
 /// Names that SQL, this crate's templates and its literals could take for their own.
@@ -94,7 +109,7 @@ async fn in_schemas_with_odd_names() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn through_a_proxy_that_lends_connections_for_a_transaction() {
-    let postgres = Postgres::start();
+    let postgres = quick().start();
     // One connection for all: whoever prepares by name or in two messages meets the statements of the others.
     let bouncer = PgBouncer::builder(&postgres).config("default_pool_size = 1").start();
     let database = postgres.fresh_database();
@@ -106,7 +121,7 @@ async fn through_a_proxy_that_lends_connections_for_a_transaction() {
     call(&one, &key("a"), b"charged").await;
     assert_replays(&other, &key("a"), b"charged").await;
     assert_replays(&direct, &key("a"), b"charged").await;
-    Suite::new(one).handle(other).handle(direct).run().await.assert();
+    of(one).handle(other).handle(direct).run().await.assert();
     #[cfg(feature = "sqlx")]
     {
         let on = |schema: &str| {
