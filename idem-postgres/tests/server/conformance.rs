@@ -18,7 +18,7 @@ async fn suite(store: impl Store) {
 
 /// With leases to wait for that a busy machine keeps to.
 fn of(store: impl Store) -> Suite {
-    Suite::new(store).short(Duration::from_millis(200))
+    Suite::new(store).short(Duration::from_millis(100))
 }
 
 /// On a server that does not wait for its disk: leases are short here, and nothing is killed.
@@ -51,10 +51,9 @@ async fn over_two_handles() {
 #[tokio::test(flavor = "multi_thread")]
 async fn under_a_tier_and_behind_pointers() {
     let url = fresh_database().url();
-    suite(Tiered::new(connect(&url).await)).await;
     let boxed: Box<dyn Store> = Box::new(connect(&url).await);
     let shared: Arc<dyn Store> = Arc::new(connect(&url).await);
-    of(boxed).handle(shared).run().await.assert();
+    tokio::join!(suite(Tiered::new(connect(&url).await)), suite(boxed), suite(shared));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,8 +71,8 @@ async fn on_a_users_pool_of_sqlxs() {
     let pool = sqlx::PgPool::connect(&url).await.unwrap();
     let prepared = PgStore::with_sqlx(pool.clone()).prepared(true).build().await.unwrap();
     let plain = PgStore::with_sqlx(pool).build().await.unwrap();
-    suite(plain.clone()).await;
-    of(prepared).handle(plain).run().await.assert();
+    // Each alone, for their ways to the server are two; at the same time, for they wait most of it.
+    tokio::join!(suite(prepared), suite(plain));
 }
 
 #[tokio::test(flavor = "multi_thread")]
