@@ -18,8 +18,7 @@ pub async fn open(store: &str) -> Result<Arc<dyn Store>, Box<dyn Error + Send + 
         Some(("postgres" | "postgresql", _)) => Ok(Arc::new(idem_postgres::PgStore::connect(store).await?)),
         #[cfg(feature = "sqlite")]
         Some(("sqlite", file)) => Ok(Arc::new(idem_sqlite::SqliteStore::open(file).await?)),
-        #[cfg(not(all(feature = "redis", feature = "postgres", feature = "sqlite")))]
-        Some((scheme @ ("redis" | "rediss" | "postgres" | "postgresql" | "sqlite"), _)) => {
+        Some((scheme, _)) if ["redis", "rediss", "postgres", "postgresql", "sqlite"].contains(&scheme) => {
             Err(format!("--store {scheme}: this was built without it; build with `--features stores`").into())
         }
         _ => Err("--store takes memory, redis://…, postgres://… or sqlite:FILE".into()),
