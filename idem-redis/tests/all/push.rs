@@ -118,3 +118,14 @@ async fn where_nobody_may_listen_no_hint_comes_and_nothing_fails() {
     tokio::time::timeout(Duration::from_millis(100), unpushed.changed(&key)).await.expect_err("not asked for");
     assert_eq!(redis.cli(&["CLIENT", "LIST", "TYPE", "pubsub"]), "");
 }
+
+/// A store outlives the runtime that listened for it: the next one listens anew, also for what was waited for before.
+#[test]
+fn a_store_listens_again_after_its_runtime_is_gone() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (first, key) = (runtime(), key("k"));
+    let (_, waiter) = first.block_on(pair(&Redis::shared().url()));
+    first.block_on(listening(&waiter, &key));
+    drop(first);
+    runtime().block_on(listening(&waiter, &key));
+}
