@@ -4,22 +4,26 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// All that a user of `package` can name, an item a line.
-pub fn of(package: &str, library: &str) -> Result<String, Box<dyn Error>> {
+/// Lets `rustdoc`, which allows unstable output, look at all crates; says where it writes what it saw.
+pub fn look(rustdoc: &str) -> Result<PathBuf, Box<dyn Error>> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    // A directory of its own: what the switch for rustdoc's output changes is built twice otherwise, each time.
-    let target = top.join("target/api");
+    let target = top.join("target");
     let status = Command::new(env!("CARGO"))
-        .args(["rustdoc", "-q", "--locked", "--lib", "--all-features", "-p", package, "--target-dir"])
+        .args(["doc", "-q", "--locked", "--workspace", "--lib", "--all-features", "--no-deps", "--target-dir"])
         .arg(&target)
-        .args(["--", "-Zunstable-options", "--output-format=json"])
-        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTDOC", rustdoc)
+        .env("RUSTDOCFLAGS", "-Zunstable-options --output-format=json")
         .current_dir(&top)
         .status()?;
     if !status.success() {
-        return Err(format!("rustdoc of {package}: {status}").into());
+        return Err(format!("rustdoc: {status}").into());
     }
-    let api = public_api::Builder::from_rustdoc_json(target.join(format!("doc/{library}.json")))
+    Ok(target.join("doc"))
+}
+
+/// All that a user of `library` can name, an item a line.
+pub fn of(library: &str, seen: &Path) -> Result<String, Box<dyn Error>> {
+    let api = public_api::Builder::from_rustdoc_json(seen.join(format!("{library}.json")))
         .omit_auto_derived_impls(true)
         .omit_auto_trait_impls(true)
         .omit_blanket_impls(true)
