@@ -1,13 +1,15 @@
-//! Stored bytes are for ever: `tests/golden` holds a key and a record of each kind, as version 1 wrote them.
+//! Stored bytes are for ever: `tests/golden` holds a key and a record of each kind, as version 1 wrote them, and a key and a
+//! result of each kind as version 2 does, which has a checksum.
 //!
 //! A new format gets new files beside the old ones; `IDEM_GOLDEN=write cargo test --all-features --test behaviour golden`
 //! writes those that are missing, and never one that is there.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use idem::{
-    transition, Cas, Change, Claim, Clock as _, Completion, Ending, Fingerprint, Finish, Idem, Key, Kind, Owner,
-    Payload, Record, Timestamp, Versioned,
+    transition, Cas, Change, Claim, Clock as _, Codec, Completion, Ending, Fingerprint, Finish, Idem, Key, Kind,
+    MokaStore, Owner, Payload, Phase, Record, Store, Timestamp, Versioned,
 };
 use idem_testing::Clock;
 use serde::{Deserialize, Serialize};
@@ -66,7 +68,11 @@ fn records() -> Vec<(&'static str, Record)> {
 }
 
 fn file(kind: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{kind}.v1"))
+    versioned(kind, 1)
+}
+
+fn versioned(kind: &str, version: u8) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{kind}.v{version}"))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -79,7 +85,11 @@ fn unhex(text: &str) -> Vec<u8> {
 
 /// The key's and the record's bytes.
 fn golden(kind: &str) -> (Vec<u8>, Vec<u8>) {
-    let text = std::fs::read_to_string(file(kind)).expect("the golden file");
+    lines(&file(kind))
+}
+
+fn lines(file: &Path) -> (Vec<u8>, Vec<u8>) {
+    let text = std::fs::read_to_string(file).expect("the golden file");
     let mut lines = text.lines();
     let mut line = || unhex(lines.next().expect("two lines"));
     (line(), line())
@@ -125,6 +135,40 @@ async fn golden_records_are_answered_as_they_always_were() {
             "running" => assert!(matches!(refusal(answer), idem::Error::InProgress { .. })),
             "abandoned" => assert!(matches!(refusal(answer), idem::Error::Indeterminate { attempt: 1, .. })),
             _ => assert_eq!(answer.unwrap().kind(), Kind::Executed, "{kind}"),
+        }
+    }
+}
+
+/// A result that an engine has recorded, with its key; and that another one replays it from those bytes.
+#[tokio::test(start_paused = true)]
+async fn results_with_a_checksum_are_as_they_always_were() {
+    for (kind, codec) in [("json", Codec::Json), ("messagepack", Codec::MessagePack), ("error", Codec::Json)] {
+        let (key, store) = (key(kind), MokaStore::with_clock(Clock::new()));
+        let idem = Idem::builder(store.clone()).namespace("billing").codec(codec).build().unwrap();
+        let op = idem.operation(NAME).at(&key).record_err(|_: &String| true);
+        let body: Result<Receipt, String> = if kind == "error" { Err("declined".into()) } else { Ok(receipt()) };
+        let _ = op.run(std::future::ready(body.clone())).await;
+        let record = store.load(&key).await.unwrap().unwrap();
+        let Phase::Completed(Completion::Result(payload)) = &record.phase else { panic!("{record:?}") };
+        let (file, text) = (versioned(kind, 2), format!("{}\n{}\n", hex(key.as_bytes()), hex(payload.as_bytes())));
+        if std::env::var_os("IDEM_GOLDEN").is_some() && !file.exists() {
+            std::fs::write(&file, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&file).expect("the golden file"), text, "{kind}");
+
+        let versions = Arc::new(Versions::new(Clock::new()));
+        let (key, payload) = lines(&file);
+        let key = Key::from_bytes(&key).unwrap();
+        let mut stored = record.clone();
+        stored.phase = Phase::Completed(Completion::Result(Payload::from_bytes(payload)));
+        assert!(versions.put_if(&key, None, &stored.to_bytes(), TTL).await.unwrap());
+        let idem = Idem::builder(Cas::new(versions)).namespace("billing").build().unwrap();
+        let op = idem.operation(NAME).at(&key).record_err(|_: &String| true);
+        let answer: Result<idem::Outcome<Receipt>, _> = op.run(std::future::ready(Err("no".into()))).await;
+        match (answer, body) {
+            (Ok(outcome), Ok(receipt)) => assert_eq!((outcome.kind(), outcome.into_inner()), (Kind::Replayed, receipt)),
+            (Err(idem::Failed::Body(error)), Err(declined)) => assert_eq!(error, declined),
+            (answer, _) => panic!("{kind}: {answer:?}"),
         }
     }
 }
