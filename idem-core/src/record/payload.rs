@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
+use super::check::{check, Of, LENGTH};
 use crate::codec::{Codec, CodecError};
 use crate::key::Key;
 use crate::seal::{Seal, SealError};
@@ -34,8 +34,8 @@ pub struct Payload {
 const VERSION: u8 = 2;
 /// The same without a checksum, and the version of what is under seal. No single flipped bit makes it of the other one.
 const UNCHECKED: u8 = 1;
-/// Where the checksum stands.
-const CHECK: std::ops::Range<usize> = 3..11;
+/// Before the checksum stand version, codec and side.
+const HEAD: usize = 3;
 /// In the place of a codec's id: what follows is a payload under seal.
 const SEALED: u8 = 0xff;
 
@@ -96,10 +96,10 @@ impl Payload {
         let head = [VERSION, codec.id(), side as u8];
         let mut bytes = Vec::with_capacity(256);
         bytes.extend_from_slice(&head);
-        bytes.resize(CHECK.end, 0);
+        bytes.resize(HEAD + LENGTH, 0);
         codec.encode(value, &mut bytes)?;
-        let check = check(key, head, bytes.get(CHECK.end..).unwrap_or_default());
-        bytes.iter_mut().skip(CHECK.start).zip(check).for_each(|(byte, check)| *byte = check);
+        let check = check(Of::Result, key, &head, bytes.get(HEAD + LENGTH..).unwrap_or_default());
+        bytes.iter_mut().skip(HEAD).zip(check).for_each(|(byte, check)| *byte = check);
         Ok(Self { made_for: Some(key.hash()), ..Self::from_bytes(bytes) })
     }
 
@@ -141,7 +141,8 @@ impl Payload {
         match &*self.bytes {
             [VERSION, codec, side, rest @ ..] => match rest.split_first_chunk() {
                 Some((found, content))
-                    if self.is_made_for(key) || *found == check(key, [VERSION, *codec, *side], content) =>
+                    if self.is_made_for(key)
+                        || *found == check(Of::Result, key, &[VERSION, *codec, *side], content) =>
                 {
                     Ok((*codec, *side, content))
                 }
@@ -166,17 +167,6 @@ impl Payload {
     pub(crate) fn memo(&self, key: &Key) -> Option<&Memo> {
         self.memo.as_ref().filter(|_| self.is_made_for(key))
     }
-}
-
-/// The first 8 bytes of SHA-256 over the key, after its length, and all of the payload but them. Against accidents: whoever can
-/// write to the store can write these too. Against those there is [`Seal`].
-fn check(key: &Key, head: [u8; CHECK.start], content: &[u8]) -> [u8; CHECK.end - CHECK.start] {
-    let key = key.as_bytes();
-    let digest = Sha256::new().chain_update((key.len() as u64).to_be_bytes()).chain_update(key);
-    let digest = digest.chain_update(head).chain_update(content).finalize();
-    let mut check = [0; CHECK.end - CHECK.start];
-    check.iter_mut().zip(digest).for_each(|(byte, of_all)| *byte = of_all);
-    check
 }
 
 impl PartialEq for Payload {
@@ -204,7 +194,7 @@ mod tests {
     #[test]
     fn the_head_is_frozen() {
         let payload = Payload::encode("a", Codec::Json, Side::Ok, &key(1)).expect("encodes");
-        assert_eq!(payload.as_bytes(), b"\x02\x01\x00\xbd\x04\xd1\x9d\xd0\x4f\x71\x81\"a\"");
+        assert_eq!(payload.as_bytes(), b"\x02\x01\x00\xe6\xd4\x2e\xab\xe1\x0e\x75\x67\"a\"");
         assert_eq!(payload.decode::<String>(Side::Ok, &key(1)).expect("decodes"), "a");
         let read = Payload::from_bytes(payload.as_bytes());
         assert_eq!(read.decode::<String>(Side::Ok, &key(1)).expect("decodes"), "a");
