@@ -5,8 +5,9 @@
 //!     | fingerprint 32, if flagged | length 4 and steps, if flagged | running: since 8, lease_until 8; completed with a result: the payload
 //! ```
 //! Numbers are big-endian, times and durations in microseconds; a duration too long to count is the longest that can be. The
-//! checksum is of the record's key and all of the rest; version 1 had none, and is read as it is. Without one a record that was
-//! copied to another key, or whose end was damaged into the past, would let a body run again that is done.
+//! checksum is of the record's key and all of the rest but the payload, which has its own: a damaged result can be mended by an
+//! operator, for the record around it is read. Version 1 had no checksum, and is read as it is. Without one a record that was copied
+//! to another key, or whose end was damaged into the past, would let a body run again that is done.
 
 use std::time::Duration;
 
@@ -91,9 +92,9 @@ impl Record {
             bytes.extend(since.as_micros().to_be_bytes());
             bytes.extend(lease_until.as_micros().to_be_bytes());
         }
-        bytes.extend(payload);
         let check = check(Of::Record, key, &head, bytes.get(HEAD + LENGTH..).unwrap_or_default());
         bytes.iter_mut().skip(HEAD).zip(check).for_each(|(byte, check)| *byte = check);
+        bytes.extend(payload);
         bytes
     }
 
@@ -107,9 +108,12 @@ impl Record {
             other => return Err(RecordError::Version(other.map(|(version, _)| *version))),
         };
         let [phase, flags] = reader.take()?;
-        if version == VERSION && reader.take()? != check(Of::Record, key, &[version, phase, flags], reader.0) {
-            return Err(RecordError::Damaged);
-        }
+        let head = [version, phase, flags];
+        let found = match version {
+            UNCHECKED => None,
+            _ => Some(reader.take()?),
+        };
+        let checked = reader.0;
         if flags & !KNOWN_FLAGS != 0 {
             return Err(RecordError::Damaged);
         }
@@ -127,15 +131,23 @@ impl Record {
             0 => Steps::default(),
             _ => Steps::from_bytes(reader.counted()?)?,
         };
-        let phase = match phase {
-            RUNNING => Phase::Running {
-                since: Timestamp::from_micros(reader.number()?),
-                lease_until: Timestamp::from_micros(reader.number()?),
+        let times = match phase {
+            RUNNING => Some((reader.number()?, reader.number()?)),
+            _ => None,
+        };
+        let checked = checked.get(..checked.len() - reader.0.len()).unwrap_or_default();
+        if found.is_some_and(|found| found != check(Of::Record, key, &head, checked)) {
+            return Err(RecordError::Damaged);
+        }
+        let phase = match (phase, times) {
+            (RUNNING, Some((since, lease_until))) => Phase::Running {
+                since: Timestamp::from_micros(since),
+                lease_until: Timestamp::from_micros(lease_until),
             },
-            RESULT => Phase::Completed(Completion::Result(Payload::from_bytes(reader.rest()))),
-            UNREPLAYABLE => Phase::Completed(Completion::Unreplayable),
-            RELEASED => Phase::Released,
-            ABANDONED => Phase::Abandoned,
+            (RESULT, _) => Phase::Completed(Completion::Result(Payload::from_bytes(reader.rest()))),
+            (UNREPLAYABLE, _) => Phase::Completed(Completion::Unreplayable),
+            (RELEASED, _) => Phase::Released,
+            (ABANDONED, _) => Phase::Abandoned,
             _ => return Err(RecordError::Damaged),
         };
         if !reader.rest().is_empty() {
@@ -278,7 +290,7 @@ mod tests {
         assert_eq!(hex(&unchecked(abandoned)), head("05", "00"));
         assert_eq!(hex(&unchecked(stepped)), head("05", "20") + "0000000a" + "00000001730000000172");
         assert_eq!(hex(&unchecked(flagged)), head("02", "1f") + &"09".repeat(32) + "010100226122");
-        let checked = [(running, "7833c7ed5d670a94"), (result, "04816b29bf796d53")];
+        let checked = [(running, "7833c7ed5d670a94"), (result, "17cbc3fba74826a9")];
         for (record, check) in checked {
             assert_eq!(hex(&to_bytes(record)[HEAD..HEAD + LENGTH]), check);
         }
@@ -310,10 +322,15 @@ mod tests {
         for record in every_kind() {
             let whole = to_bytes(&record);
             assert_eq!(Record::from_bytes(&whole, &key(2)), Err(RecordError::Damaged), "{record:?}");
-            for cut in 0..whole.len() {
+            // A result says for itself whether it is whole.
+            let result = match &record.phase {
+                Phase::Completed(Completion::Result(payload)) => payload.as_bytes().len(),
+                _ => 0,
+            };
+            for cut in 0..whole.len() - result {
                 assert!(from_bytes(&whole[..cut]).is_err(), "{cut} of {record:?}");
             }
-            for bit in 0..whole.len() * 8 {
+            for bit in 0..(whole.len() - result) * 8 {
                 let mut bytes = whole.clone();
                 bytes[bit / 8] ^= 1 << (bit % 8);
                 assert!(from_bytes(&bytes).is_err(), "bit {bit} of {record:?}");
