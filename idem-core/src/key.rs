@@ -96,6 +96,11 @@ impl Key {
         &self.bytes
     }
 
+    /// A hash that this process alone knows.
+    pub(crate) const fn hash(&self) -> u64 {
+        self.hash
+    }
+
     /// The operation the key belongs to.
     #[must_use]
     pub fn operation(&self) -> &str {

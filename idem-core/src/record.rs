@@ -1,6 +1,7 @@
 //! What a store keeps about one key.
 
 mod bytes;
+mod check;
 mod owner;
 mod payload;
 mod steps;

@@ -1,8 +1,9 @@
 //! A record as text: what the scripts write, read back.
 
 use std::str::Split;
+use std::time::Duration;
 
-use idem_core::Record;
+use idem_core::{Completion, Fingerprint, Owner, Payload, Phase, Record, Steps, Timestamp};
 
 use crate::error::Unreadable;
 
@@ -33,7 +34,7 @@ fn is_version(word: &str) -> bool {
         .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The core's own bytes of the record ([`Record::from_bytes`]), made of the text.
+/// The record, of its head's fields and what is behind them.
 fn read(mut fields: Split<'_, char>, rest: &[u8]) -> Option<Record> {
     let state = fields.next()?;
     let owner = hex::<16>(value(&mut fields, "owner=")?)?;
@@ -57,35 +58,21 @@ fn read(mut fields: Split<'_, char>, rest: &[u8]) -> Option<Record> {
     // Also where they do not count: the scripts read them all.
     let (since, until) = (since?, until?);
     let phase = match state {
-        "running" => 1,
-        "completed" => 2,
-        "unreplayable" => 3,
-        "released" => 4,
-        "abandoned" => 5,
+        "running" => Phase::running(Timestamp::from_micros(since), Timestamp::from_micros(until)),
+        "completed" => Phase::Completed(Completion::Result(Payload::from_bytes(payload))),
+        "unreplayable" => Phase::Completed(Completion::Unreplayable),
+        "released" => Phase::Released,
+        "abandoned" => Phase::Abandoned,
         _ => return None,
     };
-    let mut bits = flag_bits(flags)?;
-    bits |= u8::from(fingerprint.is_some());
-    bits |= u8::from(!steps.is_empty()) << 5;
-    let mut bytes = Vec::with_capacity(160 + rest.len());
-    bytes.extend([1, phase, bits]);
-    bytes.extend(owner);
-    bytes.extend(fence.to_be_bytes());
-    bytes.extend(attempt.to_be_bytes());
-    for number in [lease?, ttl?, expires?] {
-        bytes.extend(number.to_be_bytes());
-    }
-    bytes.extend(fingerprint.iter().flatten());
-    if !steps.is_empty() {
-        bytes.extend(u32::try_from(steps.len()).ok()?.to_be_bytes());
-        bytes.extend(steps);
-    }
-    if phase == 1 {
-        bytes.extend(since.to_be_bytes());
-        bytes.extend(until.to_be_bytes());
-    }
-    bytes.extend(payload);
-    let record = Record::from_bytes(&bytes).ok()?;
+    let mut record = Record::new(phase, Owner::from_bytes(owner), Timestamp::from_micros(expires?));
+    record.fence = fence;
+    record.attempt = attempt;
+    record.fingerprint = fingerprint.map(Fingerprint::from_bytes);
+    read_flags(flags, &mut record)?;
+    record.steps = Steps::from_bytes(steps).ok()?;
+    record.lease = Duration::from_micros(lease?);
+    record.ttl = Duration::from_micros(ttl?);
     (number(count)? == u64::from(record.steps.count())).then_some(record)
 }
 
@@ -99,15 +86,19 @@ fn number(digits: &str) -> Option<u64> {
     digits.parse().ok().filter(|number| plain && *number <= LIMIT)
 }
 
-/// The core's flags: f and b are what this owner brought, m is at-most-once, u an unknown outcome before; in this order.
-fn flag_bits(flags: &str) -> Option<u8> {
-    let (mut rest, mut bits) = (flags, 0);
-    for (flag, bit) in [('f', 8), ('m', 2), ('b', 16), ('u', 4)] {
-        if let Some(others) = rest.strip_prefix(flag) {
-            (rest, bits) = (others, bits | bit);
-        }
-    }
-    rest.is_empty().then_some(bits)
+/// f and b are what this owner brought, m is at-most-once, u an unknown outcome before; in this order.
+fn read_flags(flags: &str, record: &mut Record) -> Option<()> {
+    let mut rest = flags;
+    let mut flag = |flag| {
+        let others = rest.strip_prefix(flag);
+        rest = others.unwrap_or(rest);
+        others.is_some()
+    };
+    record.brought_fingerprint = flag('f');
+    record.at_most_once = flag('m');
+    record.brought_at_most_once = flag('b');
+    record.after_unknown = flag('u');
+    rest.is_empty().then_some(())
 }
 
 /// Lower-case hexadecimal digits.

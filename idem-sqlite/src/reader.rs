@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 
-use idem_core::{Clock, Cursor, Key, List, Listed, Page};
+use idem_core::{Clock, Cursor, List, Listed, Page};
 use rusqlite::Connection;
 
 use crate::error::SqliteError;
@@ -58,16 +58,16 @@ impl Reader<'_> {
         let from = list.prefix.as_slice().max(&after);
         let (mut records, mut last, mut rows, mut bytes) = (Vec::new(), None, 0, 0);
         self.rows.page(from, list.limit, |listing| {
-            if !listing.key.starts_with(&list.prefix) {
+            if !listing.name.starts_with(&list.prefix) {
                 last = None;
                 rows = 0;
                 return false;
             }
             rows += 1;
             bytes += listing.bytes;
-            last = Some(Cursor::from_bytes(listing.key.as_slice()));
+            last = Some(Cursor::from_bytes(listing.name.as_slice()));
             // Rows that are over are as good as deleted; a key that is none was put there by somebody else.
-            if let Some(key) = Key::from_bytes(&listing.key).filter(|_| listing.expires_at > now) {
+            if let Some(key) = listing.key.filter(|_| listing.expires_at > now) {
                 if !listing.record.as_ref().is_ok_and(idem_core::Record::is_blank) {
                     records.push(Listed::new(key, listing.record));
                 }

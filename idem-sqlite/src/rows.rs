@@ -30,7 +30,9 @@ pub(crate) struct Rows<'c> {
 
 /// A row as `list` reads it.
 pub(crate) struct Listing {
-    pub(crate) key: Vec<u8>,
+    /// The key's bytes, and the key, if it is one.
+    pub(crate) name: Vec<u8>,
+    pub(crate) key: Option<Key>,
     pub(crate) record: Result<Record, RecordError>,
     pub(crate) bytes: usize,
     pub(crate) expires_at: i64,
@@ -62,7 +64,8 @@ impl<'c> Rows<'c> {
 
     /// The record as stored, also when its retention is over.
     pub(crate) fn get(&mut self, key: &Key) -> Result<Option<Record>, SqliteError> {
-        let found = self.prepared(GET)?.query_row([key.as_bytes()], |row| record(row, 0).map(|(record, _)| record));
+        let found =
+            self.prepared(GET)?.query_row([key.as_bytes()], |row| record(row, 0, Some(key)).map(|(record, _)| record));
         Ok(there(found)?.transpose()?)
     }
 
@@ -73,7 +76,7 @@ impl<'c> Rows<'c> {
 
     /// Writes a record, and says how many bytes it has.
     pub(crate) fn put(&mut self, key: &Key, record: &Record) -> Result<usize, SqliteError> {
-        let bytes = record.to_bytes();
+        let bytes = record.to_bytes(key);
         let (fence, expires_at) = (signed(record.fence), signed(record.expires_at.as_micros()));
         let row = params![key.as_bytes(), bytes, key.operation(), state(record), fence, expires_at];
         self.prepared(PUT)?.execute(row).map_err(SqliteError::said)?;
@@ -127,15 +130,16 @@ impl<'c> Rows<'c> {
     }
 }
 
-/// The record in a column, and its length.
-fn record(row: &Row<'_>, column: usize) -> Result<(Result<Record, RecordError>, usize), Error> {
+/// The record in a column, and its length. Under what is no key there is none.
+fn record(row: &Row<'_>, column: usize, key: Option<&Key>) -> Result<(Result<Record, RecordError>, usize), Error> {
     let bytes = blob(row, column)?;
-    Ok((Record::from_bytes(bytes), bytes.len()))
+    Ok((key.map_or(Err(RecordError::Damaged), |key| Record::from_bytes(bytes, key)), bytes.len()))
 }
 
 fn listing(row: &Row<'_>) -> Result<Listing, Error> {
-    let (record, bytes) = record(row, 1)?;
-    Ok(Listing { key: blob(row, 0)?.to_vec(), record, bytes, expires_at: row.get(2)? })
+    let key = Key::from_bytes(blob(row, 0)?);
+    let (record, bytes) = record(row, 1, key.as_ref())?;
+    Ok(Listing { name: blob(row, 0)?.to_vec(), key, record, bytes, expires_at: row.get(2)? })
 }
 
 /// What somebody else may have put there as another type is no record, and no key.

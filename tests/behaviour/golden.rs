@@ -1,4 +1,5 @@
-//! Stored bytes are for ever: `tests/golden` holds a key and a record of each kind, as version 1 wrote them.
+//! Stored bytes are for ever: `tests/golden` holds a key and a record of each kind, as version 1 wrote them, and as version 2
+//! does, which has a checksum in the record and one in its result.
 //!
 //! A new format gets new files beside the old ones; `IDEM_GOLDEN=write cargo test --all-features --test behaviour golden`
 //! writes those that are missing, and never one that is there.
@@ -6,8 +7,8 @@
 use std::path::{Path, PathBuf};
 
 use idem::{
-    transition, Cas, Change, Claim, Clock as _, Completion, Ending, Fingerprint, Finish, Idem, Key, Kind, Owner,
-    Payload, Record, Timestamp, Versioned,
+    transition, Cas, Change, Claim, Clock as _, Codec, Completion, Ending, Fingerprint, Finish, Idem, Key, Kind,
+    MokaStore, Owner, Payload, Phase, Record, Store, Timestamp, Versioned,
 };
 use idem_testing::Clock;
 use serde::{Deserialize, Serialize};
@@ -65,8 +66,8 @@ fn records() -> Vec<(&'static str, Record)> {
     ]
 }
 
-fn file(kind: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{kind}.v1"))
+fn file(kind: &str, version: u8) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{kind}.v{version}"))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -78,8 +79,8 @@ fn unhex(text: &str) -> Vec<u8> {
 }
 
 /// The key's and the record's bytes.
-fn golden(kind: &str) -> (Vec<u8>, Vec<u8>) {
-    let text = std::fs::read_to_string(file(kind)).expect("the golden file");
+fn golden(kind: &str, version: u8) -> (Vec<u8>, Vec<u8>) {
+    let text = std::fs::read_to_string(file(kind, version)).expect("the golden file");
     let mut lines = text.lines();
     let mut line = || unhex(lines.next().expect("two lines"));
     (line(), line())
@@ -88,14 +89,45 @@ fn golden(kind: &str) -> (Vec<u8>, Vec<u8>) {
 #[test]
 fn stored_bytes_are_as_they_always_were() {
     for (kind, record) in records() {
-        let text = format!("{}\n{}\n", hex(key(kind).as_bytes()), hex(&record.to_bytes()));
-        if std::env::var_os("IDEM_GOLDEN").is_some() && !file(kind).exists() {
-            std::fs::write(file(kind), &text).unwrap();
-        }
-        assert_eq!(std::fs::read_to_string(file(kind)).expect("the golden file"), text, "{kind}");
-        let (key_bytes, record_bytes) = golden(kind);
+        let (key_bytes, record_bytes) = golden(kind, 1);
         assert_eq!(Key::from_bytes(&key_bytes), Some(key(kind)));
-        assert_eq!(Record::from_bytes(&record_bytes), Ok(record), "{kind}");
+        assert_eq!(Record::from_bytes(&record_bytes, &key(kind)), Ok(record), "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stored_bytes_with_a_checksum_are_as_they_always_were() {
+    for (kind, mut record) in records() {
+        if let Some(payload) = checked(kind).await {
+            record.phase = Phase::Completed(Completion::Result(payload));
+        }
+        let text = format!("{}\n{}\n", hex(key(kind).as_bytes()), hex(&record.to_bytes(&key(kind))));
+        if std::env::var_os("IDEM_GOLDEN").is_some() && !file(kind, 2).exists() {
+            std::fs::write(file(kind, 2), &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(file(kind, 2)).expect("the golden file"), text, "{kind}");
+        let (key_bytes, record_bytes) = golden(kind, 2);
+        assert_eq!(Key::from_bytes(&key_bytes), Some(key(kind)));
+        assert_eq!(Record::from_bytes(&record_bytes, &key(kind)), Ok(record), "{kind}");
+        assert!(Record::from_bytes(&record_bytes, &key("another")).is_err(), "{kind}");
+    }
+}
+
+/// The result that an engine records.
+async fn checked(kind: &str) -> Option<Payload> {
+    let (key, store) = (key(kind), MokaStore::with_clock(Clock::new()));
+    let (body, codec): (Result<Receipt, String>, _) = match kind {
+        "json" => (Ok(receipt()), Codec::Json),
+        "messagepack" => (Ok(receipt()), Codec::MessagePack),
+        "error" => (Err("declined".into()), Codec::Json),
+        _ => return None,
+    };
+    let idem = Idem::builder(store.clone()).namespace("billing").codec(codec).build().unwrap();
+    let op = idem.operation(NAME).at(&key).record_err(|_: &String| true);
+    let _ = op.run(std::future::ready(body)).await;
+    match store.load(&key).await.unwrap().unwrap().phase {
+        Phase::Completed(Completion::Result(payload)) => Some(payload),
+        phase => panic!("{phase:?}"),
     }
 }
 
@@ -105,10 +137,11 @@ async fn golden_records_are_answered_as_they_always_were() {
     assert_eq!(clock.now(), Timestamp::from_micros(1_700_000_000_000_000));
     let versions = std::sync::Arc::new(Versions::new(clock.clone()));
     let idem = Idem::builder(Cas::new(versions.clone())).namespace("billing").build().unwrap();
-    for (kind, _) in records() {
-        let (key, record) = golden(kind);
+    for (kind, version) in records().iter().flat_map(|(kind, _)| [(*kind, 1), (*kind, 2)]) {
+        let (key, record) = golden(kind, version);
         let key = Key::from_bytes(&key).unwrap();
-        assert!(versions.put_if(&key, None, &record, TTL).await.unwrap());
+        let before = versions.get(&key).await.unwrap().0.map(|(_, version)| version);
+        assert!(versions.put_if(&key, before.as_ref(), &record, TTL).await.unwrap());
         let op = idem.operation(NAME).at(&key).fingerprint(&receipt()).wait(std::time::Duration::ZERO);
         let answer: Answer<Receipt> = op.run(std::future::ready(Ok(receipt()))).await;
         match kind {

@@ -255,8 +255,13 @@ async fn flattened_and_defaulted_fields() {
 async fn text_and_bytes_of_every_kind() {
     check("\0\u{7f}\"\\\u{202e}ä\u{10ffff}".to_owned(), Back, Back).await;
     check((0..=255).collect::<Vec<u8>>(), Back, Back).await;
-    check("x".repeat(1024 * 1024 - 10), Back, Back).await;
+    // The limit is on all that is stored of it: a head of 11 bytes, and JSON's 2 quotes or MessagePack's length of 5.
+    check("x".repeat(1024 * 1024 - 16), Back, Back).await;
     check("x".repeat(1024 * 1024), Not, Not).await;
+    let op = Idem::new(MokaStore::new()).operation("results.large").key(1);
+    let large = || std::future::ready(Ok::<_, ()>("x".repeat(1024 * 1024 - 12)));
+    assert!(op.run(large()).await.is_ok());
+    assert!(matches!(op.run(large()).await, Err(idem::Failed::Idem(idem::Error::Unreplayable { .. }))));
 }
 
 #[tokio::test]

@@ -45,8 +45,8 @@ impl Form<'_> {
 /// What the engine knows of a result's type. The bounds are checked once, where this is made.
 pub struct Replay<T> {
     side: Side,
-    encode: fn(&T, Codec, Side) -> Option<(Payload, T)>,
-    decode: fn(&Payload, Side) -> Result<T, PayloadError>,
+    encode: fn(&T, Form<'_>, Side) -> Option<(Payload, T)>,
+    decode: fn(&Payload, Side, &Key) -> Result<T, PayloadError>,
     remember: fn(T) -> Option<Memo>,
     recall: fn(&Memo) -> Option<T>,
 }
@@ -94,7 +94,7 @@ impl<T> Replay<T> {
     /// What is remembered is what was decoded: so a replay is the same, whether it comes from memory or from the store.
     pub(crate) fn record(&self, value: &T, form: Form<'_>) -> Completion {
         let recorded = caught(|| {
-            let (plain, decoded) = (self.encode)(value, form.codec, self.side)?;
+            let (plain, decoded) = (self.encode)(value, form, self.side)?;
             let memo = (self.remember)(decoded);
             let payload = form.close(plain).filter(|payload| payload.as_bytes().len() <= LARGEST)?;
             Some(payload.with_memo(memo))
@@ -103,21 +103,21 @@ impl<T> Replay<T> {
     }
 
     /// The value itself, if this process remembers it.
-    pub(crate) fn recall(&self, payload: &Payload) -> Option<T> {
-        payload.memo().and_then(|memo| caught(|| (self.recall)(memo)))
+    pub(crate) fn recall(&self, payload: &Payload, key: &Key) -> Option<T> {
+        payload.memo(key).and_then(|memo| caught(|| (self.recall)(memo)))
     }
 
     /// The value from what was encoded.
-    pub(crate) fn decode(&self, payload: &Payload) -> Result<T, PayloadError> {
-        caught(|| Some((self.decode)(payload, self.side)))
+    pub(crate) fn decode(&self, payload: &Payload, key: &Key) -> Result<T, PayloadError> {
+        caught(|| Some((self.decode)(payload, self.side, key)))
             .unwrap_or_else(|| Err(PayloadError::Type("its `Deserialize` panicked".into())))
     }
 }
 
 /// The encoded value and what decoding makes of it, if that is serialized as the same again.
-fn encode_checked<T: Serialize + DeserializeOwned>(value: &T, codec: Codec, side: Side) -> Option<(Payload, T)> {
-    let payload = Payload::encode(value, codec, side).ok()?;
-    let decoded = payload.decode::<T>(side).ok()?;
+fn encode_checked<T: Serialize + DeserializeOwned>(value: &T, form: Form<'_>, side: Side) -> Option<(Payload, T)> {
+    let payload = Payload::encode(value, form.codec, side, form.key).ok()?;
+    let decoded = payload.decode::<T>(side, form.key).ok()?;
     if same_value(value, &decoded) {
         return Some((payload, decoded));
     }

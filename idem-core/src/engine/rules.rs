@@ -45,14 +45,14 @@ impl<T, E> Rules<T, E> {
 
     /// A recorded result, of either side.
     pub(super) fn replay(&self, payload: &Payload, form: Form<'_>) -> Result<Result<T, E>, PayloadError> {
-        if let Some(value) = self.replay.recall(payload) {
+        if let Some(value) = self.replay.recall(payload, form.key) {
             return Ok(Ok(value));
         }
         let opened = form.open(payload)?;
         let payload = opened.as_ref().unwrap_or(payload);
         match &self.record_err {
-            Some((_, replay)) if payload.is_err() => replay.decode(payload).map(Err),
-            _ => self.replay.decode(payload).map(Ok),
+            Some((_, replay)) if payload.is_err() => replay.decode(payload, form.key).map(Err),
+            _ => self.replay.decode(payload, form.key).map(Ok),
         }
     }
 }

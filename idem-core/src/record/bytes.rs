@@ -1,18 +1,27 @@
 //! A record as bytes, for stores that keep it whole.
 //!
 //! ```text
-//! version 1 | phase 1 | flags 1 | owner 16 | fence 8 | attempt 4 | lease 8 | ttl 8 | expires_at 8
+//! version 1 | phase 1 | flags 1 | checksum 8 | owner 16 | fence 8 | attempt 4 | lease 8 | ttl 8 | expires_at 8
 //!     | fingerprint 32, if flagged | length 4 and steps, if flagged | running: since 8, lease_until 8; completed with a result: the payload
 //! ```
-//! Numbers are big-endian, times and durations in microseconds; a duration too long to count is the longest that can be.
+//! Numbers are big-endian, times and durations in microseconds; a duration too long to count is the longest that can be. The
+//! checksum is of the record's key and all of the rest but the payload, which has its own: a damaged result can be mended by an
+//! operator, for the record around it is read. Version 1 had no checksum, and is read as it is. Without one a record that was copied
+//! to another key, or whose end was damaged into the past, would let a body run again that is done.
 
 use std::time::Duration;
 
+use super::check::{check, Of, LENGTH};
 use super::{Completion, Owner, Payload, Phase, Record, Steps};
 use crate::clock::Timestamp;
 use crate::fingerprint::Fingerprint;
+use crate::key::Key;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The same without a checksum. No single flipped bit makes it of the other one.
+const UNCHECKED: u8 = 1;
+/// Before the checksum stand version, phase and flags.
+const HEAD: usize = 3;
 
 const RUNNING: u8 = 1;
 const RESULT: u8 = 2;
@@ -35,21 +44,21 @@ pub enum RecordError {
     /// A newer build wrote them, or they are no record at all.
     #[error("the record has an unknown format (version {0:?})")]
     Version(Option<u8>),
-    /// They are cut short, or damaged.
-    #[error("the record is damaged")]
+    /// They are cut short, damaged, or another key's.
+    #[error("the record is damaged, or another key's")]
     Damaged,
 }
 
 impl Record {
-    /// The record as bytes.
+    /// The record as bytes, which are that of `key` and of no other.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self, key: &Key) -> Vec<u8> {
         let payload = match &self.phase {
             Phase::Completed(Completion::Result(payload)) => payload.as_bytes(),
             _ => &[],
         };
         let steps = self.steps.as_bytes();
-        let mut bytes = Vec::with_capacity(107 + steps.len() + payload.len());
+        let mut bytes = Vec::with_capacity(115 + steps.len() + payload.len());
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let phase = match &self.phase {
             Phase::Running { .. } => RUNNING,
@@ -64,7 +73,9 @@ impl Record {
             | flag(self.brought_fingerprint, BROUGHT_FINGERPRINT)
             | flag(self.brought_at_most_once, BROUGHT_AT_MOST_ONCE)
             | flag(!self.steps.is_empty(), STEPS);
-        bytes.extend([VERSION, phase, flags]);
+        let head = [VERSION, phase, flags];
+        bytes.extend(head);
+        bytes.extend([0; LENGTH]);
         bytes.extend(self.owner.as_bytes());
         bytes.extend(self.fence.to_be_bytes());
         bytes.extend(self.attempt.to_be_bytes());
@@ -81,20 +92,28 @@ impl Record {
             bytes.extend(since.as_micros().to_be_bytes());
             bytes.extend(lease_until.as_micros().to_be_bytes());
         }
+        let check = check(Of::Record, key, &head, bytes.get(HEAD + LENGTH..).unwrap_or_default());
+        bytes.iter_mut().skip(HEAD).zip(check).for_each(|(byte, check)| *byte = check);
         bytes.extend(payload);
         bytes
     }
 
-    /// A record read back from bytes.
+    /// The record of `key`, read back from bytes.
     ///
     /// # Errors
-    /// [`RecordError`] when they are not a record that this build can read.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
-        let mut reader = match bytes.split_first() {
-            Some((&VERSION, rest)) => Reader(rest),
+    /// [`RecordError`] when they are not a record that this build can read, or not one of this key.
+    pub fn from_bytes(bytes: &[u8], key: &Key) -> Result<Self, RecordError> {
+        let (version, mut reader) = match bytes.split_first() {
+            Some((version @ &(VERSION | UNCHECKED), rest)) => (*version, Reader(rest)),
             other => return Err(RecordError::Version(other.map(|(version, _)| *version))),
         };
         let [phase, flags] = reader.take()?;
+        let head = [version, phase, flags];
+        let found = match version {
+            UNCHECKED => None,
+            _ => Some(reader.take()?),
+        };
+        let checked = reader.0;
         if flags & !KNOWN_FLAGS != 0 {
             return Err(RecordError::Damaged);
         }
@@ -112,15 +131,23 @@ impl Record {
             0 => Steps::default(),
             _ => Steps::from_bytes(reader.counted()?)?,
         };
-        let phase = match phase {
-            RUNNING => Phase::Running {
-                since: Timestamp::from_micros(reader.number()?),
-                lease_until: Timestamp::from_micros(reader.number()?),
+        let times = match phase {
+            RUNNING => Some((reader.number()?, reader.number()?)),
+            _ => None,
+        };
+        let checked = checked.get(..checked.len() - reader.0.len()).unwrap_or_default();
+        if found.is_some_and(|found| found != check(Of::Record, key, &head, checked)) {
+            return Err(RecordError::Damaged);
+        }
+        let phase = match (phase, times) {
+            (RUNNING, Some((since, lease_until))) => Phase::Running {
+                since: Timestamp::from_micros(since),
+                lease_until: Timestamp::from_micros(lease_until),
             },
-            RESULT => Phase::Completed(Completion::Result(Payload::from_bytes(reader.rest()))),
-            UNREPLAYABLE => Phase::Completed(Completion::Unreplayable),
-            RELEASED => Phase::Released,
-            ABANDONED => Phase::Abandoned,
+            (RESULT, _) => Phase::Completed(Completion::Result(Payload::from_bytes(reader.rest()))),
+            (UNREPLAYABLE, _) => Phase::Completed(Completion::Unreplayable),
+            (RELEASED, _) => Phase::Released,
+            (ABANDONED, _) => Phase::Abandoned,
             _ => return Err(RecordError::Damaged),
         };
         if !reader.rest().is_empty() {
@@ -216,53 +243,98 @@ mod tests {
         ]
     }
 
+    fn key(part: u8) -> Key {
+        Key::new("ns", "op", &part).expect("a valid key")
+    }
+
+    fn to_bytes(record: &Record) -> Vec<u8> {
+        record.to_bytes(&key(1))
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Record, RecordError> {
+        Record::from_bytes(bytes, &key(1))
+    }
+
+    /// As a build of version 1 wrote it.
+    fn unchecked(record: &Record) -> Vec<u8> {
+        let bytes = to_bytes(record);
+        [&[UNCHECKED], &bytes[1..HEAD], &bytes[HEAD + LENGTH..]].concat()
+    }
+
     #[test]
     fn records_come_back_as_they_were() {
         for record in every_kind() {
-            assert_eq!(Record::from_bytes(&record.to_bytes()), Ok(record));
+            assert_eq!(from_bytes(&unchecked(&record)), Ok(record.clone()));
+            assert_eq!(from_bytes(&to_bytes(&record)), Ok(record));
         }
         let endless = Record { lease: Duration::MAX, ..record(Phase::Released) };
-        let back = Record::from_bytes(&endless.to_bytes()).expect("a record");
+        let back = from_bytes(&to_bytes(&endless)).expect("a record");
         assert_eq!(back.lease, Duration::from_micros(u64::MAX));
     }
 
     #[test]
     fn the_format_is_frozen() {
-        let hex = |record: &Record| record.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let head = |phase: &str, flags: &str| {
             let times = "0000000000e4e1c0".to_owned() + "000000141dd76000" + "000000000a0b0c0d";
             format!("01{phase}{flags}{}0000000001020304{}{times}", "07".repeat(16), "00000002")
         };
-        let [running, result, unreplayable, released, abandoned, flagged, stepped] = &every_kind()[..] else {
+        let kinds = every_kind();
+        let [running, result, unreplayable, released, abandoned, flagged, stepped] = &kinds[..] else {
             panic!("seven kinds")
         };
-        assert_eq!(hex(running), head("01", "00") + "0000000000000001" + "ffffffffffffffff");
-        assert_eq!(hex(result), head("02", "00") + "010100226122");
-        assert_eq!(hex(unreplayable), head("03", "00"));
-        assert_eq!(hex(released), head("04", "00"));
-        assert_eq!(hex(abandoned), head("05", "00"));
-        assert_eq!(hex(stepped), head("05", "20") + "0000000a" + "00000001730000000172");
-        assert_eq!(hex(flagged), head("02", "1f") + &"09".repeat(32) + "010100226122");
+        assert_eq!(hex(&unchecked(running)), head("01", "00") + "0000000000000001" + "ffffffffffffffff");
+        assert_eq!(hex(&unchecked(result)), head("02", "00") + "010100226122");
+        assert_eq!(hex(&unchecked(unreplayable)), head("03", "00"));
+        assert_eq!(hex(&unchecked(released)), head("04", "00"));
+        assert_eq!(hex(&unchecked(abandoned)), head("05", "00"));
+        assert_eq!(hex(&unchecked(stepped)), head("05", "20") + "0000000a" + "00000001730000000172");
+        assert_eq!(hex(&unchecked(flagged)), head("02", "1f") + &"09".repeat(32) + "010100226122");
+        let checked = [(running, "7833c7ed5d670a94"), (result, "17cbc3fba74826a9")];
+        for (record, check) in checked {
+            assert_eq!(hex(&to_bytes(record)[HEAD..HEAD + LENGTH]), check);
+        }
     }
 
     #[test]
     fn what_is_no_record_is_an_error() {
-        assert_eq!(Record::from_bytes(b""), Err(RecordError::Version(None)));
+        assert_eq!(from_bytes(b""), Err(RecordError::Version(None)));
         for record in every_kind() {
-            let bytes = record.to_bytes();
-            let newer = [&[2], &bytes[1..]].concat();
-            assert_eq!(Record::from_bytes(&newer), Err(RecordError::Version(Some(2))));
+            let bytes = unchecked(&record);
+            let newer = [&[3], &bytes[1..]].concat();
+            assert_eq!(from_bytes(&newer), Err(RecordError::Version(Some(3))));
             let head =
                 bytes.len() - if matches!(record.phase, Phase::Completed(Completion::Result(_))) { 6 } else { 0 };
             for cut in 1..head {
-                assert_eq!(Record::from_bytes(&bytes[..cut]), Err(RecordError::Damaged), "{cut} of {record:?}");
+                assert_eq!(from_bytes(&bytes[..cut]), Err(RecordError::Damaged), "{cut} of {record:?}");
             }
             let unknown_flag = [&bytes[..2], &[0x80], &bytes[3..]].concat();
-            assert_eq!(Record::from_bytes(&unknown_flag), Err(RecordError::Damaged));
+            assert_eq!(from_bytes(&unknown_flag), Err(RecordError::Damaged));
             let unknown_phase = [&bytes[..1], &[0], &bytes[2..]].concat();
-            assert_eq!(Record::from_bytes(&unknown_phase), Err(RecordError::Damaged));
+            assert_eq!(from_bytes(&unknown_phase), Err(RecordError::Damaged));
         }
-        let longer = [record(Phase::Released).to_bytes(), vec![0]].concat();
-        assert_eq!(Record::from_bytes(&longer), Err(RecordError::Damaged));
+        let longer = [unchecked(&record(Phase::Released)), vec![0]].concat();
+        assert_eq!(from_bytes(&longer), Err(RecordError::Damaged));
+    }
+
+    #[test]
+    fn a_record_is_of_one_key_and_whole() {
+        for record in every_kind() {
+            let whole = to_bytes(&record);
+            assert_eq!(Record::from_bytes(&whole, &key(2)), Err(RecordError::Damaged), "{record:?}");
+            // A result says for itself whether it is whole.
+            let result = match &record.phase {
+                Phase::Completed(Completion::Result(payload)) => payload.as_bytes().len(),
+                _ => 0,
+            };
+            for cut in 0..whole.len() - result {
+                assert!(from_bytes(&whole[..cut]).is_err(), "{cut} of {record:?}");
+            }
+            for bit in 0..(whole.len() - result) * 8 {
+                let mut bytes = whole.clone();
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                assert!(from_bytes(&bytes).is_err(), "bit {bit} of {record:?}");
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
+use super::check::{check, Of, LENGTH};
 use crate::codec::{Codec, CodecError};
 use crate::key::Key;
 use crate::seal::{Seal, SealError};
@@ -16,17 +17,25 @@ pub(crate) type Memo = Arc<dyn Any + Send + Sync>;
 
 /// A recorded result as a store keeps it.
 ///
-/// Its bytes say how to read them: a format version, the codec's id and which side of the `Result` it is, then what the
-/// codec wrote; or, under seal, what that made of all of it. A store writes [`as_bytes`](Self::as_bytes) down and gives them back with [`from_bytes`](Self::from_bytes);
-/// one that keeps records in this process keeps the `Payload` itself, and a replay needs no decoding.
+/// Its bytes say how to read them: a format version, the codec's id, which side of the `Result` it is and a checksum, then what
+/// the codec wrote; or, under seal, what that made of all of it. The checksum is of the record's key and of all of the rest, so
+/// that bytes which were moved to another key, or damaged, are an error and never a result. A store writes
+/// [`as_bytes`](Self::as_bytes) down and gives them back with [`from_bytes`](Self::from_bytes); one that keeps records in this
+/// process keeps the `Payload` itself, and a replay needs no decoding.
 #[derive(Clone)]
 pub struct Payload {
     bytes: Arc<[u8]>,
+    /// The hash of the key that it was made for, if that was in this process: then there is nothing to check.
+    made_for: Option<u64>,
     memo: Option<Memo>,
 }
 
-/// The version of the three-byte head.
-const VERSION: u8 = 1;
+/// The head's version: it, the codec's id, the side, and the checksum.
+const VERSION: u8 = 2;
+/// The same without a checksum, and the version of what is under seal. No single flipped bit makes it of the other one.
+const UNCHECKED: u8 = 1;
+/// Before the checksum stand version, codec and side.
+const HEAD: usize = 3;
 /// In the place of a codec's id: what follows is a payload under seal.
 const SEALED: u8 = 0xff;
 
@@ -51,6 +60,9 @@ pub enum PayloadError {
     /// They hold the side of the `Result` that this caller does not record: an error, and it has no `record_err`.
     #[error("the recorded result is the other side of the Result")]
     Side,
+    /// They are another key's result, or damaged: their checksum is not that of this key with these bytes.
+    #[error("the recorded result is of another key, or damaged")]
+    Foreign,
     /// They are sealed, and this `Idem` has no seal.
     #[error("the recorded result is sealed, and this Idem has no seal")]
     Sealed,
@@ -66,7 +78,7 @@ impl Payload {
     /// A payload read back from a store.
     #[must_use]
     pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Self {
-        Self { bytes: bytes.into(), memo: None }
+        Self { bytes: bytes.into(), made_for: None, memo: None }
     }
 
     /// The payload as a store writes it down.
@@ -75,46 +87,75 @@ impl Payload {
         &self.bytes
     }
 
-    pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, codec: Codec, side: Side) -> Result<Self, CodecError> {
+    pub(crate) fn encode<T: Serialize + ?Sized>(
+        value: &T,
+        codec: Codec,
+        side: Side,
+        key: &Key,
+    ) -> Result<Self, CodecError> {
+        let head = [VERSION, codec.id(), side as u8];
         let mut bytes = Vec::with_capacity(256);
-        bytes.extend_from_slice(&[VERSION, codec.id(), side as u8]);
+        bytes.extend_from_slice(&head);
+        bytes.resize(HEAD + LENGTH, 0);
         codec.encode(value, &mut bytes)?;
-        Ok(Self::from_bytes(bytes))
+        let check = check(Of::Result, key, &head, bytes.get(HEAD + LENGTH..).unwrap_or_default());
+        bytes.iter_mut().skip(HEAD).zip(check).for_each(|(byte, check)| *byte = check);
+        Ok(Self { made_for: Some(key.hash()), ..Self::from_bytes(bytes) })
     }
 
     /// This payload, sealed for the record of `key`.
     pub(crate) fn seal(&self, seal: &dyn Seal, key: &Key) -> Result<Self, SealError> {
-        let mut bytes = vec![VERSION, SEALED];
+        let mut bytes = vec![UNCHECKED, SEALED];
         bytes.extend(seal.seal(&self.bytes, key.as_bytes())?);
-        Ok(Self::from_bytes(bytes))
+        Ok(Self { made_for: self.made_for, ..Self::from_bytes(bytes) })
     }
 
     /// What was sealed; `None` of a payload that never was.
     pub(crate) fn open(&self, seal: Option<&dyn Seal>, key: &Key) -> Result<Option<Self>, PayloadError> {
         match (&*self.bytes, seal) {
-            ([VERSION, SEALED, sealed @ ..], Some(seal)) => {
+            ([UNCHECKED, SEALED, sealed @ ..], Some(seal)) => {
                 let opened = seal.open(sealed, key.as_bytes()).map_err(PayloadError::Seal)?;
                 Ok(Some(Self::from_bytes(opened)))
             }
-            ([VERSION, SEALED, ..], None) => Err(PayloadError::Sealed),
+            ([UNCHECKED, SEALED, ..], None) => Err(PayloadError::Sealed),
             _ => Ok(None),
         }
     }
 
     /// Whether this is an error.
     pub(crate) fn is_err(&self) -> bool {
-        matches!(&*self.bytes, [VERSION, _, side, ..] if *side == Side::Err as u8)
+        matches!(&*self.bytes, [VERSION | UNCHECKED, _, side, ..] if *side == Side::Err as u8)
     }
 
-    pub(crate) fn decode<T: DeserializeOwned>(&self, side: Side) -> Result<T, PayloadError> {
+    pub(crate) fn decode<T: DeserializeOwned>(&self, side: Side, key: &Key) -> Result<T, PayloadError> {
+        let (codec, found, content) = self.content(key)?;
+        if found != side as u8 {
+            return Err(PayloadError::Side);
+        }
+        let codec = Codec::from_id(codec).ok_or(PayloadError::Codec(codec))?;
+        codec.decode(content).map_err(PayloadError::Type)
+    }
+
+    /// The codec's id, the side, and what the codec wrote; if all of that belongs to `key`.
+    fn content(&self, key: &Key) -> Result<(u8, u8, &[u8]), PayloadError> {
         match &*self.bytes {
-            [VERSION, codec, found, content @ ..] if *found == side as u8 => match Codec::from_id(*codec) {
-                Some(codec) => codec.decode(content).map_err(PayloadError::Type),
-                None => Err(PayloadError::Codec(*codec)),
+            [VERSION, codec, side, rest @ ..] => match rest.split_first_chunk() {
+                Some((found, content))
+                    if self.is_made_for(key)
+                        || *found == check(Of::Result, key, &[VERSION, *codec, *side], content) =>
+                {
+                    Ok((*codec, *side, content))
+                }
+                _ => Err(PayloadError::Foreign),
             },
-            [VERSION, ..] => Err(PayloadError::Side),
+            [UNCHECKED, codec, side, content @ ..] => Ok((*codec, *side, content)),
             other => Err(PayloadError::Version(other.first().copied())),
         }
+    }
+
+    /// Whether this process made it for `key`. A store in memory that mixed keys up is found out too.
+    fn is_made_for(&self, key: &Key) -> bool {
+        self.made_for == Some(key.hash())
     }
 
     #[must_use]
@@ -122,8 +163,9 @@ impl Payload {
         Self { memo, ..self }
     }
 
-    pub(crate) const fn memo(&self) -> Option<&Memo> {
-        self.memo.as_ref()
+    /// The value itself, if this process made it, and for `key`.
+    pub(crate) fn memo(&self, key: &Key) -> Option<&Memo> {
+        self.memo.as_ref().filter(|_| self.is_made_for(key))
     }
 }
 
@@ -145,19 +187,52 @@ impl fmt::Debug for Payload {
 mod tests {
     use super::*;
 
+    fn key(part: u8) -> Key {
+        Key::new("ns", "op", &part).expect("a valid key")
+    }
+
     #[test]
     fn the_head_is_frozen() {
-        let payload = Payload::encode("a", Codec::Json, Side::Ok).expect("encodes");
-        assert_eq!(payload.as_bytes(), b"\x01\x01\x00\"a\"");
-        assert_eq!(payload.decode::<String>(Side::Ok).expect("decodes"), "a");
+        let payload = Payload::encode("a", Codec::Json, Side::Ok, &key(1)).expect("encodes");
+        assert_eq!(payload.as_bytes(), b"\x02\x01\x00\xe6\xd4\x2e\xab\xe1\x0e\x75\x67\"a\"");
+        assert_eq!(payload.decode::<String>(Side::Ok, &key(1)).expect("decodes"), "a");
+        let read = Payload::from_bytes(payload.as_bytes());
+        assert_eq!(read.decode::<String>(Side::Ok, &key(1)).expect("decodes"), "a");
+    }
+
+    #[test]
+    fn what_belongs_to_another_key_is_an_error() {
+        let payload = Payload::encode("a", Codec::Json, Side::Ok, &key(1)).expect("encodes");
+        for payload in [payload.clone(), Payload::from_bytes(payload.as_bytes())] {
+            assert!(payload.decode::<String>(Side::Ok, &key(1)).is_ok());
+            assert!(matches!(payload.decode::<String>(Side::Ok, &key(2)), Err(PayloadError::Foreign)));
+        }
+        let remembered = payload.with_memo(Some(Arc::new(())));
+        assert!(remembered.memo(&key(1)).is_some());
+        assert!(remembered.memo(&key(2)).is_none());
+    }
+
+    #[test]
+    fn no_flipped_bit_and_no_cut_is_another_result() {
+        let payload = Payload::encode(&7_000, Codec::Json, Side::Ok, &key(1)).expect("encodes");
+        let whole = payload.as_bytes();
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(Payload::from_bytes(bytes).decode::<u32>(Side::Ok, &key(1)).is_err(), "bit {bit}");
+        }
+        for cut in 0..whole.len() {
+            assert!(Payload::from_bytes(&whole[..cut]).decode::<u32>(Side::Ok, &key(1)).is_err(), "cut {cut}");
+        }
     }
 
     #[test]
     fn foreign_bytes_are_errors() {
-        let decode = |bytes: &[u8]| Payload::from_bytes(bytes).decode::<u8>(Side::Ok);
-        assert_eq!(decode(b"\x01\x01\x007").expect("honest"), 7);
+        let decode = |bytes: &[u8]| Payload::from_bytes(bytes).decode::<u8>(Side::Ok, &key(1));
+        assert_eq!(decode(b"\x01\x01\x007").expect("honest, of version 1"), 7);
         assert!(matches!(decode(b""), Err(PayloadError::Version(None))));
-        assert!(matches!(decode(b"\x02\x01\x007"), Err(PayloadError::Version(Some(2)))));
+        assert!(matches!(decode(b"\x03\x01\x007"), Err(PayloadError::Version(Some(3)))));
+        assert!(matches!(decode(b"\x02\x01\x007"), Err(PayloadError::Foreign)));
         assert!(matches!(decode(b"\x01\x09\x007"), Err(PayloadError::Codec(9))));
         assert!(matches!(decode(b"\x01\x01\x017"), Err(PayloadError::Side)));
         assert!(matches!(decode(b"\x01\x01\x00seven"), Err(PayloadError::Type(_))));

@@ -81,13 +81,13 @@ impl<S: Versioned> Cas<S> {
     {
         loop {
             let (found, now) = self.0.get(key).await?;
-            let record = read(found.as_ref())?;
+            let record = read(key, found.as_ref())?;
             let (change, answer) = transition(record.as_ref(), verb.clone(), now);
             let Change::Write(record) = change else {
                 return Ok(answer);
             };
             let version = found.as_ref().map(|(_, version)| version);
-            if self.0.put_if(key, version, &record.to_bytes(), record.expires_at.since(now)).await? {
+            if self.0.put_if(key, version, &record.to_bytes(key), record.expires_at.since(now)).await? {
                 return Ok(answer);
             }
             // Somebody else was faster, and got something done. Whoever asks sets a limit to this, if it is let.
@@ -109,8 +109,8 @@ async fn pause() {
     .await;
 }
 
-fn read<V>(found: Option<&(Vec<u8>, V)>) -> Result<Option<Record>, StoreError> {
-    found.map(|(bytes, _)| Record::from_bytes(bytes)).transpose().map_err(StoreError::unreadable)
+fn read<V>(key: &Key, found: Option<&(Vec<u8>, V)>) -> Result<Option<Record>, StoreError> {
+    found.map(|(bytes, _)| Record::from_bytes(bytes, key)).transpose().map_err(StoreError::unreadable)
 }
 
 #[async_trait]
@@ -129,7 +129,7 @@ impl<S: Versioned> Store for Cas<S> {
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         let (found, now) = self.0.get(key).await?;
-        Ok(read(found.as_ref())?.filter(|record| !record.is_expired(now)))
+        Ok(read(key, found.as_ref())?.filter(|record| !record.is_expired(now)))
     }
 
     async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {

@@ -147,7 +147,8 @@ async fn a_record_that_is_none() {
         ("'text'", RecordError::Version(Some(b't'))),
         ("42", RecordError::Version(None)),
         ("x''", RecordError::Version(None)),
-        ("x'02aabb'", RecordError::Version(Some(2))),
+        ("x'03aabb'", RecordError::Version(Some(3))),
+        ("x'02aabb'", RecordError::Damaged),
         ("x'0101'", RecordError::Damaged),
     ] {
         dir.sql().execute_batch(&format!("UPDATE idem_records SET record = {record}")).unwrap();

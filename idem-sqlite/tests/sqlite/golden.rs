@@ -1,8 +1,8 @@
-//! Stored rows are for ever: `tests/golden/v1.sql` holds some as version 1 of the tables wrote them.
+//! Stored rows are for ever: `tests/golden` holds some as version 1 of the record wrote them, and as version 2 does.
 //!
 //! `IDEM_GOLDEN=write cargo test -p idem-sqlite golden` writes the file where it is missing, and never over one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use idem_core::{Claim, Claimed, Clock, Completion, Ending, Fingerprint, Held, Key, Owner, Store, Timestamp};
 use idem_sqlite::SqliteStore;
@@ -49,13 +49,16 @@ fn dump(dir: &Dir) -> String {
         )
 }
 
-fn golden() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1.sql");
-    std::fs::read_to_string(path).expect("the golden file: IDEM_GOLDEN=write makes it")
+fn file(version: u8) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/v{version}.sql"))
+}
+
+fn golden(version: u8) -> String {
+    std::fs::read_to_string(file(version)).expect("the golden file: IDEM_GOLDEN=write makes it")
 }
 
 #[tokio::test]
-async fn rows_are_written_as_version_1_did() {
+async fn rows_are_written_as_version_2_did() {
     let dir = Dir::new();
     let store = store(&dir).await;
     for kind in KINDS {
@@ -64,27 +67,32 @@ async fn rows_are_written_as_version_1_did() {
         let ending = match kind {
             "abandoned" => Ending::Abandoned,
             "blank" => Ending::Withdrawn,
-            "completed" => completed(b"\x01\x01\x00{\"id\":7}"),
+            "completed" => completed(b"\x02\x01\x00checksum{\"id\":7}"),
             "released" => Ending::Released,
             "unreplayable" => Ending::Completed(Completion::Unreplayable),
             _ => continue,
         };
         assert_eq!(store.finish(&key, claim.owner, ending).await.unwrap(), Held::Held);
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1.sql");
+    let path = file(2);
     if std::env::var_os("IDEM_GOLDEN").is_some() && !path.exists() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, dump(&dir)).unwrap();
     }
-    assert_eq!(dump(&dir), golden());
+    assert_eq!(dump(&dir), golden(2));
 }
 
 #[tokio::test]
-async fn rows_of_version_1_are_read() {
+async fn rows_of_every_version_are_read() {
+    rows_are_read(1, b"\x01\x01\x00{\"id\":7}").await;
+    rows_are_read(2, b"\x02\x01\x00checksum{\"id\":7}").await;
+}
+
+async fn rows_are_read(version: u8, completed: &[u8]) {
     let dir = Dir::new();
-    dir.sql().execute_batch(&golden()).unwrap();
+    dir.sql().execute_batch(&golden(version)).unwrap();
     let store = store(&dir).await;
-    assert_eq!(result(&store, &key("completed")).await.as_deref(), Some(&b"\x01\x01\x00{\"id\":7}"[..]));
+    assert_eq!(result(&store, &key("completed")).await.as_deref(), Some(completed));
     for kind in KINDS {
         let record = store.load(&key(kind)).await.unwrap().expect("it is there");
         assert_eq!(record.owner, claim().owner, "{kind}");
@@ -104,12 +112,14 @@ async fn a_shell_can_read_results() {
     let page = std::fs::read_to_string(page).expect("the page");
     let (_, query) = page.split_once("```sql\n").unwrap();
     let (query, _) = query.split_once("```").unwrap();
-    let dir = Dir::new();
-    dir.sql().execute_batch(&golden()).unwrap();
-    let sql = dir.sql();
-    let mut rows = sql.prepare(query).unwrap();
-    let results = rows.query_map([], |row| Ok((row.get("state")?, row.get("result")?))).unwrap();
-    let results: Vec<(String, Option<String>)> = results.map(Result::unwrap).collect();
-    assert!(results.contains(&("completed".into(), Some("{\"id\":7}".into()))), "{results:?}");
-    assert_eq!(results.len(), KINDS.len());
+    for version in [1, 2] {
+        let dir = Dir::new();
+        dir.sql().execute_batch(&golden(version)).unwrap();
+        let sql = dir.sql();
+        let mut rows = sql.prepare(query).unwrap();
+        let results = rows.query_map([], |row| Ok((row.get("state")?, row.get("result")?))).unwrap();
+        let results: Vec<(String, Option<String>)> = results.map(Result::unwrap).collect();
+        assert!(results.contains(&("completed".into(), Some("{\"id\":7}".into()))), "{results:?}");
+        assert_eq!(results.len(), KINDS.len());
+    }
 }

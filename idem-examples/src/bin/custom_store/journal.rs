@@ -50,7 +50,7 @@ impl Journal {
     /// The journal in a directory; a new one, if there is none.
     pub(crate) fn open(dir: &Path, clock: impl Clock) -> Result<Self, AnyError> {
         let now = clock.now();
-        let (file, records) = JournalFile::open(dir, |record| is_over(record, now))?;
+        let (file, records) = JournalFile::open(dir, |key, record| is_over(key, record, now))?;
         Ok(Self(Arc::new(Mutex::new(Inner { clock: Box::new(clock), records, file }))))
     }
 
@@ -73,14 +73,14 @@ impl Journal {
         key: &Key,
         verb: impl FnOnce(Option<&Record>, Timestamp) -> (Change, A) + Send + 'static,
     ) -> Result<A, StoreError> {
-        let key = key.as_bytes().to_vec();
+        let key = key.clone();
         self.work(move |inner| {
             let found = inner.find(&key)?;
             let (change, answer) = verb(found.as_ref(), inner.clock.now());
             if let Change::Write(record) = change {
-                let record = record.to_bytes();
-                inner.file.append(&key, &record)?;
-                inner.records.insert(key, record);
+                let record = record.to_bytes(&key);
+                inner.file.append(key.as_bytes(), &record)?;
+                inner.records.insert(key.as_bytes().to_vec(), record);
             }
             Ok(answer)
         })
@@ -104,7 +104,7 @@ impl Store for Journal {
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let key = key.as_bytes().to_vec();
+        let key = key.clone();
         self.work(move |inner| {
             let now = inner.clock.now();
             Ok(inner.find(&key)?.filter(|record| !record.is_expired(now)))
@@ -135,15 +135,16 @@ impl Store for Journal {
 }
 
 impl Inner {
-    fn find(&self, key: &[u8]) -> Result<Option<Record>, StoreError> {
-        let found = self.records.get(key).map(|bytes| Record::from_bytes(bytes));
+    fn find(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        let found = self.records.get(key.as_bytes()).map(|bytes| Record::from_bytes(bytes, key));
         found.transpose().map_err(StoreError::unreadable)
     }
 }
 
 /// Whether a record's retention is over. What cannot be read is kept for the build that can.
-fn is_over(record: &[u8], now: Timestamp) -> bool {
-    Record::from_bytes(record).is_ok_and(|record| record.is_expired(now))
+fn is_over(key: &[u8], record: &[u8], now: Timestamp) -> bool {
+    let record = Key::from_bytes(key).and_then(|key| Record::from_bytes(record, &key).ok());
+    record.is_some_and(|record| record.is_expired(now))
 }
 
 /// Without the records: they are the clients' own.

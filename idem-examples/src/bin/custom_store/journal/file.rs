@@ -34,7 +34,7 @@ impl JournalFile {
     /// and a torn one, and brings to the disk what a process that was killed may only have written.
     ///
     /// It is an error, and the journal stays as it is, when another process has it or a line is damaged.
-    pub(super) fn open(dir: &Path, is_over: impl Fn(&[u8]) -> bool) -> Result<(Self, Records), AnyError> {
+    pub(super) fn open(dir: &Path, is_over: impl Fn(&[u8], &[u8]) -> bool) -> Result<(Self, Records), AnyError> {
         let lock = File::create(dir.join("journal.lock"))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => "another process has the journal".into(),
@@ -45,7 +45,7 @@ impl JournalFile {
             Err(error) if error.kind() == ErrorKind::NotFound => Records::new(),
             Err(error) => return Err(error.into()),
         };
-        records.retain(|_, record| !is_over(record));
+        records.retain(|key, record| !is_over(key, record));
         let file = rewrite(dir, &records)?;
         Ok((Self { dir: dir.to_owned(), file, lines: records.len(), broken: None, _lock: lock }, records))
     }

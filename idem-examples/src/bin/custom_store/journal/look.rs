@@ -15,9 +15,12 @@ impl Inner {
         };
         let under = self.records.range::<[u8], _>((from, Unbounded));
         let under = under.take_while(|(key, _)| key.starts_with(&list.prefix));
-        let mut shown = under.filter_map(|(key, record)| match Record::from_bytes(record) {
-            Ok(record) if record.is_expired(now) || record.is_blank() => None,
-            record => Some(Listed::new(Key::from_bytes(key)?, record)),
+        let mut shown = under.filter_map(|(key, record)| {
+            let key = Key::from_bytes(key)?;
+            match Record::from_bytes(record, &key) {
+                Ok(record) if record.is_expired(now) || record.is_blank() => None,
+                record => Some(Listed::new(key, record)),
+            }
         });
         let records: Vec<_> = shown.by_ref().take(list.limit).collect();
         let next = shown.next().and(records.last()).map(|last| Cursor::from_bytes(last.key.as_bytes()));
@@ -26,8 +29,8 @@ impl Inner {
 
     pub(super) fn take_back(&mut self, limit: usize) -> usize {
         let (now, mut taken) = (self.clock.now(), 0);
-        self.records.retain(|_, record| {
-            let goes = taken < limit && is_over(record, now);
+        self.records.retain(|key, record| {
+            let goes = taken < limit && is_over(key, record, now);
             taken += usize::from(goes);
             !goes
         });
