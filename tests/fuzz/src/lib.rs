@@ -15,8 +15,11 @@ mod golden;
 mod slots;
 mod tree;
 
+/// Asserts what must hold of what the bytes are made into.
+pub type Target = fn(&[u8]);
+
 /// All targets, by name.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("keys", keys::check),
     ("fingerprints", fingerprints::check),
     ("attribute", attribute::check),

@@ -127,7 +127,7 @@ fn written(record: &Record) -> Vec<u8> {
 fn arbitrary_row(u: &mut Unstructured<'_>) -> Result<Row> {
     let bytes = |u: &mut Unstructured<'_>, length: usize| -> Result<Vec<u8>> {
         let length = if u.ratio(7, 8)? { length } else { u.int_in_range(0..=40)? };
-        Ok((0..length).map(|_| u.arbitrary()).collect::<Result<_>>()?)
+        (0..length).map(|_| u.arbitrary()).collect()
     };
     let number = |u: &mut Unstructured<'_>| -> Result<i64> {
         if u.arbitrary()? {

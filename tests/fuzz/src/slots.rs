@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use idem_core::{Clock, Key, StoreError, Timestamp, Versioned};
 
+/// Bytes and their version.
+type Value = (Vec<u8>, u64);
+
 #[derive(Debug, Clone)]
-pub(crate) struct Slots(Arc<Mutex<HashMap<Vec<u8>, (Vec<u8>, u64)>>>, Timestamp);
+pub(crate) struct Slots(Arc<Mutex<HashMap<Vec<u8>, Value>>>, Timestamp);
 
 impl Slots {
     pub(crate) fn at(now: Timestamp) -> Self {
@@ -36,7 +39,7 @@ impl Clock for Slots {
 impl Versioned for Slots {
     type Version = u64;
 
-    async fn get(&self, key: &Key) -> Result<(Option<(Vec<u8>, u64)>, Timestamp), StoreError> {
+    async fn get(&self, key: &Key) -> Result<(Option<Value>, Timestamp), StoreError> {
         let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok((slots.get(key.as_bytes()).cloned(), self.1))
     }
