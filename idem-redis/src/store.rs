@@ -11,7 +11,7 @@ use idem_core::{
 };
 
 use crate::builder::RedisStoreBuilder;
-use crate::error::Error;
+use crate::error::{Error, Unreadable};
 use crate::link::{Connection, Link};
 use crate::list;
 use crate::look::Warning;
@@ -104,7 +104,8 @@ fn channel(prefix: &[u8], key: &Key) -> Vec<u8> {
 fn unchanged<V: Verb>(found: Option<&Record>, verb: V, now: Timestamp) -> Result<V::Answer, StoreError> {
     match transition(found, verb, now) {
         (Change::Keep, answer) => Ok(answer),
-        (Change::Write(_), _) => Err(StoreError::refused(Error::answer())),
+        // The scripts see more than the record: that Redis is to keep one which says that it is over.
+        (Change::Write(_), _) => Err(Error::unreadable(Unreadable::Damaged)),
     }
 }
 

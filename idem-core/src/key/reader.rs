@@ -25,7 +25,8 @@ pub(super) fn readable(mut parts: &[u8]) -> String {
         match tag {
             tag if tag == Tag::TupleStart as u8 => text.push('('),
             tag if tag == Tag::TupleEnd as u8 => {
-                text.truncate(text.trim_end_matches(", ").len());
+                // Just the last one: before it may be bytes of which there are none.
+                text.truncate(text.strip_suffix(", ").unwrap_or(&text).len());
                 text.push(')');
             }
             tag if tag == Tag::ElementEnd as u8 => text.push_str(", "),
@@ -43,13 +44,12 @@ pub(super) fn readable(mut parts: &[u8]) -> String {
 
 fn one(tag: u8, part: &[u8]) -> String {
     let number = || part.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
-    let as_char = || u32::try_from(number()).ok().and_then(char::from_u32);
     match std::str::from_utf8(part) {
         Ok(part) if tag == Tag::Text as u8 => format!("{part:?}"),
+        Ok(part) if tag == Tag::Char as u8 => part.chars().map(|char| format!("{char:?}")).collect(),
         _ if tag == Tag::NonNegative as u8 => number().to_string(),
         _ if tag == Tag::Negative as u8 => format!("-{}", number()),
         _ if tag == Tag::Bool as u8 => (number() != 0).to_string(),
-        _ if tag == Tag::Char as u8 => as_char().map_or_else(|| hex(part), |char| format!("{char:?}")),
         _ => hex(part),
     }
 }

@@ -119,7 +119,8 @@ fn encoded_keys_are_read_back() {
     };
     assert_eq!(readable(key("o-1")), r#""o-1""#);
     assert_eq!(readable(key(("a\"b", 258_u16, -1_i8))), r#"("a\"b", 258, -1)"#);
-    assert_eq!(readable(key((true, 'x', ("", 0), &b"\xff\x00"[..]))), r#"(true, 'x', ("", 0), ff00)"#);
+    assert_eq!(readable(key((true, 'ü', ("", 0), &b"\xff\x00"[..]))), r#"(true, 'ü', ("", 0), ff00)"#);
+    assert_eq!(readable(key(("a", &b""[..]))), r#"("a", )"#);
     assert_eq!(readable(key("x".repeat(1024).as_str())).len(), 1026);
     let key = key(("a", 1));
     for cut in 0..key.as_bytes().len() {

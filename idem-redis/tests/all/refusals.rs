@@ -63,7 +63,7 @@ async fn a_password_that_was_changed_is_mended_by_changing_it_back() {
 async fn a_missing_permission() {
     // All that the documentation says is needed; and then less.
     let full =
-        "on >s ~idem:* &idem:* +eval +evalsha +get +set +time +publish +subscribe +unsubscribe +info +scan +ping";
+        "on >s ~idem:* &idem:* +eval +evalsha +get +set +pttl +time +publish +subscribe +unsubscribe +info +scan +ping";
     let redis = Redis::builder()
         .user("full", full)
         .user("quiet", "on >s ~idem:* +eval +evalsha +get +set +time")
