@@ -1,7 +1,8 @@
 //! Every await: drops, panics, crashes, stops, lost answers and second calls, each at every point of every path.
 //!
 //! A world that breaks a law is named; `IDEM_WORLD=name` plays it again and shows its history. `IDEM_LONG=1` plays the long
-//! run: two things in one world, and a second call in every trouble of every path. `IDEM_SEED` changes the pauses' jitter.
+//! run: two things in one world, and a second call in every trouble of every path. `IDEM_PATH=text` keeps to paths whose
+//! names have it, `IDEM_SEED` changes the pauses' jitter.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod body;
@@ -84,7 +85,10 @@ fn seed() -> u64 {
 }
 
 /// Plays all worlds of a kind on all paths, says how many there were, and what is wrong.
-fn report(what: &str, paths: Vec<Path>, worlds: impl Fn(&mut Every, Path)) {
+fn report(what: &str, mut paths: Vec<Path>, worlds: impl Fn(&mut Every, Path)) {
+    if let Ok(named) = std::env::var("IDEM_PATH") {
+        paths.retain(|path| path.to_string().contains(&named));
+    }
     let mut every = Every::new(seed());
     let (count, mut fewest, mut most) = (paths.len(), usize::MAX, 0);
     for path in paths {
