@@ -1,5 +1,6 @@
 //! Waiting: for an event or a deadline, whichever is first, and for another process with growing pauses.
 
+use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::future::{poll_fn, Future};
 use std::hash::{BuildHasher, Hasher};
@@ -143,6 +144,16 @@ pub(super) struct Backoff {
 pub(super) const SHORTEST: Duration = Duration::from_millis(10);
 pub(super) const LONGEST: Duration = Duration::from_millis(500);
 
+thread_local! {
+    /// Where the next pauses of this thread get their jitter from, when that is not left to chance.
+    static JITTER: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// From now on pauses that begin on this thread are the same ones for the same seed, for simulations that are to be repeated.
+pub(crate) fn seed_jitter(seed: u64) {
+    JITTER.set(Some(seed));
+}
+
 impl Backoff {
     /// For a call that waits for another one.
     pub(super) fn waiting() -> Self {
@@ -155,7 +166,8 @@ impl Backoff {
     }
 
     fn up_to(longest: Duration) -> Self {
-        let seed = RandomState::new().build_hasher().finish();
+        let seed = JITTER.get().unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        JITTER.set(JITTER.get().map(|seed| seed.wrapping_add(1)));
         Self { pause: SHORTEST, longest, jitter: SmallRng::seed_from_u64(seed) }
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::codec::Codec;
 use crate::engine::replay::{Form, Replay};
+use crate::engine::wait;
 use crate::error::{Error, InvalidKey, StoreError};
 use crate::key::Key;
 use crate::record::{Completion, Payload, PayloadError, Side};
@@ -51,4 +52,9 @@ pub fn replays<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PayloadError> {
 
 fn key() -> Result<Key, InvalidKey> {
     Key::new("", "idem.testing", "k")
+}
+
+/// From now on the engine's pauses on this thread are the same ones for the same seed: a simulation can be repeated.
+pub fn seed_jitter(seed: u64) {
+    wait::seed_jitter(seed);
 }

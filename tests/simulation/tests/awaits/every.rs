@@ -1,0 +1,145 @@
+//! All worlds of a kind: each thing at its first point, its second, and so on until there is none.
+
+use std::time::Duration;
+
+use crate::history::Happened;
+use crate::judge::judge;
+use crate::path::Path;
+use crate::play::{play, Played};
+use crate::world::{Fate, Nap, Second, What, Wire, World};
+
+/// Counts worlds, and keeps what is wrong with them.
+pub(crate) struct Every {
+    pub(crate) seed: u64,
+    pub(crate) worlds: usize,
+    pub(crate) failed: Vec<(String, Vec<String>)>,
+}
+
+/// Everything that can happen once, by kind: each is counted by its point.
+const KINDS: [fn(usize) -> What; 6] = [
+    What::Drop,
+    |at| What::Crash(at + 1),
+    |at| What::Stop(at + 1, Nap::Short),
+    |at| What::Stop(at + 1, Nap::Long),
+    What::Panic,
+    What::AskPanic,
+];
+
+impl Every {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self { seed, worlds: 0, failed: Vec::new() }
+    }
+
+    /// Plays a world, and again for what may become of its requests on the wire.
+    fn world(&mut self, world: &World, alone: Option<Duration>) -> Played {
+        let played = self.one(world, alone);
+        if played.wired {
+            for wire in [Wire::Arrives, Wire::Strays] {
+                self.one(&World { wire, ..world.clone() }, alone);
+            }
+        }
+        played
+    }
+
+    fn one(&mut self, world: &World, alone: Option<Duration>) -> Played {
+        let played = play(world, self.seed);
+        // A world in which something does not come to happen is another one's.
+        if played.all_fired() && (world.second.is_none() || played.second_came) {
+            self.worlds += 1;
+            let wrong = judge(world, &played, alone);
+            if !wrong.is_empty() {
+                self.failed.push((world.to_string(), wrong));
+            }
+        }
+        played
+    }
+
+    /// One thing at every point, upon what is there already.
+    fn each_kind(&mut self, base: &World, alone: Option<Duration>, mut then: impl FnMut(&mut Self, &World)) {
+        let at = base.whats.len();
+        let fates = Fate::ALL.map(|fate| move |at| What::Verb(at, fate));
+        let outages = [Fate::NotApplied, Fate::Refused, Fate::Silent].map(|fate| move |at| What::Outage(at, fate));
+        let kinds = KINDS.iter().map(|kind| Box::new(*kind) as Box<dyn Fn(usize) -> What>);
+        let kinds = kinds.chain(fates.into_iter().map(|kind| Box::new(kind) as Box<dyn Fn(usize) -> What>));
+        let kinds = kinds.chain(outages.into_iter().map(|kind| Box::new(kind) as Box<dyn Fn(usize) -> What>));
+        for kind in kinds {
+            for point in 0.. {
+                let world = base.with(kind(point));
+                let played = self.world(&world, alone);
+                if !played.fired[at] {
+                    break;
+                }
+                then(self, &world);
+            }
+        }
+    }
+
+    /// How long the first call takes when nothing happens.
+    fn calm(&mut self, path: Path) -> Option<Duration> {
+        let world = World::of(path);
+        let played = self.world(&world, None);
+        let over = |event: &&crate::history::Event| event.call == 0 && matches!(event.what, Happened::Over(_));
+        played.events.iter().find(over).map(|event| event.at)
+    }
+
+    /// The first call alone, and one thing that happens.
+    pub(crate) fn alone(&mut self, path: Path) {
+        let calm = self.calm(path);
+        self.each_kind(&World::of(path), calm, |_, _| {});
+    }
+
+    /// A second call at every point of a world.
+    pub(crate) fn seconds(&mut self, base: &World) {
+        for (here, waits, other) in seconds(base.path) {
+            for at in 1.. {
+                let played = self.world(&base.and(Second { at, here, waits, other, drop: None }), None);
+                if !played.second_came {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The same, and that one leaves at every point of its own.
+    pub(crate) fn seconds_that_leave(&mut self, path: Path) {
+        for (here, waits, other) in seconds(path) {
+            for at in 1.. {
+                let second = Second { at, here, waits, other, drop: None };
+                let mut came = false;
+                for drop in 1.. {
+                    let played = self.world(&World::of(path).and(Second { drop: Some(drop), ..second }), None);
+                    came |= played.second_came;
+                    if !played.second_left {
+                        break;
+                    }
+                }
+                if !came {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Everything that can happen, and a second call at every point of that.
+    pub(crate) fn seconds_in_trouble(&mut self, path: Path) {
+        let calm = self.calm(path);
+        self.each_kind(&World::of(path), calm, |every, world| every.seconds(world));
+    }
+
+    /// Two things that happen.
+    pub(crate) fn pairs(&mut self, path: Path) {
+        self.each_kind(&World::of(path), None, |every, world| every.each_kind(world, None, |_, _| {}));
+    }
+}
+
+/// Who else comes: to this process or another, patient or not, with the same request or not.
+fn seconds(path: Path) -> Vec<(bool, bool, bool)> {
+    let mut all = Vec::new();
+    for here in [true, false] {
+        all.extend([(here, true, false), (here, false, false)]);
+        if path.prints {
+            all.push((here, true, true));
+        }
+    }
+    all
+}
