@@ -269,13 +269,15 @@ impl Store for Told {
 
 struct Story {
     history: History,
-    clock: TestClock,
     store: Recorded,
 }
 
+/// What a claim is answered at such a time.
+type Tells = fn(u64) -> Result<Claimed, StoreError>;
+
 impl Story {
     /// What a claim is answered, and after how many milliseconds it is sent.
-    async fn of(answers: Vec<(u64, fn(u64) -> Result<Claimed, StoreError>)>, middle: impl Fn(&Claim) -> bool) -> Self {
+    async fn of(answers: Vec<(u64, Tells)>, middle: impl Fn(&Claim) -> bool) -> Self {
         let clock = TestClock::new();
         let history = History::with_clock(clock.clone());
         let told = Arc::new(Told(Mutex::default()));
@@ -289,7 +291,7 @@ impl Story {
                 let _ = store.finish(&key(1), claim.owner, done(1)).await;
             }
         }
-        Self { history, clock, store }
+        Self { history, store }
     }
 
     fn holds(&self) -> bool {
@@ -345,8 +347,7 @@ async fn a_lost_verb_may_have_been_applied_or_not_and_one_that_was_not_has_not()
 
 #[tokio::test(start_paused = true)]
 async fn the_shortest_beginning_that_cannot_be_is_told_for_people() {
-    let mut answers: Vec<(u64, fn(u64) -> Result<Claimed, StoreError>)> = vec![(0, granted), (48, running)];
-    answers.extend([(0, taken_over as fn(u64) -> _), (1, granted), (5, granted)]);
+    let answers: Vec<(u64, Tells)> = vec![(0, granted), (48, running), (0, taken_over), (1, granted), (5, granted)];
     let story = Story::of(answers, |_| false).await;
     story.store.load(&key(2)).await.unwrap();
     let told = story.history.check(SKEW).unwrap_err();
