@@ -83,6 +83,8 @@ pub struct Checked {
     pub answered: usize,
     /// How many verbs were not: they may have been applied or not.
     pub unknown: usize,
+    /// How many of the keys have so many lost answers that the search for an order was given up.
+    pub undecided: usize,
 }
 
 /// No order of its verbs explains all that was answered for a key. It shows the shortest beginning of the key's history that
@@ -92,8 +94,6 @@ pub struct Checked {
 pub struct Contradiction {
     /// The key.
     pub key: Key,
-    /// Whether the search was given up: nobody knows whether there is an order. It takes very many lost answers on one key.
-    pub undecided: bool,
     story: String,
 }
 

@@ -45,12 +45,12 @@ pub(super) fn read(file: &str) -> Option<Vec<Op>> {
 }
 
 /// A key's history, and what is wrong with it, for people: times in milliseconds, owners by letters.
-pub(super) fn story(key: &Key, ops: &[Op], undecided: bool) -> String {
+pub(super) fn story(key: &Key, ops: &[Op]) -> String {
     let start = ops.first().map_or(0, |op| op.invoked);
     let last = ops.iter().map(|op| op.returned).filter(|moment| *moment != NEVER).max();
     let millis = |moment: u64| moment.saturating_sub(start) as f64 / 1000.0;
-    let what = if undecided { "it is not known whether an order explains" } else { "no order explains" };
-    let mut story = format!("{} {}: {what} these answers (from, to in ms)\n", key.operation(), key.readable());
+    let mut story =
+        format!("{} {}: no order explains these answers (from, to in ms)\n", key.operation(), key.readable());
     let mut lines: Vec<&Op> = ops.iter().collect();
     // The answer that does not fit comes last.
     lines.sort_by_key(|op| (Some(op.returned) == last, op.invoked));
