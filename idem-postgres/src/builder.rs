@@ -105,7 +105,7 @@ impl PgStoreBuilder {
                 listener = channel.clone().map(|channel| Listener::new(config.clone(), self.tls.clone(), channel));
                 Arc::new(by_url(&config, &self.tls, self.prepared).await?)
             }
-            Source::Pool(pool) => Arc::new(Deadpool { pool, prepared: self.prepared.unwrap_or(false) }),
+            Source::Pool(pool) => Arc::new(Deadpool::new(pool, self.prepared.unwrap_or(false))),
             #[cfg(feature = "sqlx")]
             Source::Sqlx(pool) => Arc::new(crate::backend::Sqlx { pool, prepared: self.prepared.unwrap_or(false) }),
         };
@@ -141,12 +141,12 @@ fn channel(schema: &str) -> String {
 
 /// Finds out whether there is a proxy between.
 async fn by_url(config: &tokio_postgres::Config, tls: &Tls, prepared: Option<bool>) -> Result<Deadpool, PgError> {
-    let direct = Deadpool { pool: connect::pool(connect::direct(config), tls)?, prepared: false };
+    let direct = Deadpool::new(connect::pool(connect::direct(config), tls)?, false);
     match direct.text("SELECT current_setting('idem.direct', true)").await {
-        Ok(Some(set)) if set == "on" => Ok(Deadpool { prepared: prepared.unwrap_or(true), ..direct }),
+        Ok(Some(set)) if set == "on" => Ok(Deadpool::new(direct.pool, prepared.unwrap_or(true))),
         Err(error) if !is_refused_setting(&error) => Err(error),
         // It swallowed the settings, or refused them: so sessions are not ours.
-        _ => Ok(Deadpool { pool: connect::pool(config.clone(), tls)?, prepared: prepared.unwrap_or(false) }),
+        _ => Ok(Deadpool::new(connect::pool(config.clone(), tls)?, prepared.unwrap_or(false))),
     }
 }
 

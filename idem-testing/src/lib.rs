@@ -2,6 +2,7 @@
 //!
 //! - [`conformance`] asks a store all that `idem` relies on, in more than eighty named cases.
 //! - [`Faulty`] puts any store in trouble: answers that are lost, late or refused.
+//! - [`History`] notes what many clients asked of a store under faults, and says whether the answers fit together.
 //! - [`Clock`] is a clock to turn, for stores that take one.
 //! - [`every_error`] and [`replays`] are for your error mapping and your result types.
 //!
@@ -49,10 +50,12 @@ mod clock;
 mod conformance;
 mod errors;
 mod faulty;
+mod history;
 mod results;
 
 pub use clock::Clock;
 pub use conformance::{conformance, Report, Suite};
 pub use errors::every_error;
 pub use faulty::{Faulty, Trouble, Verb};
+pub use history::{Checked, Contradiction, History, Recorded};
 pub use results::{recorded, replays};

@@ -2,6 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::{Object, Pool, PoolError};
@@ -19,18 +22,47 @@ pub(crate) struct Deadpool {
     /// Whether statements are prepared once a connection. Not behind a proxy that lends a connection for a transaction only:
     /// there another client's statement may have the same name.
     pub(crate) prepared: bool,
+    spare: Arc<AtomicBool>,
 }
 
-/// A connection on loan. One that is let go of with an answer outstanding does not go back: the next user would wait for that
-/// answer first, for ever behind a black hole.
+/// A verb that waits for a connection. Where making one takes longer than a verb may, each would throw away the one that it has
+/// half made, and there would never be any: so one that gives up leaves another being made, at most one at a time.
+struct Waiting<'a> {
+    of: &'a Deadpool,
+    for_nothing: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let Deadpool { pool, spare, .. } = self.of;
+        let (true, Ok(runtime)) = (self.for_nothing, tokio::runtime::Handle::try_current()) else { return };
+        if pool.status().available == 0 && !spare.swap(true, Ordering::SeqCst) {
+            let (pool, spare) = (pool.clone(), Arc::clone(spare));
+            runtime.spawn(async move {
+                drop(pool.get().await);
+                spare.store(false, Ordering::SeqCst);
+            });
+        }
+    }
+}
+
+/// A connection on loan. One that is let go of with an answer outstanding does not go back before that has come: the next user
+/// would wait for it first, for ever behind a black hole. Nor is it thrown away at once: to make new ones is the last thing
+/// that a server needs which is too busy to answer in time.
 struct Loan(Option<Object>);
 
+/// How long an answer that nobody waits for may take, before its connection counts as lost.
+const OUTSTANDING: Duration = Duration::from_secs(1);
+
 impl Loan {
-    async fn from(pool: &Pool) -> Result<Self, PgError> {
+    async fn of(backend: &Deadpool) -> Result<Self, PgError> {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(PgError::NoRuntime);
         }
-        pool.get().await.map(|object| Self(Some(object))).map_err(not_lent)
+        let mut waiting = Waiting { of: backend, for_nothing: true };
+        let lent = backend.pool.get().await;
+        waiting.for_nothing = false;
+        lent.map(|object| Self(Some(object))).map_err(not_lent)
     }
 
     /// Unless the answer says that the connection is of no use any more.
@@ -43,8 +75,15 @@ impl Loan {
 
 impl Drop for Loan {
     fn drop(&mut self) {
-        if let Some(object) = self.0.take() {
-            drop(Object::take(object));
+        let Some(object) = self.0.take() else { return };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if !object.is_closed() => drop(runtime.spawn(async move {
+                // Answered after whatever is outstanding.
+                if !matches!(tokio::time::timeout(OUTSTANDING, object.simple_query("")).await, Ok(Ok(_))) {
+                    drop(Object::take(object));
+                }
+            })),
+            _ => drop(Object::take(object)),
         }
     }
 }
@@ -100,8 +139,12 @@ pub(crate) fn failed(error: &tokio_postgres::Error) -> PgError {
 }
 
 impl Deadpool {
+    pub(crate) fn new(pool: Pool, prepared: bool) -> Self {
+        Self { pool, prepared, spare: Arc::default() }
+    }
+
     async fn query(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<tokio_postgres::Row>, PgError> {
-        let loan = Loan::from(&self.pool).await?;
+        let loan = Loan::of(self).await?;
         let Some(client) = &loan.0 else {
             return Ok(Vec::new());
         };
@@ -142,7 +185,7 @@ impl Backend for Deadpool {
     }
 
     async fn batch(&self, statements: &str) -> Result<(), PgError> {
-        let loan = Loan::from(&self.pool).await?;
+        let loan = Loan::of(self).await?;
         let Some(client) = &loan.0 else {
             return Ok(());
         };

@@ -180,6 +180,24 @@ async fn a_session_that_is_ended_in_the_middle_is_unknown() {
     assert_replays(&store, &key("a"), b"charged").await;
 }
 
+/// Each verb is given up before it has a connection: the next one finds the one that was being made.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_take_longer_than_a_verb_may_are_made_all_the_same() {
+    let database = fresh_database();
+    let store = PgStore::connect(&format!("{}?options=-c%20post_auth_delay%3D1", database.url())).await.unwrap();
+    let ended =
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'idem' AND datname = \
+                 current_database()";
+    assert_ne!(database.psql(ended), "0");
+    let asked = async {
+        while !matches!(
+            tokio::time::timeout(Duration::from_millis(300), store.claim(&key("a"), &claim())).await,
+            Ok(Ok(_))
+        ) {}
+    };
+    tokio::time::timeout(Duration::from_secs(20), asked).await.expect("there is a connection in the end");
+}
+
 /// The server gives up on a statement as a whole.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_the_server_breaks_off_is_not_applied() {

@@ -1,0 +1,19 @@
+//! Real servers under faults: eight clients in processes of their own, a thousand keys, short leases; and stores that are
+//! broken on purpose, which must be found out.
+//!
+//! What clients were told goes through `idem_testing::History`, what bodies did through `audit`. `IDEM_FAULT_SECONDS=600`
+//! goes on for so long on each store, with more than one seed; `IDEM_SEED=n` begins elsewhere.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod audit;
+mod broken;
+mod calls;
+mod child;
+mod clients;
+mod dice;
+mod lease;
+mod place;
+mod raw;
+mod round;
+mod runs;
+mod trouble;
