@@ -13,7 +13,7 @@ use crate::scene::{Blow, Policy};
 use crate::victim::Order;
 
 /// Of those who come to grief.
-pub(crate) const LEASE: Duration = Duration::from_millis(450);
+pub(crate) const LEASE: Duration = Duration::from_millis(400);
 
 /// Two processes that live, and where everybody is at work.
 pub(crate) struct Bench<'s> {
@@ -230,8 +230,11 @@ impl<'s> Bench<'s> {
 }
 
 fn clerk(site: &Site, dir: &str) -> Process {
-    let mut clerk = Process::start("clerk", site);
-    // What it takes to begin is nobody's wait for a lease.
-    assert_eq!(clerk.ask(dir), "ready");
-    clerk
+    // What it takes to begin is nobody's wait for a lease; and a machine that is very busy lets some fail in it.
+    let begin = |_| {
+        let mut clerk = Process::start("clerk", site);
+        clerk.order(dir);
+        (clerk.says().as_deref() == Some("ready")).then_some(clerk)
+    };
+    (0..5).find_map(begin).expect("one of them begins")
 }

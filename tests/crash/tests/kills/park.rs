@@ -28,6 +28,7 @@ struct Inner {
     left: watch::Sender<bool>,
     answered: AtomicBool,
     landed: AtomicBool,
+    granted: AtomicBool,
 }
 
 impl Park {
@@ -43,6 +44,7 @@ impl Park {
             left: watch::Sender::new(false),
             answered: AtomicBool::new(false),
             landed: AtomicBool::new(false),
+            granted: AtomicBool::new(false),
         }))
     }
 
@@ -140,6 +142,15 @@ impl Park {
 
     pub(crate) fn has_answered(&self) -> bool {
         self.0.answered.load(SeqCst)
+    }
+
+    /// The key is the call's.
+    pub(crate) fn granted(&self) {
+        self.0.granted.store(true, SeqCst);
+    }
+
+    pub(crate) fn was_granted(&self) -> bool {
+        self.0.granted.load(SeqCst)
     }
 
     /// The store has answered that an ending is so.

