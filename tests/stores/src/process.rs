@@ -78,13 +78,23 @@ impl Process {
 
     /// Tells it something: a line.
     pub fn order(&mut self, order: impl Display) {
-        writeln!(self.orders, "{order}").unwrap();
+        assert!(self.try_order(order), "it lives");
+    }
+
+    /// The same, if it has not ended; says whether.
+    pub fn try_order(&mut self, order: impl Display) -> bool {
+        writeln!(self.orders, "{order}").is_ok()
     }
 
     /// Asks it something.
     pub fn ask(&mut self, order: impl Display) -> String {
         self.order(order);
         self.says().expect("it answers")
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// `SIGSTOP`; it stands still when this returns.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use idem::{Store, Tiered};
 use idem_postgres::PgStore;
@@ -38,12 +38,25 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 impl Place {
     /// A store on a server that all tests of this process share, by its own clock.
     pub fn site(self) -> Site {
+        self.on(Postgres::shared, Redis::shared)
+    }
+
+    /// The same on servers that do not wait for their disks: for tests that kill anybody but them.
+    pub fn hasty_site(self) -> Site {
+        static POSTGRES: OnceLock<Postgres> = OnceLock::new();
+        static REDIS: OnceLock<Redis> = OnceLock::new();
+        let postgres = || Postgres::builder().config("max_connections = 500").config("fsync = off").start();
+        let redis = || Redis::builder().config("appendfsync no").start();
+        self.on(|| POSTGRES.get_or_init(postgres), || REDIS.get_or_init(redis))
+    }
+
+    fn on(self, postgres: impl FnOnce() -> &'static Postgres, redis: impl FnOnce() -> &'static Redis) -> Site {
         let name = format!("idem-site-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(&name);
         fs::create_dir(&dir).expect("a directory");
         let at = match self {
-            Self::Postgres => Postgres::shared().fresh_database().url(),
-            Self::Redis => Redis::shared().url(),
+            Self::Postgres => postgres().fresh_database().url(),
+            Self::Redis => redis().url(),
             Self::Sqlite => dir.join("idem.db").display().to_string(),
         };
         Site { address: Address { place: self, name, push: false, tiered: false, at }, dir }
