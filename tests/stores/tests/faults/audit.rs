@@ -158,7 +158,7 @@ fn asked(files: &[PathBuf]) -> BTreeMap<At, Asked> {
                 if verb[0] == "finish" {
                     let reign = asked.reigns.entry(verb[1].to_owned()).or_default();
                     reign.ended = Some(reign.ended.map_or(sent, |ended| ended.min(sent)));
-                    asked.sent.extend((verb[2] == "result").then(|| verb[3].to_owned()));
+                    asked.sent.extend((verb[2] == "result").then(|| content(verb[3])));
                 }
                 open.insert(words[1], (at, verb, sent));
             } else if let Some((at, verb, sent)) = (words[0] == "!").then(|| open.remove(words[1])).flatten() {
@@ -170,7 +170,7 @@ fn asked(files: &[PathBuf]) -> BTreeMap<At, Asked> {
                         reign.kept.push(sent);
                     }
                     ("renew", "held") => asked.reigns.entry(verb[1].to_owned()).or_default().kept.push(sent),
-                    ("finish", "held") => asked.held.extend((verb[2] == "result").then(|| verb[3].to_owned())),
+                    ("finish", "held") => asked.held.extend((verb[2] == "result").then(|| content(verb[3]))),
                     _ => {}
                 }
             }
@@ -184,10 +184,14 @@ fn lines(dir: &Path, file: &str) -> Vec<Vec<String>> {
     text.lines().map(|line| line.split(' ').map(str::to_owned).collect()).collect()
 }
 
-/// A result as it is recorded: version, codec, side, and JSON.
+/// A result as JSON has it.
 fn hex(value: &str) -> String {
-    let json = format!("\"{value}\"");
-    [1, 1, 0].iter().chain(json.as_bytes()).map(|byte| format!("{byte:02x}")).collect()
+    format!("\"{value}\"").bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What the codec wrote, in the hex of what is recorded: behind version, codec, side and checksum.
+fn content(recorded: &str) -> String {
+    recorded.get(22..).unwrap_or_default().to_owned()
 }
 
 fn bytes(hex: &str) -> Vec<u8> {

@@ -17,6 +17,9 @@ use crate::path::{By, Path};
 use crate::play::Played;
 use crate::world::{Fate, What, World};
 
+/// What stands before what the codec wrote: version, codec, side, checksum.
+pub(super) const HEAD: usize = 11;
+
 /// All that is wrong with a world.
 pub(crate) fn judge(world: &World, played: &Played, alone: Option<Duration>) -> Vec<String> {
     let mut judge = Judge {
