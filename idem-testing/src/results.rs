@@ -1,6 +1,6 @@
 //! Whether results recorded by one build are replayed by the next.
 
-use idem_core::{private, Codec, PayloadError};
+use idem_core::{private, Codec, InvalidKey, Key, PayloadError};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 /// Keep them in a file of your repository, and let a test ask whether your type still [`replays`] them.
 #[must_use]
 pub fn recorded<T: Serialize + DeserializeOwned>(result: &T, codec: Codec) -> Option<Vec<u8>> {
-    private::recorded(result, codec)
+    private::recorded(result, codec, &key().ok()?)
 }
 
 /// What recorded bytes are replayed as: whether a change of your type leaves the results alone that are recorded already.
@@ -34,5 +34,10 @@ pub fn recorded<T: Serialize + DeserializeOwned>(result: &T, codec: Codec) -> Op
 /// # Errors
 /// [`PayloadError`] when they are no result of this type: callers would get [`Error::Decode`](idem_core::Error::Decode).
 pub fn replays<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PayloadError> {
-    private::replays(bytes)
+    private::replays(bytes, &key().map_err(|error| PayloadError::Type(error.into()))?)
+}
+
+/// The key that the bytes are bound to.
+fn key() -> Result<Key, InvalidKey> {
+    Key::new("", "idem.testing", "k")
 }

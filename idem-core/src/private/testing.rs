@@ -32,26 +32,20 @@ pub fn every_error() -> Vec<Error> {
     ]
 }
 
-/// The bytes that are recorded of a result, under a key of their own; `None` when it does not come back as it was.
-pub fn recorded<T: Serialize + DeserializeOwned>(result: &T, codec: Codec) -> Option<Vec<u8>> {
-    let key = key().ok()?;
-    match Replay::decoding().record(result, Form { codec, seal: None, key: &key }) {
+/// The bytes that are recorded of a key's result; `None` when it does not come back as it was.
+pub fn recorded<T: Serialize + DeserializeOwned>(result: &T, codec: Codec, key: &Key) -> Option<Vec<u8>> {
+    match Replay::decoding().record(result, Form { codec, seal: None, key }) {
         Completion::Result(payload) => Some(payload.as_bytes().to_vec()),
         Completion::Unreplayable => None,
     }
 }
 
-/// What those bytes are replayed as.
+/// What recorded bytes are replayed as.
 ///
 /// # Errors
-/// [`PayloadError`] when they are no result of this type.
-pub fn replays<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PayloadError> {
-    let key = key().map_err(|error| PayloadError::Type(error.into()))?;
-    Payload::from_bytes(bytes).decode(Side::Ok, &key)
-}
-
-fn key() -> Result<Key, InvalidKey> {
-    Key::new("", "idem.testing", "k")
+/// [`PayloadError`] when they are no result of this key and type.
+pub fn replays<T: DeserializeOwned>(bytes: &[u8], key: &Key) -> Result<T, PayloadError> {
+    Payload::from_bytes(bytes).decode(Side::Ok, key)
 }
 
 /// From now on the engine's pauses on this thread are the same ones for the same seed: a simulation can be repeated.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use idem::{
-    private, transition, Change, Claim, Codec, Completion, Ending, Fingerprint, Finish, Owner, Payload, Record,
+    private, transition, Change, Claim, Codec, Completion, Ending, Fingerprint, Finish, Key, Owner, Payload, Record,
 };
 use tokio::runtime::Builder;
 use tokio::time::Instant;
@@ -102,7 +102,8 @@ fn earlier(path: Path, stage: &Stage) -> Option<Record> {
         Before::Lapsed => (400, None),
         Before::Running | Before::RunningOther => (100, None),
         Before::Done | Before::DoneOther => {
-            let bytes = private::recorded(&Value { run: EARLIER, yes: true, exact: EXACT }, Codec::Json)?;
+            let key = Key::new("", "awaits", &1).ok()?;
+            let bytes = private::recorded(&Value { run: EARLIER, yes: true, exact: EXACT }, Codec::Json, &key)?;
             (10, Some(Ending::Completed(Completion::Result(Payload::from_bytes(bytes)))))
         }
         Before::DoneUnreplayable => (10, Some(Ending::Completed(Completion::Unreplayable))),
