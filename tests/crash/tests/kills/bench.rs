@@ -93,7 +93,7 @@ impl<'s> Bench<'s> {
     pub(crate) fn new(site: &'s Site) -> Self {
         let dir = site.effects().with_extension("d");
         let clerks = [clerk(site, &dir.display().to_string()), clerk(site, &dir.display().to_string())];
-        Self { site, world: World::at(&dir), dir: dir.display().to_string(), clerks }
+        Self { site, world: World::new(&dir), dir: dir.display().to_string(), clerks }
     }
 
     /// An error, if the victim did not come to its point: the store was too slow for its lease, say.
