@@ -27,8 +27,13 @@ pub struct Stale;
 
 impl World {
     /// Makes the directory, if it is not there.
-    pub fn at(dir: &Path) -> Self {
+    pub fn new(dir: &Path) -> Self {
         fs::create_dir_all(dir).expect("a directory");
+        Self::at(dir)
+    }
+
+    /// One that is there. Were it made anew, nobody would notice that what was done in it is gone.
+    pub fn at(dir: &Path) -> Self {
         Self(dir.to_owned())
     }
 
@@ -100,7 +105,7 @@ mod tests {
     #[test]
     fn a_fenced_world_takes_nothing_from_a_former_owner() {
         let dir = std::env::temp_dir().join(format!("idem-world-{}", std::process::id()));
-        let world = World::at(&dir);
+        let world = World::new(&dir);
         let effect = |fence| Effect { fence, attempt: 1, pid: 2 };
         assert_eq!(world.look("k", 7), None);
         assert_eq!(world.act("k", &effect(6), true), Err(Stale));

@@ -40,9 +40,15 @@ pub(crate) enum Who {
 /// What.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Told {
-    Answer { kind: String, value: String, landed: bool },
+    Answer {
+        kind: String,
+        value: String,
+        landed: bool,
+    },
     Refused(String),
     Stale,
+    /// A value, before the store had answered that it is recorded.
+    Early,
 }
 
 /// What happened to a key.
@@ -66,7 +72,10 @@ impl Told {
         match what {
             "answer" => {
                 let words: Vec<&str> = rest.split(' ').collect();
-                let landed = words[2] == "true";
+                let landed = words[2] == "Yes";
+                if words[2] == "Early" && words[0] == "Executed" {
+                    return Some(Self::Early);
+                }
                 Some(Self::Answer { kind: words[0].into(), value: words[1].into(), landed })
             }
             "refused" => Some(Self::Refused(rest.to_owned())),
@@ -84,7 +93,7 @@ impl<'s> Bench<'s> {
     pub(crate) fn new(site: &'s Site) -> Self {
         let dir = site.effects().with_extension("d");
         let clerks = [clerk(site, &dir.display().to_string()), clerk(site, &dir.display().to_string())];
-        Self { site, world: World::at(&dir), dir: dir.display().to_string(), clerks }
+        Self { site, world: World::new(&dir), dir: dir.display().to_string(), clerks }
     }
 
     /// An error, if the victim did not come to its point: the store was too slow for its lease, say.

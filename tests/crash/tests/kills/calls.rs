@@ -120,10 +120,20 @@ impl Job {
     }
 }
 
+/// What the caller's process knows of the record of an answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Landed {
+    Yes,
+    /// The store has not said so in time.
+    No,
+    /// It has not, and had all the time to.
+    Early,
+}
+
 /// Says what a call was answered, and whether to call again.
-pub(crate) fn tell((answer, kind): (Answer, Option<Kind>), landed: bool) -> bool {
+pub(crate) fn tell((answer, kind): (Answer, Option<Kind>), landed: Landed) -> bool {
     match answer {
-        Ok(value) => say(format!("answer {:?} {value} {landed}", kind.expect("it was guarded"))),
+        Ok(value) => say(format!("answer {:?} {value} {landed:?}", kind.expect("it was guarded"))),
         Err(Failure::Stale) => {
             say("stale");
             return true;

@@ -7,7 +7,7 @@ use idem::{Error, Failed, Idem};
 use idem_crash_tests::World;
 use idem_store_tests::{hear, say, Part};
 
-use crate::calls::{name, refusal, tell, Job};
+use crate::calls::{name, refusal, tell, Job, Landed};
 use crate::park::Park;
 use crate::scene::Policy;
 
@@ -45,7 +45,7 @@ pub(crate) async fn plays(part: &Part) {
             }
             // Somebody who has not heard that it must run once.
             "lax" => match operation.run(async { Ok::<_, ()>("lax".to_owned()) }).await {
-                Ok(outcome) => say(format!("answer {:?} {} true", outcome.kind(), outcome.into_inner())),
+                Ok(outcome) => say(format!("answer {:?} {} Yes", outcome.kind(), outcome.into_inner())),
                 Err(Failed::Idem(error)) => say(format!("refused {}", refusal(&error).0)),
                 Err(Failed::Body(())) => panic!("it does not fail"),
             },
@@ -70,7 +70,7 @@ async fn calls(job: Job) {
         let answer = job.clone().call().await;
         let silent = matches!(&answer.0, Err(crate::calls::Failure::Idempotency(Error::Store { .. })));
         if !silent || began.elapsed() > LEASE {
-            tell(answer, true);
+            tell(answer, Landed::Yes);
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -153,7 +153,7 @@ impl Park {
         self.0.granted.load(SeqCst)
     }
 
-    /// The store has answered that an ending is so.
+    /// The store has answered that an ending is so, or what is recorded in its place: the caller must not be told otherwise.
     pub(crate) fn landed(&self) {
         self.0.landed.store(true, SeqCst);
     }

@@ -24,9 +24,14 @@ impl Store for Parked {
     async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
         self.park.verb(Spot::ClaimUnsent).await;
         let answer = self.store.claim(key, claim).await;
-        self.park.at(Spot::ClaimUnanswered).await;
+        // One that was told to wait has not claimed anything.
         if let Ok(Claimed::Granted(_)) = answer {
-            self.park.granted();
+            self.park.at(Spot::ClaimUnanswered).await;
+        }
+        match answer {
+            Ok(Claimed::Granted(_)) => self.park.granted(),
+            Ok(Claimed::Completed(_)) => self.park.landed(),
+            _ => {}
         }
         answer
     }

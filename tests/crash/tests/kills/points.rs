@@ -7,7 +7,7 @@ use std::thread;
 use idem_store_tests::{Place, Site};
 
 use crate::audit::audit;
-use crate::bench::{Bench, Seen};
+use crate::bench::{Bench, Seen, Told};
 use crate::figures::Table;
 use crate::plan::{At, Case, Strike};
 use crate::scene::{Blow, How, Policy, Scene, Spot};
@@ -62,8 +62,10 @@ fn work(site: &Site, queue: &Mutex<VecDeque<Case>>, table: &Mutex<Table>, broken
         let seen = loop {
             match bench.run(&case) {
                 Ok(seen) => break Some(seen),
-                Err(seen) if tries == TRIES => {
-                    broken.lock().unwrap().push(Broken(format!("{case}\n  never came to its point: {seen:?}")));
+                Err(seen) if tries == TRIES || seen.told.iter().any(|(_, told)| *told == Told::Early) => {
+                    broken.lock().unwrap().push(Broken(format!(
+                        "{case}\n  never came to its point, or was answered too early: {seen:?}"
+                    )));
                     break None;
                 }
                 Err(_) => table.lock().unwrap().entry(of.clone()).or_default().missed(),

@@ -2,13 +2,13 @@
 
 use std::io::BufRead;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use idem::{Idem, Kind, Store};
 use idem_crash_tests::World;
 use idem_store_tests::{hear, say, Part};
 
-use crate::calls::{tell, Job};
+use crate::calls::{tell, Job, Landed};
 use crate::park::Park;
 use crate::parked::{Granted, Parked};
 use crate::scene::{How, Scene, Spot};
@@ -84,7 +84,7 @@ pub(crate) async fn plays(part: &Part) {
         park: park.clone(),
     };
     say("calls");
-    calls(&job, order.guarded).await;
+    calls(&job).await;
     // What it left to the background.
     let left = job.idem.drain(Duration::from_secs(30)).await;
     if left > 0 {
@@ -97,10 +97,16 @@ pub(crate) async fn plays(part: &Part) {
     say("end");
 }
 
-async fn calls(job: &Job, guarded: bool) {
+async fn calls(job: &Job) {
     loop {
-        let mut call = tokio::spawn(job.clone().call());
-        let answer = tokio::select! {
+        let (called, began) = (job.clone(), Instant::now());
+        let mut call = tokio::spawn(async move {
+            let answer = called.clone().call().await;
+            // Before anything that it left behind is polled.
+            let landed = called.park.has_landed();
+            (answer, landed)
+        });
+        let (answer, landed) = tokio::select! {
             answer = &mut call => answer.unwrap(),
             () = job.park.leaves() => {
                 call.abort();
@@ -109,12 +115,18 @@ async fn calls(job: &Job, guarded: bool) {
                 return;
             }
         };
-        // Not that of a call which a busy machine was too slow for.
-        if answer.0.is_ok() && (job.park.has_landed() || answer.1 == Some(Kind::Replayed) || !guarded) {
+        // Not that of a call which a busy machine was too slow for: it may have been answered without its record.
+        let in_time = began.elapsed() < job.lease / 3;
+        if answer.0.is_ok() && (landed || answer.1 == Some(Kind::Unguarded)) {
             job.park.at(Spot::Answered).await;
         }
         job.park.answered();
-        let again = tell(answer, job.park.has_landed());
+        let landed = match landed {
+            true => Landed::Yes,
+            false if in_time => Landed::Early,
+            false => Landed::No,
+        };
+        let again = tell(answer, landed);
         if !again {
             return;
         }
@@ -127,7 +139,7 @@ async fn afterwards(job: Job, store: std::sync::Arc<dyn Store>) {
     let park = Park::new(scene, false, Duration::ZERO);
     park.left();
     let job = Job { idem: Idem::new(store), park: park.clone(), lease: Duration::from_secs(5), ..job };
-    while tell(job.clone().call().await, true) {
+    while tell(job.clone().call().await, Landed::Yes) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
