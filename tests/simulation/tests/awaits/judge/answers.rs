@@ -5,7 +5,7 @@ use std::time::Duration;
 use idem::{Completion, Fingerprint, Kind, Payload, Phase, Record};
 
 use super::table::Must;
-use super::{Asking, Call, Judge, HEAD};
+use super::{content, Asking, Call, Judge};
 use crate::history::{Answer, End, Fault, Found, Refusal, Value};
 use crate::path::{Kind as Store, PATIENT, TIMEOUT};
 use crate::world::{Fate, What};
@@ -230,7 +230,7 @@ pub(super) fn same(one: Option<&Fingerprint>, other: Option<&Fingerprint>) -> bo
 }
 
 fn recorded<T: serde::de::DeserializeOwned>(payload: &Payload) -> Option<T> {
-    serde_json::from_slice(payload.as_bytes().get(HEAD..)?).ok()
+    serde_json::from_slice(content(payload)).ok()
 }
 
 /// The same to the last bit.

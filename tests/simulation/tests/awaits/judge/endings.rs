@@ -2,15 +2,14 @@
 
 use idem::{Claim, Completion, Ending, Payload, Phase, Record};
 
-use super::{Asking, Judge, HEAD};
+use super::{content, Asking, Judge};
 use crate::history::{Ask, End, Fault, Found};
 use crate::path::{LEASE, TTL};
 use crate::world::Fate;
 
 /// Whether a payload is this result.
 fn is_of(payload: &Payload, result: &impl serde::Serialize) -> bool {
-    let bytes = payload.as_bytes().get(HEAD..).unwrap_or_default();
-    serde_json::to_vec(result).is_ok_and(|expected| expected == bytes)
+    serde_json::to_vec(result).is_ok_and(|expected| expected == content(payload))
 }
 
 impl Judge<'_> {

@@ -9,7 +9,7 @@ mod table;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use idem::{Claim, Fingerprint, Owner, Phase, Record, Timestamp};
+use idem::{Claim, Fingerprint, Owner, Payload, Phase, Record, Timestamp};
 
 use crate::calls::print;
 use crate::history::{Answer, Ask, End, Event, Found, Happened};
@@ -17,8 +17,13 @@ use crate::path::{By, Path};
 use crate::play::Played;
 use crate::world::{Fate, What, World};
 
-/// What stands before what the codec wrote: version, codec, side, checksum.
-pub(super) const HEAD: usize = 11;
+/// What the codec wrote: behind version, codec and side, and since version 2 a checksum.
+pub(super) fn content(payload: &Payload) -> &[u8] {
+    match payload.as_bytes() {
+        [1, _, _, content @ ..] => content,
+        bytes => bytes.get(11..).unwrap_or_default(),
+    }
+}
 
 /// All that is wrong with a world.
 pub(crate) fn judge(world: &World, played: &Played, alone: Option<Duration>) -> Vec<String> {
