@@ -21,7 +21,7 @@ impl Fingerprint {
     /// The fingerprint of `value`.
     ///
     /// # Errors
-    /// What the value's `Serialize` reports.
+    /// What the value's `Serialize` reports; and that it is more than 1,024 values deep.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, Unserializable> {
         Ok(Self(Sha256::digest(canonical::bytes(value, Sequences::Ordered)?).into()))
     }

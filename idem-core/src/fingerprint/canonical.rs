@@ -19,7 +19,7 @@ pub(super) enum Sequences {
 }
 
 pub(super) fn bytes<T: Serialize + ?Sized>(value: &T, sequences: Sequences) -> Result<Vec<u8>, Unserializable> {
-    let mut canonical = Canonical { bytes: Vec::with_capacity(256), sequences };
+    let mut canonical = Canonical { bytes: Vec::with_capacity(256), sequences, depth: 0 };
     value.serialize(&mut canonical)?;
     Ok(canonical.bytes)
 }
@@ -42,9 +42,13 @@ enum Kind {
     Variant,
 }
 
+/// How deep a value may be: as deep as any codec reads one back. Deeper ones would end the stack, and with it the process.
+const DEEPEST: u32 = 1024;
+
 struct Canonical {
     bytes: Vec<u8>,
     sequences: Sequences,
+    depth: u32,
 }
 
 impl Canonical {
@@ -71,6 +75,17 @@ impl Canonical {
     fn sequence(&mut self) -> Compound<'_> {
         let sorted = self.sequences == Sequences::Unordered;
         self.open(Kind::Sequence, sorted)
+    }
+
+    /// A value in a value.
+    fn inner<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unserializable> {
+        if self.depth == DEEPEST {
+            return Err(Unserializable(format!("it is more than {DEEPEST} values deep").into()));
+        }
+        self.depth += 1;
+        value.serialize(&mut *self)?;
+        self.depth -= 1;
+        Ok(())
     }
 
     fn variant(&mut self, name: &str) {
@@ -188,7 +203,7 @@ impl<'a> ser::Serializer for &'a mut Canonical {
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Unserializable> {
         self.kind(Kind::Some);
-        value.serialize(self)
+        self.inner(value)
     }
 
     fn serialize_unit(self) -> Result<(), Unserializable> {
@@ -206,7 +221,7 @@ impl<'a> ser::Serializer for &'a mut Canonical {
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Unserializable> {
-        value.serialize(self)
+        self.inner(value)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -217,7 +232,7 @@ impl<'a> ser::Serializer for &'a mut Canonical {
         value: &T,
     ) -> Result<(), Unserializable> {
         self.variant(variant);
-        value.serialize(self)
+        self.inner(value)
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Compound<'a>, Unserializable> {
@@ -270,7 +285,7 @@ macro_rules! elements {
             type Error = Unserializable;
 
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unserializable> {
-                self.entry(|to| value.serialize(to))
+                self.entry(|to| to.inner(value))
             }
 
             fn end(self) -> Result<(), Unserializable> {
@@ -301,7 +316,7 @@ macro_rules! fields {
             ) -> Result<(), Unserializable> {
                 self.entry(|to| {
                     to.block(Kind::Text, name.as_bytes());
-                    value.serialize(to)
+                    to.inner(value)
                 })
             }
 
@@ -320,11 +335,11 @@ impl ser::SerializeMap for Compound<'_> {
     type Error = Unserializable;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unserializable> {
-        self.entry(|to| key.serialize(to))
+        self.entry(|to| to.inner(key))
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unserializable> {
-        value.serialize(&mut *self.to)?;
+        self.to.inner(value)?;
         // The value belongs to the entry that its key began.
         if let Some(entry) = self.entries.last_mut() {
             entry.end = self.to.bytes.len();

@@ -127,3 +127,10 @@ fn records() {
 fn calls() {
     on_a_stack("calls");
 }
+
+/// On the stack of a tokio worker: a fingerprint, or an error.
+#[test]
+fn a_value_ten_thousand_deep() {
+    let deep = || [false, true].map(|lists| idem_fuzz::fingerprints::deep(10_000, lists));
+    std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(deep).expect("a thread").join().expect("no panic");
+}

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
-use super::{bytes, Sequences};
+use super::{bytes, Sequences, DEEPEST};
 use crate::fingerprint::{same_value, Fingerprint};
 
 fn of<T: Serialize + ?Sized>(value: &T) -> Fingerprint {
@@ -111,4 +111,20 @@ fn the_form_is_frozen() {
     assert_eq!(pair, [&[10, 8, 0, 0, 0, 0, 0, 0, 0, 2, b'i', b'd', 5][..], &7_u128.to_be_bytes(), &[0]].concat());
     let hex = of(&("id", 7)).as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(hex, "f591e36a4bf6adadd849d2e4a2188a122260207db4de740b1689105905b837c2");
+}
+
+#[test]
+fn a_value_that_would_end_the_stack_is_an_error() {
+    struct Deep(u32);
+    impl Serialize for Deep {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            match self.0 {
+                0 => to.serialize_unit(),
+                levels => to.serialize_some(&Self(levels - 1)),
+            }
+        }
+    }
+    assert!(Fingerprint::of(&Deep(DEEPEST)).is_ok());
+    assert!(Fingerprint::of(&Deep(DEEPEST + 1)).is_err());
+    assert!(Fingerprint::of(&Deep(1_000_000)).is_err());
 }
