@@ -19,7 +19,7 @@ mod reconcile;
 pub(crate) mod replay;
 pub(crate) mod rules;
 mod spawn;
-mod wait;
+pub(crate) mod wait;
 
 use std::borrow::Cow;
 use std::fmt;

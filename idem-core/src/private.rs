@@ -15,7 +15,7 @@ pub use crate::idem::{Idem, OperationBuilder};
 pub use crate::operation::Site;
 pub use returns::{every, returns, returns_with, DecodeOnly, Memory, Nothing, Probe, Remember, ReturnType, Returns};
 
-pub use testing::{every_error, recorded, replays};
+pub use testing::{every_error, recorded, replays, seed_jitter};
 
 use crate::context::report;
 use crate::engine::guard::{Answer, Started};

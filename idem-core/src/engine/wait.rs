@@ -1,5 +1,6 @@
 //! Waiting: for an event or a deadline, whichever is first, and for another process with growing pauses.
 
+use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::future::{poll_fn, Future};
 use std::hash::{BuildHasher, Hasher};
@@ -155,7 +156,7 @@ impl Backoff {
     }
 
     fn up_to(longest: Duration) -> Self {
-        let seed = RandomState::new().build_hasher().finish();
+        let seed = simulated().unwrap_or_else(|| RandomState::new().build_hasher().finish());
         Self { pause: SHORTEST, longest, jitter: SmallRng::seed_from_u64(seed) }
     }
 
@@ -164,4 +165,20 @@ impl Backoff {
         self.pause = (pause * 2).min(self.longest);
         pause.mul_f64(self.jitter.random_range(0.5..=1.0))
     }
+}
+
+thread_local! {
+    /// What the next pauses are made of, in a simulation. Without a drop, so it is there until the thread is gone.
+    static SIMULATED: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// From now on the pauses that begin on this thread are the same each time.
+pub(crate) fn simulate(seed: u64) {
+    SIMULATED.set(Some(seed));
+}
+
+fn simulated() -> Option<u64> {
+    let seed = SIMULATED.get()?;
+    SIMULATED.set(Some(seed.wrapping_add(1)));
+    Some(seed)
 }

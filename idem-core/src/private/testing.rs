@@ -1,4 +1,5 @@
-//! What `idem-testing` needs and nobody else may make: errors of every kind, and results as they are stored.
+//! What `idem-testing` and the simulations need and nobody else may make: errors of every kind, results as they are stored,
+//! and pauses that are the same each time.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use crate::codec::Codec;
 use crate::engine::replay::{Form, Replay};
+use crate::engine::wait;
 use crate::error::{Error, InvalidKey, StoreError};
 use crate::key::Key;
 use crate::record::{Completion, Payload, PayloadError, Side};
@@ -46,4 +48,9 @@ pub fn recorded<T: Serialize + DeserializeOwned>(result: &T, codec: Codec) -> Op
 /// [`PayloadError`] when they are no result of this type.
 pub fn replays<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PayloadError> {
     Payload::from_bytes(bytes).decode(Side::Ok)
+}
+
+/// Makes the jitter of all pauses that begin on this thread the same each time: a simulation replays by its seed.
+pub fn seed_jitter(seed: u64) {
+    wait::simulate(seed);
 }
