@@ -150,11 +150,8 @@ impl Tasks {
             return true;
         };
         let waker = Waker::from(Arc::new(Wakes(id, Arc::clone(&self.1))));
-        let polled = if dropped {
-            None
-        } else {
-            as_part_of(call, || work.as_mut().poll(&mut Context::from_waker(&waker)))
-        };
+        let polled =
+            if dropped { None } else { as_part_of(call, || work.as_mut().poll(&mut Context::from_waker(&waker))) };
         if let Some(Poll::Pending) = polled {
             if let Some(task) = self.all().tasks.get_mut(&id) {
                 task.work = Some(work);

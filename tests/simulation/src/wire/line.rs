@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem::{
-    Claim, Claimed, Ending, Held, Key, Owner, Record, Settle, Settled, Store, StoreError, Timestamp, Versioned,
+    Applied, Claim, Claimed, Ending, Held, Key, Owner, Record, Settle, Settled, Store, StoreError, Timestamp, Versioned,
 };
 
 use super::note::Note;
@@ -49,7 +49,9 @@ impl Line {
         let answer = self.wire.inner().send(self.slot, key, call, ask);
         match answer.await {
             Ok(answer) => {
-                if let (Some(owner), Ok(_)) = (owner, &answer) {
+                // What was certainly not applied is an answer, too.
+                let told = answer.as_ref().map_or_else(|error| error.applied() == Applied::No, |_| true);
+                if let Some(owner) = owner.filter(|_| told) {
                     self.wire.note(Note::Told { call, owner });
                 }
                 answer

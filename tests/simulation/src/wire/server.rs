@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use idem::{
-    transition, Change as Verdict, Claim, Claimed, Completion, Ending, Finish, Held, Key, Owner, Record, Renew,
-    Settle, Settled, StoreError, Timestamp, Verb,
+    transition, Change as Verdict, Claim, Claimed, Completion, Ending, Finish, Held, Key, Owner, Record, Renew, Settle,
+    Settled, StoreError, Timestamp, Verb,
 };
 use tokio::sync::Notify;
 

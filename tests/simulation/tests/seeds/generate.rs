@@ -110,11 +110,11 @@ impl Make<'_> {
     /// Calls come in clusters, for those are the ones that meet.
     fn calls(&mut self) {
         let mut at = 0;
-        for _ in 0..self.dice.between(2, 9) {
+        for _ in 0..self.dice.between(3, 18) {
             at += match self.dice.below(3) {
                 0 => self.dice.below(3),
-                1 => self.dice.below(300),
-                _ => self.dice.below(2_500),
+                1 => self.dice.below(200),
+                _ => self.dice.below(1_500),
             };
             let at = at.min(LASTS - 1);
             let (slot, key) = (self.slot(), self.key());
@@ -154,7 +154,7 @@ impl Make<'_> {
         if class == Class::Calm {
             return;
         }
-        for _ in 0..self.dice.between(1, 6) {
+        for _ in 0..self.dice.between(1, 8) {
             let at = self.dice.below(LASTS);
             let act = self.one_trouble(class, at);
             self.acts.extend(act.map(|act| (at, act)));
@@ -186,7 +186,7 @@ impl Make<'_> {
             0..4 => Act::Stop { slot, ms },
             // Nothing of a store in memory survives.
             4..7 if class != Class::Memory => Act::Crash { slot, down: self.dice.below(500), deploy },
-            7 | 8 if class != Class::Memory => Act::Drain { slot, ms, deploy },
+            7..9 if class != Class::Memory => Act::Drain { slot, ms, deploy },
             9 => Act::Sweep { slot },
             _ if class == Class::Memory => return None,
             _ => {

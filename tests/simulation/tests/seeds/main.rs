@@ -81,7 +81,13 @@ fn name(answer: &Answer) -> &'static str {
 }
 
 fn show(history: &History, wrong: &[String]) {
-    println!("{:#?}", history.plan);
+    let plan = &history.plan;
+    println!(
+        "seed {} {:?}, {} keys, latency {} ms, places {:?}",
+        plan.seed, plan.class, plan.keys, plan.latency, plan.slots
+    );
+    plan.deploys.iter().for_each(|deploy| println!("{deploy:?}"));
+    plan.acts.iter().for_each(|(at, act)| println!("at {at} ms {act:?}"));
     for (seq, seen) in history.notes.iter().enumerate() {
         let text = match &seen.note {
             Note::Changed(change) => {

@@ -107,8 +107,11 @@ pub(crate) fn run(plan: &Plan) -> History {
             world.put(*at, Todo::Act(*act));
         }
         world.put(LASTS, Todo::Heal);
-        world.put(LASTS + SETTLES, Todo::Probe);
-        world.put(LASTS + SETTLES + 1_000, Todo::Probe);
+        // A clock that is set back stretches leases by as much.
+        let back = plan.acts.iter().map(|(_, act)| if let Act::Turn(by) = act { by.min(&0).unsigned_abs() } else { 0 });
+        let quiet = LASTS + SETTLES + back.sum::<u64>();
+        world.put(quiet, Todo::Probe);
+        world.put(quiet + 1_000, Todo::Probe);
         let tasks = world.tasks.clone();
         drive(&tasks, &wire, dice, &mut world).await;
         world.over()
@@ -198,7 +201,8 @@ impl World {
                 self.put((now + down).min(LASTS), Todo::Up { slot, deploy });
             }
             Act::Drain { ms, deploy, .. } => {
-                let (idem, wire, drained) = (self.nodes[node as usize].idem.clone(), self.wire.clone(), self.drained.clone());
+                let (idem, wire, drained) =
+                    (self.nodes[node as usize].idem.clone(), self.wire.clone(), self.drained.clone());
                 let call = self.enlist(now, node, 0, None, Who::Other);
                 let work = async move {
                     wire.note(Note::Drains(node));

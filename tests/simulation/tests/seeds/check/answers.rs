@@ -7,6 +7,9 @@ use super::{clock, holds, is_operator, same, timeout, Holds, View};
 use crate::plan::{Act, Class, Kept};
 use crate::world::Who;
 
+/// The longest pause of an ending that does not land.
+const LANDING: u64 = 10_000;
+
 pub(super) fn check(view: &mut View<'_>) {
     for number in 0..view.calls.len() {
         let call = u32::try_from(number).unwrap();
@@ -25,18 +28,24 @@ pub(super) fn check(view: &mut View<'_>) {
 }
 
 fn judge(view: &View<'_>, call: u32, seq: usize, at: u64, answer: &Answer) -> Result<(), String> {
-    let holding = |what: Holds| view.seen(call, seq, at, |record| is_mine(view, call, record) && holds(record) == Some(what));
+    let holding =
+        |what: Holds| view.seen(call, seq, at, |record| is_mine(view, call, record) && holds(record) == Some(what));
     let or = |ok: bool, why: &str| if ok { Ok(()) } else { Err(why.to_owned()) };
     let own = view.end_of(call, seq);
     match own {
         Some((_, End::Panicked)) => or(*answer == Answer::Panicked, "law 9: the panic did not go on")?,
-        Some((_, End::Error(fault))) => {
-            or(*answer == Answer::Error(fault, Some(Kind::Executed)), "law 9: the body's own error was lost")?;
-        }
+        // An outcome that is recorded may come too late.
         Some((_, End::Value(_))) => or(
             matches!(answer, Answer::Value(..) | Answer::Error(Fault::Kept(_), Some(Kind::Replayed))),
             "law 9: the body's value was lost",
         )?,
+        Some((_, End::Error(Fault::Kept(_)))) if view.deploy(call).record_err => or(
+            matches!(answer, Answer::Error(..) | Answer::Value(_, Kind::Replayed)),
+            "law 9: the body's own error was lost",
+        )?,
+        Some((_, End::Error(fault))) => {
+            or(*answer == Answer::Error(fault, Some(Kind::Executed)), "law 9: the body's own error was lost")?;
+        }
         Some((_, End::Dropped)) => return Err("answered after its body was dropped".into()),
         None => {}
     }
@@ -110,7 +119,8 @@ fn justified(view: &View<'_>, call: u32, seq: usize, at: u64, refusal: &Refusal)
             patient && (seen(&runs) || lands(view, call, seq, false))
         }
         Refusal::KeyReused => {
-            seen(&|record| !is_mine(view, call, record) && record.phase != Phase::Released) || lands(view, call, seq, true)
+            seen(&|record| !is_mine(view, call, record) && record.phase != Phase::Released)
+                || lands(view, call, seq, true)
         }
         Refusal::Indeterminate(attempt) => {
             let unknown = |record: &Record| match record.phase {
@@ -127,9 +137,9 @@ fn justified(view: &View<'_>, call: u32, seq: usize, at: u64, refusal: &Refusal)
             !deploy.record_err && seen(&|record| is_mine(view, call, record) && error(record))
         }
         Refusal::Store => in_trouble(view, call, at),
-        Refusal::ShuttingDown => view.history.notes[..seq]
-            .iter()
-            .any(|seen| matches!(seen.note, Note::Drains(node) if node == info.node)),
+        Refusal::ShuttingDown => {
+            view.history.notes[..seq].iter().any(|seen| matches!(seen.note, Note::Drains(node) if node == info.node))
+        }
         Refusal::Other(_) => false,
     }
 }
@@ -140,8 +150,11 @@ fn lands(view: &View<'_>, call: u32, seq: usize, of_another: bool) -> bool {
     view.runs.values().any(|run| {
         let other = view.call(run.call);
         let there = other.node == info.node && other.key == info.key && run.call != call && run.began < seq;
-        // Nobody knows when what its caller left behind landed.
-        let landing = view.calls[run.call as usize].answer.is_none_or(|(_, at, _)| at >= info.at);
+        // Nobody knows when what its caller left behind landed; nor what was in trouble, and is sent again now and then.
+        let landing = view.calls[run.call as usize].answer.is_none_or(|(_, answered, _)| {
+            let later = if in_trouble(view, run.call, answered) { LANDING + view.slack(run.call, answered) } else { 0 };
+            answered + later >= info.at
+        });
         there && landing && (!of_another || !same(other.print.as_ref(), info.print.as_ref()))
     })
 }

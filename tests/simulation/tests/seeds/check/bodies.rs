@@ -29,9 +29,10 @@ pub(super) fn check(view: &mut View<'_>) {
             if grant.change.after.attempt != run.attempt {
                 view.fail(run.began, "a body was told another attempt than the record's");
             }
-            let asked = view.calls[run.call as usize].found.iter().any(|found| {
-                found.1 == Found::Nothing && grant.seq < found.0 && found.0 < run.began
-            });
+            let asked = view.calls[run.call as usize]
+                .found
+                .iter()
+                .any(|found| found.1 == Found::Nothing && grant.seq < found.0 && found.0 < run.began);
             if grant.change.after.after_unknown && view.deploy(run.call).reconcile && !asked {
                 view.fail(run.began, "a body began, and what became of the one before was not asked");
             }
@@ -39,12 +40,14 @@ pub(super) fn check(view: &mut View<'_>) {
                 continue;
             }
             stands(view, *run, &changes);
-            if starts_afresh(view, grant) || changes.iter().any(|other| is_word(view, other, last, grant.seq)) {
-                at_most_once = false;
-            }
+            let anew = changes.iter().any(|other| {
+                let since = last.is_none_or(|last| last.began < other.seq) && other.seq <= grant.seq;
+                since && (is_operator(view.call(other.change.call)) || starts_afresh(view, other))
+            });
             let deploy = view.deploy(run.call);
-            at_most_once |= deploy.at_most_once;
-            if at_most_once && !deploy.reconcile && last.is_some_and(|last| is_unknown(view, last, run.began)) && !starts_afresh(view, grant) && !changes.iter().any(|other| is_word(view, other, last, grant.seq)) {
+            at_most_once = at_most_once && !anew || deploy.at_most_once;
+            let unknown = last.is_some_and(|last| is_unknown(view, last, run.began));
+            if at_most_once && unknown && !anew && !deploy.reconcile {
                 view.fail(run.began, "at most once: a body began after one whose outcome is unknown");
             }
         }
@@ -65,9 +68,12 @@ fn stands(view: &mut View<'_>, run: Run, changes: &[Changed<'_>]) {
     if view.class() != Class::Steps && (record.fence != run.fence || !live) {
         view.fail(run.began, format!("law 1: a body began, and its lease was over: {:?}", record.phase));
     }
-    let done = changes.iter().rev().filter(before).find(|changed| matches!(changed.change.after.phase, Phase::Completed(_)));
+    let done =
+        changes.iter().rev().filter(before).find(|changed| matches!(changed.change.after.phase, Phase::Completed(_)));
     if let Some(done) = done {
-        let undone = changes.iter().any(|other| done.seq < other.seq && other.seq < run.began && is_operator(view.call(other.change.call)));
+        let undone = changes
+            .iter()
+            .any(|other| done.seq < other.seq && other.seq < run.began && is_operator(view.call(other.change.call)));
         let over = clock(done.change.after.expires_at) <= at || view.class() == Class::Steps;
         if !undone && !over {
             view.fail(run.began, "law 4: a body began after a success was recorded");
@@ -75,18 +81,15 @@ fn stands(view: &mut View<'_>, run: Run, changes: &[Changed<'_>]) {
     }
 }
 
-/// Whether nothing stood in the way of a grant: no record, or another request's that is known to have failed.
+/// Whether this is a grant that nothing stood in the way of: no record, or another request's that is known to have failed.
 fn starts_afresh(view: &View<'_>, grant: &Changed<'_>) -> bool {
-    let before = grant.change.before.as_ref().filter(|before| !before.is_expired(grant.change.now));
+    let change = grant.change;
+    let before = change.before.as_ref().filter(|before| !before.is_expired(change.now));
     before.is_none_or(|before| {
-        let print = view.call(grant.change.call).print.as_ref();
-        before.phase == Phase::Released && !same(before.fingerprint.as_ref(), print)
+        let print = view.call(change.call).print.as_ref();
+        let other = before.phase == Phase::Released && !same(before.fingerprint.as_ref(), print);
+        other && before.owner != change.after.owner
     })
-}
-
-/// Whether an operator said, between the two, what is to be thought of the attempt before.
-fn is_word(view: &View<'_>, other: &Changed<'_>, last: Option<Run>, until: usize) -> bool {
-    is_operator(view.call(other.change.call)) && other.seq < until && last.is_none_or(|last| last.began < other.seq)
 }
 
 /// Whether nobody could know by then what a run had done.

@@ -1,12 +1,13 @@
 //! Each change of a record: who may do it, from what, and what it says.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use idem::{Owner, Phase, Record, Timestamp};
-use idem_simulation::wire::{End, Fault, Found, Note, Trouble, Word};
+use idem_simulation::wire::{Change, End, Fault, Found, Note, Trouble, Word};
 
 use super::{holds, is_operator, same, Changed, Holds, View};
-use crate::plan::{Act, Class};
+use crate::plan::{Act, Class, Kept};
 use crate::world::Who;
 
 pub(super) fn check(view: &mut View<'_>) {
@@ -15,7 +16,9 @@ pub(super) fn check(view: &mut View<'_>) {
     for key in 0..view.changes.len() {
         let mut highest = 0;
         for changed in view.changes[key].clone() {
-            let Changed { seq, change, .. } = changed;
+            let Changed { seq, .. } = changed;
+            let change = &Change { now: moment(view, changed.change), ..changed.change.clone() };
+            let changed = Changed { change, ..changed };
             let stored = change.before.as_ref();
             let before = stored.filter(|record| !record.is_expired(change.now));
             let after = &change.after;
@@ -30,7 +33,8 @@ pub(super) fn check(view: &mut View<'_>) {
                 }
             } else {
                 // Set back beyond the retention, a clock lets them fall.
-                let below = if view.class() == Class::Steps { stored.map_or(0, |stored| stored.fence) } else { highest };
+                let below =
+                    if view.class() == Class::Steps { stored.map_or(0, |stored| stored.fence) } else { highest };
                 if after.fence <= below {
                     view.fail(seq, format!("law 6: fence {} after {below}", after.fence));
                 }
@@ -49,20 +53,47 @@ pub(super) fn check(view: &mut View<'_>) {
     }
 }
 
-/// A claim is one claim, however often it is sent: its token changes only once the store has answered.
+/// When a change was decided. A store that only compares and sets is told so by its client, who looked a little earlier.
+fn moment(view: &View<'_>, change: &Change) -> Timestamp {
+    let now = change.now;
+    if change.call as usize >= view.history.calls.len() || view.deploy(change.call).store != Kept::Cas {
+        return now;
+    }
+    let (end, length) = match change.after.phase {
+        Phase::Running { lease_until, .. } => (lease_until, change.after.lease),
+        _ => (change.after.expires_at, change.after.ttl),
+    };
+    let looked =
+        Timestamp::from_micros(end.as_micros().saturating_sub(Timestamp::from_micros(0).after(length).as_micros()));
+    // It wrote only if nothing had changed since. Where the clock was turned meanwhile, that says nothing.
+    let fits = looked <= now || view.class() == Class::Steps;
+    if fits {
+        looked
+    } else {
+        now
+    }
+}
+
+/// A claim is one claim, however often it is sent: its token changes only once the store has answered, or
+/// it would be over.
 fn tokens(view: &mut View<'_>, owners: &mut BTreeMap<[u8; 16], u32>) {
-    let mut waits: BTreeMap<u32, Owner> = BTreeMap::new();
+    let mut waits: BTreeMap<u32, (Owner, u64)> = BTreeMap::new();
     for (seq, seen) in view.history.notes.iter().enumerate() {
         match &seen.note {
             Note::Claims { call, owner } => {
                 if *owners.entry(*owner.as_bytes()).or_insert(*call) != *call {
                     view.fail(seq, "law 6: a token of another call's");
                 }
-                if waits.insert(*call, *owner).is_some_and(|before| before != *owner) {
+                let before = waits.insert(*call, (*owner, seen.at));
+                // One that may have come would have run out by then.
+                let lease = view.deploy(*call).lease;
+                if before.is_some_and(|(before, at)| before != *owner && seen.at < at + lease) {
                     view.fail(seq, "law 6: another token before the first was answered");
                 }
             }
-            Note::Told { call, owner } if waits.get(call) == Some(owner) => drop(waits.remove(call)),
+            Note::Told { call, owner } if waits.get(call).is_some_and(|(waits, _)| waits == owner) => {
+                waits.remove(call);
+            }
             _ => {}
         }
     }
@@ -71,7 +102,7 @@ fn tokens(view: &mut View<'_>, owners: &mut BTreeMap<[u8; 16], u32>) {
 /// A new owner.
 fn granted(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before: Option<&Record>) {
     let (call, deploy, after, now) = (view.call(change.call), view.deploy(change.call), &change.after, change.now);
-    let ms = |ms: u64| std::time::Duration::from_millis(ms);
+    let ms = Duration::from_millis;
     let Phase::Running { since, lease_until, .. } = after.phase else {
         view.fail(seq, format!("law 6: a new owner of what is {:?}", after.phase));
         return;
@@ -115,7 +146,8 @@ fn granted(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before
 /// An owner's own doing.
 fn own(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before: &Record) {
     let (after, now, deploy) = (&change.after, change.now, view.deploy(change.call));
-    let (ended, began) = (view.end_of(change.call, seq), view.run_of(change.call).is_some_and(|(_, run)| run.began < seq));
+    let (ended, began) =
+        (view.end_of(change.call, seq), view.run_of(change.call).is_some_and(|(_, run)| run.began < seq));
     let full = view.has(|act| matches!(act, Act::Trouble(troubled) if troubled.trouble == Trouble::Full));
     if let Phase::Completed(_) = before.phase {
         view.fail(seq, "law 4: what was done was changed");
@@ -185,7 +217,8 @@ fn settled(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before
     if matches!(before.phase, Phase::Running { lease_until, .. } if lease_until > change.now) {
         view.fail(seq, "law 1: settled on a live lease");
     }
-    let looked = view.calls[change.call as usize].loaded.iter().any(|(by, fence)| *by < seq && *fence == Some(before.fence));
+    let looked =
+        view.calls[change.call as usize].loaded.iter().any(|(by, fence)| *by < seq && *fence == Some(before.fence));
     if !looked {
         view.fail(seq, "law 6: settled a record that was not the one looked at");
     }

@@ -64,7 +64,8 @@ fn landed(view: &mut View<'_>) {
         let changes = &view.changes[info.key as usize];
         let grant = changes.iter().find(|changed| changed.change.after.fence == run.fence).map_or(0, |grant| grant.seq);
         let taken = changes.iter().any(|changed| changed.seq > grant && changed.change.call != run.call);
-        let told = changes.iter().any(|changed| changed.change.call == run.call && holds(&changed.change.after).is_some());
+        let told =
+            changes.iter().any(|changed| changed.change.call == run.call && holds(&changed.change.after).is_some());
         // Taken over by those who ask at the end, it was lost before.
         let late = changes.iter().find(|changed| changed.seq > grant && changed.change.call != run.call);
         let probed = late.is_some_and(|changed| view.call(changed.change.call).who == Who::Probe);
