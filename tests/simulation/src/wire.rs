@@ -41,6 +41,8 @@ pub(crate) struct Inner {
     under_way: BinaryHeap<Reverse<Message>>,
     sent: u64,
     answers: BTreeMap<u64, oneshot::Sender<Result<Told, StoreError>>>,
+    /// When each call last looked at a record that it means to replace.
+    looked: BTreeMap<u32, u64>,
     server: Server,
     notes: Vec<Seen>,
 }
@@ -92,6 +94,7 @@ impl Wire {
             under_way: BinaryHeap::new(),
             sent: 0,
             answers: BTreeMap::new(),
+            looked: BTreeMap::new(),
             server: Server::new(keys),
             notes: Vec::new(),
         })))
@@ -223,7 +226,13 @@ impl Inner {
     fn send(&mut self, slot: u32, key: u32, call: u32, ask: Ask) -> oneshot::Receiver<Result<Told, StoreError>> {
         let Fate { there, back, again, failure } = self.fate(slot);
         self.sent += 1;
-        let (id, sent) = (self.sent, self.now());
+        let (id, mut sent) = (self.sent, self.now());
+        match ask {
+            Ask::Get => drop(self.looked.insert(call, sent)),
+            // What is written was decided when it was looked at.
+            Ask::Put(..) => sent = self.looked.get(&call).copied().unwrap_or(sent),
+            _ => {}
+        }
         let (to, answer) = oneshot::channel();
         if let Some(again) = again {
             self.put(id, again, What::Request { key, call, sent, ask: ask.clone(), back: None });

@@ -81,7 +81,7 @@ pub struct Change {
     pub key: u32,
     /// Whose message did it.
     pub call: u32,
-    /// When that was sent.
+    /// When that was sent, or its verb began.
     pub sent: u64,
     /// The time by the store's clock.
     pub now: Timestamp,

@@ -56,7 +56,7 @@ async fn body(job: Job) -> Result<Value, Fault> {
     pause(effect).await;
     let has_effect = match ends {
         Ends::Known | Ends::Kept => false,
-        Ends::Unknown => run % 2 == 0,
+        Ends::Unknown => run.is_multiple_of(2),
         _ => true,
     };
     if has_effect {
@@ -96,7 +96,7 @@ async fn ask(job: Job) -> Result<Option<Value>, Fault> {
     pause(u64::from(job.call % 5) * 40).await;
     let effect = job.ledger.lock().unwrap().effects.iter().rev().find(|(key, _)| *key == job.key).map(|(_, run)| *run);
     let (found, answer) = match effect {
-        _ if job.call % 7 == 0 => (Found::Trouble, Err(Fault::Unknown(0))),
+        _ if job.call.is_multiple_of(7) => (Found::Trouble, Err(Fault::Unknown(0))),
         Some(run) => (Found::Effect(run), Ok(Some(Value::of(run, false)))),
         None => (Found::Nothing, Ok(None)),
     };

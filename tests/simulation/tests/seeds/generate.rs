@@ -161,7 +161,7 @@ impl Make<'_> {
         }
         if class == Class::Steps {
             for _ in 0..self.dice.between(1, 3) {
-                let by = i64::try_from(self.dice.pick(&[50, 700, 2_000, 40_000])).unwrap();
+                let by = self.dice.pick(&[50, 700, 2_000, 40_000_i64]);
                 let by = if self.dice.chance(40) { -by } else { by };
                 self.acts.push((self.dice.below(LASTS), Act::Turn(by)));
             }
