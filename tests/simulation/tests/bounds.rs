@@ -8,6 +8,8 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use idem::{Cas, Failed, Idem, Key, Outcome, Store};
@@ -48,7 +50,7 @@ fn sample(dice: &mut Dice) -> Sample {
         dies: dice.between(1, 6 * lease),
         how: dice.pick(&[Death::Crash, Death::Stop, Death::Cut]),
         troubles: troubles.into_iter().filter(|_| dice.chance(40)).collect(),
-        polls: if dice.chance(50) { 0 } else { dice.between(1, lease / 2) },
+        polls: if dice.chance(50) { 0 } else { dice.between(lease / 30, lease / 2) },
         hints: dice.chance(30),
         cas: dice.chance(20),
     }
@@ -69,6 +71,8 @@ struct World {
     idems: [Idem; 2],
     todo: BTreeMap<(u64, u32), Todo>,
     calls: u32,
+    /// Whether the other one has run its body.
+    taken: Arc<AtomicBool>,
 }
 
 /// The owner is call 0 on node 0; all others are the other node's.
@@ -77,13 +81,15 @@ const OWNER: u32 = 0;
 impl World {
     fn call(&mut self, node: u32, body: u64, wait: u64) {
         let (idem, lease) = (self.idems[node as usize].clone(), Duration::from_millis(self.sample.lease));
+        let taken = Arc::clone(&self.taken);
         let op = idem.operation("sim").key(1).lease(lease).wait(Duration::from_millis(wait));
         let work = async move {
             let body = async {
                 tokio::time::sleep(Duration::from_millis(body)).await;
                 Ok::<_, ()>(())
             };
-            let _: Result<Outcome<()>, Failed<()>> = op.run(body).await;
+            let answer: Result<Outcome<()>, Failed<()>> = op.run(body).await;
+            taken.fetch_or(answer.is_ok(), Ordering::Relaxed);
         };
         self.tasks.spawn(node, self.calls, Box::pin(work));
         self.calls += 1;
@@ -96,6 +102,9 @@ impl Script for World {
     }
 
     fn act(&mut self, now: u64) {
+        if self.taken.swap(false, Ordering::Relaxed) {
+            self.todo = BTreeMap::from([((now, 0), Todo::Over)]);
+        }
         while let Some(entry) = self.todo.first_entry().filter(|entry| entry.key().0 <= now) {
             let (lease, polls) = (self.sample.lease, self.sample.polls);
             match entry.remove() {
@@ -114,8 +123,7 @@ impl Script for World {
                     Death::Crash => self.tasks.kill(0),
                     Death::Stop => self.tasks.stop(0),
                     Death::Cut => {
-                        let trouble = Trouble::Loses(100);
-                        self.wire.trouble(Troubled { slot: Some(0), trouble, until: u64::MAX });
+                        self.wire.trouble(Troubled { slot: Some(0), trouble: Trouble::Cut, until: u64::MAX });
                     }
                 },
                 Todo::Over => {
@@ -166,8 +174,15 @@ fn bound(seed: u64) -> (Sample, u64, u64) {
             ((begins, 2), Todo::Ask),
             ((dies + 20 * lease + 20_000, 3), Todo::Over),
         ]);
-        let mut world =
-            World { sample: sample.clone(), tasks: tasks.clone(), wire: wire.clone(), idems, todo, calls: 0 };
+        let mut world = World {
+            sample: sample.clone(),
+            tasks: tasks.clone(),
+            wire: wire.clone(),
+            idems,
+            todo,
+            calls: 0,
+            taken: Arc::default(),
+        };
         drive(&tasks, &wire, dice, &mut world).await;
         wire.notes()
     });

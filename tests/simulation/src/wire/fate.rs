@@ -7,6 +7,8 @@ use super::Inner;
 /// A kind of trouble on the way to the store. The numbers are percents, and milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
+    /// Nothing arrives.
+    Cut,
     /// Requests or answers are lost.
     Loses(u64),
     /// Requests arrive once more, up to so much later.
@@ -54,6 +56,7 @@ impl Inner {
         let mut fate = Fate { there: Some(there), back: Some(back), ..Fate::default() };
         for trouble in troubles {
             match trouble {
+                Trouble::Cut => return Fate::default(),
                 Trouble::Loses(percent) if dice.chance(percent) => {
                     if dice.chance(50) {
                         fate.there = None;

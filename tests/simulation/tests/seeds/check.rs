@@ -150,7 +150,10 @@ impl<'a> View<'a> {
 
     /// Whether the key's record was such a one, at some time that this call can know of.
     fn seen(&self, call: u32, seq: usize, at: u64, what: impl Fn(&Record) -> bool) -> bool {
-        let since = self.call(call).at.saturating_sub(self.slack(call, at));
+        self.seen_since(self.call(call).at.saturating_sub(self.slack(call, at)), call, seq, what)
+    }
+
+    fn seen_since(&self, since: u64, call: u32, seq: usize, what: impl Fn(&Record) -> bool) -> bool {
         let changes = &self.changes[self.call(call).key as usize];
         let mut changes = changes.iter().take_while(|changed| changed.seq < seq).peekable();
         while let Some(changed) = changes.next() {

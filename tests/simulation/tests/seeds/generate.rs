@@ -191,7 +191,8 @@ impl Make<'_> {
             _ if class == Class::Memory => return None,
             _ => {
                 let percent = self.dice.pick(&[20, 50, 100]);
-                let trouble = match self.dice.below(12) {
+                let trouble = match self.dice.below(13) {
+                    12 => Trouble::Cut,
                     0..3 => Trouble::Loses(percent),
                     3 | 4 => Trouble::Doubles(percent, self.dice.pick(&[20, 500, 6_000])),
                     5 | 6 => Trouble::Slow(self.dice.pick(&[50, 400])),

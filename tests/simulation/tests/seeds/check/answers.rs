@@ -9,6 +9,8 @@ use crate::world::Who;
 
 /// The longest pause of an ending that does not land.
 const LANDING: u64 = 10_000;
+/// The longest pause of a call that waits.
+const HEARD: u64 = 500;
 
 pub(super) fn check(view: &mut View<'_>) {
     for number in 0..view.calls.len() {
@@ -109,7 +111,9 @@ fn late(view: &View<'_>, call: u32, seq: usize, at: u64, run: u64) -> Result<(),
 
 fn justified(view: &View<'_>, call: u32, seq: usize, at: u64, refusal: &Refusal) -> bool {
     let (info, deploy) = (view.call(call), view.deploy(call));
-    let seen = |what: &dyn Fn(&Record) -> bool| view.seen(call, seq, at, what);
+    // What its process last heard of another's run holds until it should have asked again.
+    let since = info.at.saturating_sub(view.slack(call, at) + HEARD);
+    let seen = |what: &dyn Fn(&Record) -> bool| view.seen_since(since, call, seq, what);
     let runs = |record: &Record| matches!(record.phase, Phase::Running { .. });
     match refusal {
         // The record changed under the operator's eyes, or somebody has the key.
@@ -144,15 +148,17 @@ fn justified(view: &View<'_>, call: u32, seq: usize, at: u64, refusal: &Refusal)
     }
 }
 
-/// Whether a body of this process had ended with a success that was still on its way to the store, or one ran there.
+/// Whether another call of this process had the key, or an outcome that was still on its way to the store.
 fn lands(view: &View<'_>, call: u32, seq: usize, of_another: bool) -> bool {
     let info = view.call(call);
-    view.runs.values().any(|run| {
-        let other = view.call(run.call);
-        let there = other.node == info.node && other.key == info.key && run.call != call && run.began < seq;
+    (0_u32..).zip(&view.history.calls).any(|(number, other)| {
+        let known = &view.calls[number as usize];
+        let began = view.run_of(number).is_some_and(|(_, run)| run.began < seq);
+        let found = known.found.iter().any(|(at, found)| *at < seq && matches!(found, Found::Effect(_)));
+        let there = other.node == info.node && other.key == info.key && number != call && (began || found);
         // Nobody knows when what its caller left behind landed; nor what was in trouble, and is sent again now and then.
-        let landing = view.calls[run.call as usize].answer.is_none_or(|(_, answered, _)| {
-            let later = if in_trouble(view, run.call, answered) { LANDING + view.slack(run.call, answered) } else { 0 };
+        let landing = known.answer.is_none_or(|(_, answered, _)| {
+            let later = if in_trouble(view, number, answered) { LANDING + view.slack(number, answered) } else { 0 };
             answered + later >= info.at
         });
         there && landing && (!of_another || !same(other.print.as_ref(), info.print.as_ref()))
