@@ -102,7 +102,8 @@ impl Call {
                     let without = Ending::Completed(Completion::Unreplayable);
                     if ending != without && matches!(self.send(without.clone()).await, Ok(Held::Held)) {
                         self.watch.happened(Happened::Unreplayable);
-                        return self.landed(without);
+                        // One that was sent before may have landed, with its result: who waits asks the store which it is.
+                        return self.over();
                     }
                     // Nobody waits for a refusal to change; but done stays done, so it is asked again later.
                     if caller == Caller::Waits {
