@@ -100,10 +100,10 @@ impl Call {
                 // A store that will not hold the result is told at least that there was one.
                 (Err(_), Ending::Completed(_)) => {
                     let without = Ending::Completed(Completion::Unreplayable);
+                    self.in_doubt |= ending != without;
                     if ending != without && matches!(self.send(without.clone()).await, Ok(Held::Held)) {
                         self.watch.happened(Happened::Unreplayable);
-                        // One that was sent before may have landed, with its result: who waits asks the store which it is.
-                        return self.over();
+                        return self.landed(without);
                     }
                     // Nobody waits for a refusal to change; but done stays done, so it is asked again later.
                     if caller == Caller::Waits {
@@ -141,9 +141,9 @@ impl Call {
         matches!(self.stage, Stage::Claiming(_, sent) if Instant::now() < later(sent, self.op.lease))
     }
 
-    /// The record knows the ending; so do all who wait for this call.
+    /// The record knows the ending; so do all who wait for this call, unless they have to ask which it is.
     fn landed(&mut self, ending: Ending) -> Landed {
-        if let (Some(slot), Ending::Completed(completion)) = (&self.slot, ending) {
+        if let (Some(slot), Ending::Completed(completion), false) = (&self.slot, ending, self.in_doubt) {
             slot.recorded(completion, self.op.ttl);
         }
         self.over()
