@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem::{Failed, Kind, Phase};
+use idem::{Error, Failed, Kind, Phase};
 use tokio::task::JoinHandle;
 
 use crate::support::*;
@@ -148,6 +148,37 @@ rows! {
         assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
         tokio::time::sleep(30 * SECOND).await;
         assert_eq!(value(h.ok(&h.op(), "again").await), ("mine".into(), Kind::Replayed));
+    }
+
+    async fn recorded_and_then_refused__those_who_wait_get_the_result(h) {
+        let answer = h.store.hold(Verb::Finish);
+        let mine = h.start(&h.op(), "mine", SECOND).await;
+        let this = h.clone();
+        let waits = started(async move { this.ok(&this.op(), "no").await }).await;
+        tokio::time::sleep(2 * SECOND).await;
+        assert_eq!(h.store.count(Verb::Finish), 1, "it is recorded, and the answer does not come");
+        h.store.trouble(Verb::Finish, Trouble::None);
+        h.store.trouble(Verb::Record, Trouble::Refused);
+        assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
+        assert_eq!(value(waits.await.unwrap()).0, "mine");
+        assert_eq!(h.ran(), 1);
+        drop(answer);
+    }
+
+    async fn refused_and_recorded_without__those_who_wait_get_no_value(h) {
+        h.store.trouble(Verb::Record, Trouble::Refused);
+        let answer = h.store.hold(Verb::Finish);
+        let mine = h.start(&h.op(), "mine", SECOND).await;
+        let this = h.clone();
+        let waits = started(async move { this.ok(&this.op(), "no").await }).await;
+        tokio::time::sleep(2 * SECOND).await;
+        assert_eq!(h.store.count(Verb::Finish), 1, "it is recorded without its value, and the answer does not come");
+        h.store.trouble(Verb::Finish, Trouble::None);
+        h.store.trouble(Verb::Record, Trouble::None);
+        assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
+        assert!(matches!(waits.await.unwrap(), Err(Failed::Idem(Error::Unreplayable { .. }))));
+        assert_eq!(h.ran(), 1);
+        drop(answer);
     }
 
     async fn dropped_on_the_way_back__lands_in_the_background(h) {

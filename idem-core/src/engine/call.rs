@@ -30,6 +30,8 @@ pub(crate) struct Call {
     pub(super) renewal: Renewal,
     /// How the body ended, once it has, until the record knows or needs not.
     pub(super) ending: Option<Ending>,
+    /// The ending was also sent without its result. Which of the two landed, only the store knows.
+    pub(super) in_doubt: bool,
     pub(super) watch: Watch,
     /// What it came to was told.
     pub(super) told: bool,
@@ -64,6 +66,7 @@ impl Call {
             unguarded: false,
             renewal: Renewal::NotYet,
             ending: None,
+            in_doubt: false,
             watch,
             told: false,
             polling: false,

@@ -100,6 +100,7 @@ impl Call {
                 // A store that will not hold the result is told at least that there was one.
                 (Err(_), Ending::Completed(_)) => {
                     let without = Ending::Completed(Completion::Unreplayable);
+                    self.in_doubt |= ending != without;
                     if ending != without && matches!(self.send(without.clone()).await, Ok(Held::Held)) {
                         self.watch.happened(Happened::Unreplayable);
                         return self.landed(without);
@@ -140,9 +141,9 @@ impl Call {
         matches!(self.stage, Stage::Claiming(_, sent) if Instant::now() < later(sent, self.op.lease))
     }
 
-    /// The record knows the ending; so do all who wait for this call.
+    /// The record knows the ending; so do all who wait for this call, unless they have to ask which it is.
     fn landed(&mut self, ending: Ending) -> Landed {
-        if let (Some(slot), Ending::Completed(completion)) = (&self.slot, ending) {
+        if let (Some(slot), Ending::Completed(completion), false) = (&self.slot, ending, self.in_doubt) {
             slot.recorded(completion, self.op.ttl);
         }
         self.over()

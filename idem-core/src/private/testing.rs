@@ -1,4 +1,5 @@
-//! What `idem-testing` needs and nobody else may make: errors of every kind, and results as they are stored.
+//! What `idem-testing` and the simulations need and nobody else may make: errors of every kind, results as they are stored,
+//! and pauses that are the same each time.
 
 use std::borrow::Cow;
 use std::time::Duration;

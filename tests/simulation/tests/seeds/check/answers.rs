@@ -1,0 +1,196 @@
+//! Each answer: whose value it is, and why there was none.
+
+use idem::{Kind, Phase, Record};
+use idem_simulation::wire::{Answer, End, Fault, Found, Note, Refusal, Trouble, Word};
+
+use super::{clock, holds, is_operator, same, timeout, Holds, View};
+use crate::plan::{Act, Class, Kept};
+use crate::world::Who;
+
+/// The longest pause of an ending that does not land.
+const LANDING: u64 = 10_000;
+/// The longest pause of a call that waits.
+const HEARD: u64 = 500;
+
+pub(super) fn check(view: &mut View<'_>) {
+    for number in 0..view.calls.len() {
+        let call = u32::try_from(number).unwrap();
+        let Some((seq, at, answer)) = view.calls[number].answer else {
+            let info = view.call(call);
+            let node = &view.history.nodes[info.node as usize];
+            if node.died.is_none() && info.left.is_none() && info.who != Who::Other {
+                view.fail(view.history.notes.len(), format!("law 5: call {call} was never answered"));
+            }
+            continue;
+        };
+        if let Err(why) = judge(view, call, seq, at, answer) {
+            view.fail(seq, format!("call {call}, answered {answer:?}: {why}"));
+        }
+    }
+}
+
+fn judge(view: &View<'_>, call: u32, seq: usize, at: u64, answer: &Answer) -> Result<(), String> {
+    let holding =
+        |what: Holds| view.seen(call, seq, at, |record| is_mine(view, call, record) && holds(record) == Some(what));
+    let or = |ok: bool, why: &str| if ok { Ok(()) } else { Err(why.to_owned()) };
+    let own = view.end_of(call, seq);
+    match own {
+        Some((_, End::Panicked)) => or(*answer == Answer::Panicked, "law 9: the panic did not go on")?,
+        // An outcome that is recorded may come too late.
+        Some((_, End::Value(_))) => or(
+            matches!(answer, Answer::Value(..) | Answer::Error(Fault::Kept(_), Some(Kind::Replayed))),
+            "law 9: the body's value was lost",
+        )?,
+        Some((_, End::Error(Fault::Kept(_)))) if view.deploy(call).record_err => or(
+            matches!(answer, Answer::Error(..) | Answer::Value(_, Kind::Replayed)),
+            "law 9: the body's own error was lost",
+        )?,
+        Some((_, End::Error(fault))) => {
+            or(*answer == Answer::Error(fault, Some(Kind::Executed)), "law 9: the body's own error was lost")?;
+        }
+        Some((_, End::Dropped)) => return Err("answered after its body was dropped".into()),
+        None => {}
+    }
+    match answer {
+        Answer::Value(run, Kind::Executed) => {
+            or(matches!(own, Some((own, End::Value(_))) if own == *run), "law 2: no value of its own")?;
+            late(view, call, seq, at, *run)
+        }
+        Answer::Value(run, Kind::Replayed | Kind::Attached) => {
+            or(holding(Holds::Value(*run)), "law 2: that value was not recorded then")
+        }
+        Answer::Value(run, Kind::Reconciled) => {
+            let found = view.found_by(call, seq) == Some(Found::Effect(*run));
+            or(found, "it was not told so")
+        }
+        Answer::Value(..) => Err("law 8: nothing guarded it".into()),
+        Answer::Garbled(value) => Err(format!("law 3: no body made {value}")),
+        Answer::Error(fault, Some(Kind::Executed)) => {
+            or(matches!(own, Some((_, End::Error(own))) if own == *fault), "law 9: not its own error")
+        }
+        Answer::Error(Fault::Unknown(0), Some(Kind::Reconciled)) => {
+            or(view.found_by(call, seq) == Some(Found::Trouble), "it was not told so")
+        }
+        Answer::Error(fault, Some(Kind::Replayed | Kind::Attached)) => {
+            let may = view.deploy(call).record_err && holding(Holds::Error(*fault));
+            or(may, "law 2: that error was not recorded then")
+        }
+        Answer::Error(_, kind) => Err(format!("an error of kind {kind:?}")),
+        Answer::Panicked => or(matches!(own, Some((_, End::Panicked))), "it panicked by itself"),
+        Answer::Refused(refusal) => or(justified(view, call, seq, at, refusal), "the refusal was not justified"),
+        Answer::Settled(settled) => or(operated(view, call, seq, at, *settled), "an operator was told wrong"),
+    }
+}
+
+fn is_mine(view: &View<'_>, call: u32, record: &Record) -> bool {
+    same(record.fingerprint.as_ref(), view.call(call).print.as_ref())
+}
+
+/// Whether a run that came too late was told so: what stood recorded all the while goes before its own value.
+fn late(view: &View<'_>, call: u32, seq: usize, at: u64, run: u64) -> Result<(), String> {
+    let Some((ended, _)) = view.run_of(call).and_then(|(_, run)| run.ended) else { return Ok(()) };
+    let since = view.history.notes[ended].at;
+    // In trouble for as long as a verb may take, it may have been told nothing.
+    if at - since >= timeout(view.deploy(call)) || matches!(view.class(), Class::Forgets | Class::Steps) {
+        return Ok(());
+    }
+    let changes = &view.changes[view.call(call).key as usize];
+    let before = changes.iter().rev().find(|changed| changed.seq < ended);
+    let meanwhile = changes.iter().any(|changed| ended < changed.seq && changed.seq < seq);
+    match before.map(|changed| (holds(&changed.change.after), &changed.change.after)) {
+        Some((Some(Holds::Value(theirs)), record)) if theirs != run && !meanwhile => {
+            let valid = clock(record.expires_at) > at && is_mine(view, call, record);
+            if valid {
+                return Err(format!("law 2: {theirs} had been recorded"));
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn justified(view: &View<'_>, call: u32, seq: usize, at: u64, refusal: &Refusal) -> bool {
+    let (info, deploy) = (view.call(call), view.deploy(call));
+    // What its process last heard of another's run holds until it should have asked again.
+    let since = info.at.saturating_sub(view.slack(call, at) + HEARD);
+    let seen = |what: &dyn Fn(&Record) -> bool| view.seen_since(since, call, seq, what);
+    let runs = |record: &Record| matches!(record.phase, Phase::Running { .. });
+    match refusal {
+        // The record changed under the operator's eyes, or somebody has the key.
+        Refusal::InProgress if is_operator(info) => seen(&|_| true),
+        Refusal::InProgress => {
+            let patient = at - info.at >= deploy.wait || deploy.reconcile;
+            patient && (seen(&runs) || lands(view, call, seq, false))
+        }
+        Refusal::KeyReused => {
+            seen(&|record| !is_mine(view, call, record) && record.phase != Phase::Released)
+                || lands(view, call, seq, true)
+        }
+        Refusal::Indeterminate(attempt) => {
+            let unknown = |record: &Record| match record.phase {
+                Phase::Running { lease_until, .. } => view.class() == Class::Steps || clock(lease_until) <= at,
+                Phase::Abandoned => true,
+                _ => false,
+            };
+            let last = |record: &Record| record.at_most_once || deploy.at_most_once;
+            !deploy.reconcile && seen(&|record| unknown(record) && last(record) && record.attempt == *attempt)
+        }
+        Refusal::Unreplayable => seen(&|record| is_mine(view, call, record) && holds(record) == Some(Holds::Nothing)),
+        Refusal::Decode => {
+            let error = |record: &Record| matches!(holds(record), Some(Holds::Error(_)));
+            !deploy.record_err && seen(&|record| is_mine(view, call, record) && error(record))
+        }
+        Refusal::Store => in_trouble(view, call, at),
+        Refusal::ShuttingDown => {
+            view.history.notes[..seq].iter().any(|seen| matches!(seen.note, Note::Drains(node) if node == info.node))
+        }
+        Refusal::Other(_) => false,
+    }
+}
+
+/// Whether another call of this process had the key, or an outcome that was still on its way to the store.
+fn lands(view: &View<'_>, call: u32, seq: usize, of_another: bool) -> bool {
+    let info = view.call(call);
+    (0_u32..).zip(&view.history.calls).any(|(number, other)| {
+        let known = &view.calls[number as usize];
+        let began = view.run_of(number).is_some_and(|(_, run)| run.began < seq);
+        let found = known.found.iter().any(|(at, found)| *at < seq && matches!(found, Found::Effect(_)));
+        let there = other.node == info.node && other.key == info.key && number != call && (began || found);
+        // Nobody knows when what its caller left behind landed; nor what was in trouble, and is sent again now and then.
+        let landing = known.answer.is_none_or(|(_, answered, _)| {
+            let later = if in_trouble(view, number, answered) { LANDING + view.slack(number, answered) } else { 0 };
+            answered + later >= info.at
+        });
+        there && landing && (!of_another || !same(other.print.as_ref(), info.print.as_ref()))
+    })
+}
+
+/// Whether the store can have been silent for this call.
+fn in_trouble(view: &View<'_>, call: u32, at: u64) -> bool {
+    let (info, deploy) = (view.call(call), view.deploy(call));
+    let slot = view.history.nodes[info.node as usize].slot;
+    let since = info.at.saturating_sub(view.slack(call, at));
+    // Where many write at once, each of its verbs may take more than one round.
+    if deploy.store == Kept::Cas && view.history.plan.latency > 0 && info.who != Who::Probe {
+        return true;
+    }
+    view.history.plan.acts.iter().any(|(from, act)| match act {
+        Act::Trouble(troubled) => {
+            let mine = troubled.slot.is_none_or(|other| other == slot) && troubled.trouble != Trouble::Full;
+            mine && *from <= at && troubled.until >= since
+        }
+        _ => false,
+    })
+}
+
+/// Whether what an operator was told is so.
+fn operated(view: &View<'_>, call: u32, seq: usize, at: u64, settled: bool) -> bool {
+    let info = view.call(call);
+    let wrote = view.changes[info.key as usize].iter().any(|changed| changed.seq < seq && changed.change.call == call);
+    match info.who {
+        Who::Operator(Word::Inspect) => !settled || view.seen(call, seq, at, |record| !record.is_blank()),
+        // Nothing to settle is told only where there was nothing.
+        _ if settled => wrote,
+        _ => !wrote,
+    }
+}
