@@ -1,6 +1,6 @@
 //! What runs, and when: never without the key, never twice where once was promised.
 
-use idem::{Phase, Record};
+use idem::Record;
 
 use super::{Asking, Judge, Run};
 use crate::history::{End, Fault, Found};
@@ -103,14 +103,5 @@ impl Judge<'_> {
             return Some("it has the key");
         }
         self.is_done(run).then_some("it was done")
-    }
-
-    /// Whether somebody else had the key, has it, or is known to have had it.
-    pub(super) fn has_owner_beside(&self, id: usize) -> bool {
-        let record = self.record.as_ref().or_else(|| self.calls.get(&id)?.knew.as_ref());
-        let theirs = record.is_some_and(|record| {
-            matches!(record.phase, Phase::Running { .. }) && self.owners.get(&record.owner) != Some(&id)
-        });
-        theirs || self.calls.get(&id).is_some_and(|call| call.heard)
     }
 }

@@ -171,7 +171,11 @@ impl Judge<'_> {
 
     fn calls(&mut self, node: usize, call: usize, waits: bool, other: bool) {
         // Only where nobody else does anything is it known what a call comes to.
-        let must = (self.quiet && call > 1).then(|| self.must(other));
+        let calm = call == 0 && self.world.whats.is_empty() && self.world.second.is_none();
+        let must = (calm || self.quiet && call > 1).then(|| self.must(other));
+        if call > 1 && !self.quiet && !self.is_hard() && self.stopped.is_empty() {
+            self.wrong("something still goes on, a lease after all calls were over");
+        }
         let entry = Call {
             node,
             waits,
