@@ -98,9 +98,14 @@ impl Every {
 
     /// A second call at every point of a world.
     pub(crate) fn seconds(&mut self, base: &World) {
-        for (here, waits, other) in seconds(base.path) {
+        let mut kinds: Vec<_> = seconds(base.path).into_iter().map(|kind| (kind, false)).collect();
+        // It takes over, and leaves the key to the one that was stopped.
+        if base.whats.iter().any(|what| matches!(what, What::Stop(..))) {
+            kinds.push(((false, true, false), true));
+        }
+        for ((here, waits, other), fails) in kinds {
             for at in 1.. {
-                let played = self.world(&base.and(Second { at, here, waits, other, drop: None }), None);
+                let played = self.world(&base.and(Second { at, here, waits, other, drop: None, fails }), None);
                 if !played.second_came || self.is_enough() {
                     break;
                 }
@@ -112,7 +117,7 @@ impl Every {
     pub(crate) fn seconds_that_leave(&mut self, path: Path) {
         for (here, waits, other) in seconds(path) {
             for at in 1.. {
-                let second = Second { at, here, waits, other, drop: None };
+                let second = Second { at, here, waits, other, drop: None, fails: false };
                 let mut came = false;
                 for drop in 1.. {
                     let played = self.world(&World::of(path).and(Second { drop: Some(drop), ..second }), None);

@@ -14,6 +14,15 @@ impl Judge<'_> {
         (is_mine && self.is_live(record)).then_some(record)
     }
 
+    /// A body of a process that was there has the key at its end as at its beginning.
+    pub(super) fn has_its_key(&mut self, at: usize) {
+        let Some(run) = self.runs.get(at) else { return };
+        let id = run.call;
+        if run.guarded && self.is_well(run.node) && !self.is_hard() && self.held(id, run.fence).is_none() {
+            self.wrong(format!("the body of call {id} has not the key any more"));
+        }
+    }
+
     pub(super) fn asks(&mut self, id: usize, fence: u64) {
         let after_unknown = self.held(id, fence).map(|record| record.after_unknown);
         match after_unknown {
@@ -69,7 +78,7 @@ impl Judge<'_> {
         if let Some(call) = self.calls.get_mut(&id) {
             call.run = Some(self.runs.len());
         }
-        self.runs.push(Run { call: id, node, guarded, end: None, gone: false });
+        self.runs.push(Run { call: id, node, guarded, fence, end: None, gone: false });
     }
 
     /// Whether the store may not have answered a process, or that was not there to hear it.

@@ -109,6 +109,7 @@ pub(super) struct Run {
     call: usize,
     node: usize,
     guarded: bool,
+    fence: u64,
     end: Option<End>,
     gone: bool,
 }
@@ -140,6 +141,7 @@ impl Judge<'_> {
             Happened::Answered(verb, ok) => self.answered(call, *verb, *ok),
             Happened::Begins { fence, attempt } => self.begins(node, call, *fence, *attempt),
             Happened::Ends(run, end) => {
+                self.has_its_key(*run);
                 if let Some(run) = self.runs.get_mut(*run) {
                     run.end = Some(end.clone());
                 }
@@ -162,7 +164,10 @@ impl Judge<'_> {
             Happened::Crashed => drop(self.crashed.insert(node)),
             Happened::Stopped => drop(self.stopped.insert(node)),
             Happened::Woken | Happened::Effect => {}
-            Happened::Quiet => self.quiet = true,
+            Happened::Quiet => {
+                self.quiet = true;
+                self.success_is_recorded();
+            }
         }
         if !matches!(event.what, Happened::Quiet) {
             self.quiet &= matches!(event.what, Happened::Woken);
@@ -173,7 +178,7 @@ impl Judge<'_> {
         // Only where nobody else does anything is it known what a call comes to.
         let calm = call == 0 && self.world.whats.is_empty() && self.world.second.is_none();
         let must = (calm || self.quiet && call > 1).then(|| self.must(other));
-        if call > 1 && !self.quiet && !self.is_hard() && self.stopped.is_empty() {
+        if call > 1 && !self.quiet && self.world.whats.len() < 2 && !self.is_hard() && self.stopped.is_empty() {
             self.wrong("something still goes on, a lease after all calls were over");
         }
         let entry = Call {
