@@ -34,7 +34,12 @@ pub(crate) async fn body(stage: Arc<Stage>, call: usize) -> Result<Value, Fault>
     let (fence, attempt) = current().map_or((0, 0), |current| (current.fencing_token(), current.attempt()));
     stage.note(Happened::Begins { fence, attempt });
     let mut alive = Alive(&stage, Some(Happened::Gone(run)));
-    let (how, length) = (if call == 0 { stage.world.path.ends } else { Ends::Ok }, stage.world.path.body);
+    let length = stage.world.path.body;
+    let how = match (call, stage.world.second) {
+        (0, _) => stage.world.path.ends,
+        (1, Some(second)) if second.fails => Ends::Err,
+        _ => Ends::Ok,
+    };
     let point = |point| {
         if call == 0 && stage.fires(|what| what == What::Panic(point)).is_some() {
             panics();

@@ -15,6 +15,9 @@ pub(crate) struct Every {
     pub(crate) failed: Vec<(String, Vec<String>)>,
 }
 
+/// After how many worlds that break a law no more are looked for.
+const ENOUGH: usize = 100;
+
 /// Everything that can happen once, by kind: each is counted by its point.
 const KINDS: [fn(usize) -> What; 6] = [
     What::Drop,
@@ -54,6 +57,11 @@ impl Every {
         played
     }
 
+    /// Whether enough is wrong to be looked into first.
+    pub(crate) fn is_enough(&self) -> bool {
+        self.failed.len() >= ENOUGH
+    }
+
     /// One thing at every point, upon what is there already.
     fn each_kind(&mut self, base: &World, alone: Option<Duration>, mut then: impl FnMut(&mut Self, &World)) {
         let at = base.whats.len();
@@ -66,7 +74,7 @@ impl Every {
             for point in 0.. {
                 let world = base.with(kind(point));
                 let played = self.world(&world, alone);
-                if !played.fired[at] {
+                if !played.fired[at] || self.is_enough() {
                     break;
                 }
                 then(self, &world);
@@ -90,10 +98,15 @@ impl Every {
 
     /// A second call at every point of a world.
     pub(crate) fn seconds(&mut self, base: &World) {
-        for (here, waits, other) in seconds(base.path) {
+        let mut kinds: Vec<_> = seconds(base.path).into_iter().map(|kind| (kind, false)).collect();
+        // It takes over, and leaves the key to the one that was stopped.
+        if base.whats.iter().any(|what| matches!(what, What::Stop(..))) {
+            kinds.push(((false, true, false), true));
+        }
+        for ((here, waits, other), fails) in kinds {
             for at in 1.. {
-                let played = self.world(&base.and(Second { at, here, waits, other, drop: None }), None);
-                if !played.second_came {
+                let played = self.world(&base.and(Second { at, here, waits, other, drop: None, fails }), None);
+                if !played.second_came || self.is_enough() {
                     break;
                 }
             }
@@ -104,16 +117,16 @@ impl Every {
     pub(crate) fn seconds_that_leave(&mut self, path: Path) {
         for (here, waits, other) in seconds(path) {
             for at in 1.. {
-                let second = Second { at, here, waits, other, drop: None };
+                let second = Second { at, here, waits, other, drop: None, fails: false };
                 let mut came = false;
                 for drop in 1.. {
                     let played = self.world(&World::of(path).and(Second { drop: Some(drop), ..second }), None);
                     came |= played.second_came;
-                    if !played.second_left {
+                    if !played.second_left || self.is_enough() {
                         break;
                     }
                 }
-                if !came {
+                if !came || self.is_enough() {
                     break;
                 }
             }

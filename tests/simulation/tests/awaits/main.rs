@@ -87,11 +87,15 @@ fn seed() -> u64 {
 /// Plays all worlds of a kind on all paths, says how many there were, and what is wrong.
 fn report(what: &str, mut paths: Vec<Path>, worlds: impl Fn(&mut Every, Path)) {
     if let Ok(named) = std::env::var("IDEM_PATH") {
-        paths.retain(|path| path.to_string().contains(&named));
+        let exact = paths.iter().any(|path| path.to_string() == named);
+        paths.retain(|path| if exact { path.to_string() == named } else { path.to_string().contains(&named) });
     }
     let mut every = Every::new(seed());
     let (count, mut fewest, mut most) = (paths.len(), usize::MAX, 0);
     for path in paths {
+        if every.is_enough() {
+            break;
+        }
         let before = every.worlds;
         worlds(&mut every, path);
         let here = every.worlds - before;

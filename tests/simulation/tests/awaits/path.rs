@@ -10,8 +10,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_millis(100);
 /// Longer than anything takes.
 pub(crate) const PATIENT: Duration = Duration::from_secs(5);
 pub(crate) const TTL: Duration = Duration::from_secs(3600);
-/// A body that takes its time is renewed twice.
-pub(crate) const PAUSE: Duration = Duration::from_millis(240);
+/// A body that takes its time takes longer than a lease.
+pub(crate) const PAUSE: Duration = Duration::from_millis(350);
 
 /// A way through the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(crate) enum Body {
     Quick,
     /// Pauses before and after its effect.
     Pausing,
-    /// The same for most of a lease.
+    /// The same for longer than a lease.
     Slow,
 }
 

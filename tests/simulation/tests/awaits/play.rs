@@ -10,7 +10,7 @@ use crate::body::EXACT;
 use crate::calls::print;
 use crate::exec::Exec;
 use crate::history::{Event, Happened, Value};
-use crate::path::{Before, Path, LEASE, TTL};
+use crate::path::{Before, Body, Path, LEASE, PAUSE, TTL};
 use crate::stage::Stage;
 use crate::world::{What, World, OUTAGE, STRAY};
 
@@ -56,7 +56,9 @@ async fn played(world: &World) -> Played {
     loop {
         exec.run(end, Exec::all_over).await;
         let outage = world.whats.iter().any(|what| matches!(what, What::Outage(..)));
-        let rest = LEASE + STRAY + Duration::from_millis(5) + if outage { OUTAGE } else { Duration::ZERO };
+        // A detached body goes on without its call.
+        let body = if world.path.detached && world.path.body == Body::Slow { PAUSE } else { Duration::ZERO };
+        let rest = LEASE + STRAY + Duration::from_millis(5) + body + if outage { OUTAGE } else { Duration::ZERO };
         exec.run(Instant::now() + rest, |exec| !exec.all_over()).await;
         if exec.all_over() || end <= Instant::now() {
             break;

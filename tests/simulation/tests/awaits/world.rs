@@ -123,6 +123,8 @@ pub(crate) struct Second {
     pub(crate) other: bool,
     /// It is dropped after so many polls.
     pub(crate) drop: Option<usize>,
+    /// Its body fails, and had no effect.
+    pub(crate) fails: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +170,7 @@ impl World {
                         waits: waits == "waits",
                         other: other == "other",
                         drop: drop.parse().ok(),
+                        fails: drop == "fails",
                     });
                 }
                 [what, at, ref how @ ..] => {
@@ -214,13 +217,13 @@ impl fmt::Display for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path)?;
         self.whats.iter().try_for_each(|what| write!(f, "/{what}"))?;
-        if let Some(Second { at, here, waits, other, drop }) = self.second {
+        if let Some(Second { at, here, waits, other, drop, fails }) = self.second {
             let word = |is, yes, no| if is { yes } else { no };
             write!(f, "/second-{at}-{}-{}", word(here, "here", "there"), word(waits, "waits", "hurried"))?;
             write!(f, "-{}-", word(other, "other", "same"))?;
             match drop {
                 Some(drop) => write!(f, "{drop}")?,
-                None => f.write_str("stays")?,
+                None => f.write_str(word(fails, "fails", "stays"))?,
             }
         }
         match self.wire {

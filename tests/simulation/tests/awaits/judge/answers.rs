@@ -101,7 +101,7 @@ impl Judge<'_> {
         let phase = self.record.as_ref().map(|record| &record.phase);
         match refusal {
             Refusal::InProgress if call.waits && took < PATIENT && !self.may_give_up(id) => Some("it was to wait"),
-            Refusal::InProgress if self.has_owner_beside(id) || self.has_run_beside(id) => None,
+            Refusal::InProgress if call.heard || self.has_run_beside(id) => None,
             Refusal::InProgress => Some("nobody has the key"),
             Refusal::KeyReused => {
                 let mine = self.print(call.other);
@@ -206,12 +206,23 @@ impl Judge<'_> {
         }
     }
 
-    /// A retry that is alone comes to what the first table says, exactly.
+    /// A call that is alone comes to what the first table says, exactly.
     fn as_it_must(&mut self, id: usize, answer: &Answer) {
         let Some(must) = self.calls.get(&id).and_then(|call| call.must.clone()) else { return };
+        let Some(call) = self.calls.get(&id) else { return };
+        // Whoever waits for one that is not heard of again goes on by what that one became.
+        let must = match must {
+            Must::Wait if !call.waits => Must::InProgress,
+            Must::Wait if self.path.asks.is_some() => Must::Ask,
+            Must::Wait if self.path.at_most_once => Must::Indeterminate,
+            Must::Wait => Must::Run,
+            must => must,
+        };
+        let ran = call.run.is_some();
         let is = match (&must, answer) {
-            (Must::Run, Answer::Value(_, Kind::Executed))
-            | (Must::Replay, Answer::Value(_, Kind::Replayed) | Answer::Body(Fault::Recorded(_), _))
+            (Must::Run, Answer::Value(_, Kind::Executed) | Answer::Body(..)) => ran,
+            (Must::Replay, Answer::Value(_, Kind::Replayed) | Answer::Body(Fault::Recorded(_), _)) => !ran,
+            (Must::InProgress, Answer::Refused(Refusal::InProgress))
             | (Must::KeyReused, Answer::Refused(Refusal::KeyReused))
             | (Must::Unreplayable, Answer::Refused(Refusal::Unreplayable))
             | (Must::Indeterminate, Answer::Refused(Refusal::Indeterminate))

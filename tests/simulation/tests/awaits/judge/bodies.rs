@@ -1,6 +1,6 @@
 //! What runs, and when: never without the key, never twice where once was promised.
 
-use idem::{Phase, Record};
+use idem::Record;
 
 use super::{Asking, Judge, Run};
 use crate::history::{End, Fault, Found};
@@ -12,6 +12,15 @@ impl Judge<'_> {
         let record = self.record.as_ref()?;
         let is_mine = record.fence == fence && self.owners.get(&record.owner) == Some(&id);
         (is_mine && self.is_live(record)).then_some(record)
+    }
+
+    /// A body of a process that was there has the key at its end as at its beginning.
+    pub(super) fn has_its_key(&mut self, at: usize) {
+        let Some(run) = self.runs.get(at) else { return };
+        let id = run.call;
+        if run.guarded && self.is_well(run.node) && !self.is_hard() && self.held(id, run.fence).is_none() {
+            self.wrong(format!("the body of call {id} has not the key any more"));
+        }
     }
 
     pub(super) fn asks(&mut self, id: usize, fence: u64) {
@@ -69,7 +78,7 @@ impl Judge<'_> {
         if let Some(call) = self.calls.get_mut(&id) {
             call.run = Some(self.runs.len());
         }
-        self.runs.push(Run { call: id, node, guarded, end: None, gone: false });
+        self.runs.push(Run { call: id, node, guarded, fence, end: None, gone: false });
     }
 
     /// Whether the store may not have answered a process, or that was not there to hear it.
@@ -103,14 +112,5 @@ impl Judge<'_> {
             return Some("it has the key");
         }
         self.is_done(run).then_some("it was done")
-    }
-
-    /// Whether somebody else had the key, has it, or is known to have had it.
-    pub(super) fn has_owner_beside(&self, id: usize) -> bool {
-        let record = self.record.as_ref().or_else(|| self.calls.get(&id)?.knew.as_ref());
-        let theirs = record.is_some_and(|record| {
-            matches!(record.phase, Phase::Running { .. }) && self.owners.get(&record.owner) != Some(&id)
-        });
-        theirs || self.calls.get(&id).is_some_and(|call| call.heard)
     }
 }

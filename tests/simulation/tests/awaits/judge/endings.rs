@@ -125,7 +125,10 @@ impl Judge<'_> {
         {
             self.wrong("what was done is not any more");
         }
-        if is_new && matches!(before.phase, Phase::Running { .. }) {
+        let is_over = matches!(before.phase, Phase::Running { .. }) && !self.is_live(before);
+        // A success that lands late lands in time all the same.
+        let done = matches!(after.phase, Phase::Completed(_));
+        if is_over && (is_new || done) {
             self.lapsed(before);
         }
     }

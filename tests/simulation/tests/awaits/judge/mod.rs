@@ -117,6 +117,7 @@ pub(super) struct Run {
     call: usize,
     node: usize,
     guarded: bool,
+    fence: u64,
     end: Option<End>,
     gone: bool,
 }
@@ -148,6 +149,7 @@ impl Judge<'_> {
             Happened::Answered(verb, ok) => self.answered(call, *verb, *ok),
             Happened::Begins { fence, attempt } => self.begins(node, call, *fence, *attempt),
             Happened::Ends(run, end) => {
+                self.has_its_key(*run);
                 if let Some(run) = self.runs.get_mut(*run) {
                     run.end = Some(end.clone());
                 }
@@ -170,7 +172,10 @@ impl Judge<'_> {
             Happened::Crashed => drop(self.crashed.insert(node)),
             Happened::Stopped => drop(self.stopped.insert(node)),
             Happened::Woken | Happened::Effect => {}
-            Happened::Quiet => self.quiet = true,
+            Happened::Quiet => {
+                self.quiet = true;
+                self.success_is_recorded();
+            }
         }
         if !matches!(event.what, Happened::Quiet) {
             self.quiet &= matches!(event.what, Happened::Woken);
@@ -179,7 +184,11 @@ impl Judge<'_> {
 
     fn calls(&mut self, node: usize, call: usize, waits: bool, other: bool) {
         // Only where nobody else does anything is it known what a call comes to.
-        let must = (self.quiet && call > 1).then(|| self.must(other));
+        let calm = call == 0 && self.world.whats.is_empty() && self.world.second.is_none();
+        let must = (calm || self.quiet && call > 1).then(|| self.must(other));
+        if call > 1 && !self.quiet && self.world.whats.len() < 2 && !self.is_hard() && self.stopped.is_empty() {
+            self.wrong("something still goes on, a lease after all calls were over");
+        }
         let entry = Call {
             node,
             waits,

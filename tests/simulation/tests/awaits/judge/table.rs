@@ -15,8 +15,9 @@ pub(super) enum Must {
     KeyReused,
     Unreplayable,
     Indeterminate,
-    /// Somebody has the key.
+    /// Somebody has the key: to wait for that one, or not to.
     Wait,
+    InProgress,
 }
 
 impl Judge<'_> {
