@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use idem_core::{current, Error, Failed};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use crate::support::{
     all_ends, explore, nothing_is_left, op, process, since_the_beginning, spawn, value, yield_now, Bodies, Shelf, Time,
@@ -97,7 +98,13 @@ fn a_lease_that_is_lost() {
             async move {
                 op.run(async {
                     let _ = begins.send(());
-                    current().expect("a run").lost().await;
+                    let run = current().expect("a run");
+                    // It begins to listen at the very moment when the lease is to be renewed.
+                    let listens = spawn(async move {
+                        sleep(Duration::from_secs(5)).await;
+                        run.lost().await;
+                    });
+                    listens.await.unwrap();
                     assert!(since_the_beginning() < Duration::from_secs(15), "nobody said so");
                     Ok(1)
                 })

@@ -7,7 +7,7 @@ use crate::support::{all_ends, explore, op, process, spawn, value, Bodies, Shelf
 /// Two processes, and pauses longer than a lease: bodies may run again, but all callers get the one recorded result.
 #[test]
 fn everybody_sleeps_over_the_lease() {
-    explore("leaders are overtaken", Time::Jumps(3), || async {
+    explore("leaders are overtaken", Time::Jumps(3, 20), || async {
         let (shelf, bodies) = (Shelf::default(), Bodies::default());
         let (here, there) = (process(&shelf), process(&shelf));
         let calls: Vec<_> = [&here, &here, &there]

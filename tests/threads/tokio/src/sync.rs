@@ -16,6 +16,8 @@ pub mod watch {
         }
 
         pub fn subscribe(&self) -> Receiver<T> {
+            // Others may come before it, which shuttle-tokio leaves out.
+            shuttle::thread::yield_now();
             self.0.subscribe()
         }
 

@@ -13,8 +13,8 @@ use tokio::time;
 pub(crate) enum Time {
     /// Only when nobody can do anything before: to the first moment that is waited for.
     Patient,
-    /// Also so many times in between, by 20 seconds: a pause of everybody, longer than any lease.
-    Jumps(usize),
+    /// Also so many times in between, by so many seconds: everybody pauses.
+    Jumps(usize, u64),
 }
 
 /// How many scenarios share the schedules.
@@ -59,13 +59,13 @@ thread_local! {
 /// Lets time go on. Where nobody waits for anything there is nothing left for it to do.
 async fn clock(passing: Time) {
     RESTLESS.set(passing != Time::Patient);
-    if let Time::Jumps(jumps) = passing {
+    if let Time::Jumps(jumps, seconds) = passing {
         for _ in 0..jumps {
             let pause = shuttle::rand::Rng::gen_range(&mut shuttle::rand::thread_rng(), 0..12);
             for _ in 0..pause {
                 tokio::task::yield_now().await;
             }
-            time::advance(Duration::from_secs(20));
+            time::advance(Duration::from_secs(seconds));
         }
         RESTLESS.set(false);
     }
