@@ -5,8 +5,7 @@ mod current;
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::{pin, Pin};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -14,6 +13,10 @@ pub use current::{current, Current};
 
 use crate::key::Key;
 use crate::outcome::Kind;
+use crate::sync::atomic::{AtomicBool, Ordering};
+#[cfg(shuttle)]
+use crate::sync::Local as _;
+use crate::sync::{thread_local, Mutex};
 
 /// A run whose body is being polled.
 #[derive(Debug)]

@@ -24,7 +24,6 @@ pub(crate) mod wait;
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +36,7 @@ use crate::operation::Operation;
 use crate::record::Record;
 use crate::seal::Seal;
 use crate::store::{List, Page, Store};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::transition::{Settle, Settled};
 use drain::Calls;
 use flight::Flights;

@@ -7,6 +7,7 @@ mod clock;
 mod error;
 mod fingerprint;
 mod outcome;
+mod sync;
 
 mod codec;
 mod key;

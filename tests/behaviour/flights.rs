@@ -87,6 +87,18 @@ rows! {
         assert_eq!(h.ran(), 1);
     }
 
+    async fn a_leader_dropped_in_a_claim_that_never_came_makes_way_at_once(h) {
+        h.store.trouble(Verb::Claim, Trouble::Silent);
+        let first = started({ let h = h.clone(); async move { h.ok(&h.op(), "a").await } }).await;
+        let second = started({ let h = h.clone(); async move { h.ok(&h.op(), "b").await } }).await;
+        h.store.trouble(Verb::Claim, Trouble::None);
+        let dropped = tokio::time::Instant::now();
+        first.abort();
+        assert_eq!(value(second.await.unwrap()), ("b".into(), Kind::Executed));
+        assert!(dropped.elapsed() < 3 * SECOND, "{:?}", dropped.elapsed());
+        assert_eq!(h.ran(), 1);
+    }
+
     async fn a_leader_that_is_not_polled_in_its_claim_makes_way(h) {
         let hold = h.store.hold(Verb::Claim);
         let op = h.op();

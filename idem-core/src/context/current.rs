@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::{Run, CONTEXT};
 use crate::key::Key;
+#[cfg(shuttle)]
+use crate::sync::Local as _;
 
 /// The guarded call whose body is running; see [`current`].
 #[derive(Debug, Clone)]

@@ -1,7 +1,6 @@
 //! Coming to an end: no new claims, and a wait for what is under way.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::wait;
 use crate::clock::{later, Instant};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// How many calls are under way, and whether new ones are accepted. A clone is the same.
 #[derive(Debug, Clone, Default)]

@@ -95,7 +95,8 @@ impl Call {
                     Err(_) => return self.over(),
                 },
                 (Ok(Held::Lost), _) if !self.claim_may_come() => return self.over(),
-                (Ok(Held::Lost), _) => {}
+                // The claim has not come so far, and may never come: those who wait for it here may as well ask for themselves.
+                (Ok(Held::Lost), _) => self.slot = None,
                 (Err(failure), _) if failure.is_retryable() => {}
                 // A store that will not hold the result is told at least that there was one.
                 (Err(_), Ending::Completed(_)) => {

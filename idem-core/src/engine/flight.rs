@@ -320,14 +320,18 @@ impl Slot {
                 None => shard.remove(&self.key),
             };
         }
-        drop(shard);
+        // Seen to have ended before the lock is let go, or the one behind which this one stands would give the slot back to it.
+        let mut first = false;
         self.flight.state.send_if_modified(|state| {
-            let first = !matches!(state, State::Ended(_));
+            first = !matches!(state, State::Ended(_));
             if first {
                 *state = State::Ended(end);
             }
-            first
+            false
         });
+        // Who waits is woken when it is free.
+        drop(shard);
+        self.flight.state.send_if_modified(|_| first);
     }
 }
 

@@ -1,9 +1,7 @@
 //! Waiting: for an event or a deadline, whichever is first, and for another process with growing pauses.
 
 use std::cell::Cell;
-use std::collections::hash_map::RandomState;
 use std::future::{poll_fn, Future};
-use std::hash::{BuildHasher, Hasher};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::pin;
 use std::task::Poll;
@@ -15,6 +13,7 @@ use rand::{RngExt, SeedableRng};
 use super::observe::Timer;
 use crate::clock::{later, sleep_until, Instant};
 use crate::error::{Applied, StoreError};
+use crate::sync::seed;
 
 /// What `event` comes to, or `None` at the deadline. The deadline is not asked for, and no timer is made, when `event` is
 /// ready at once.
@@ -166,7 +165,7 @@ impl Backoff {
     }
 
     fn up_to(longest: Duration) -> Self {
-        let seed = JITTER.get().unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        let seed = JITTER.get().unwrap_or_else(seed);
         JITTER.set(JITTER.get().map(|seed| seed.wrapping_add(1)));
         Self { pause: SHORTEST, longest, jitter: SmallRng::seed_from_u64(seed) }
     }

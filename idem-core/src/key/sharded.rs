@@ -1,8 +1,9 @@
 //! State by key, behind many locks.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use super::Key;
+use crate::sync::{Mutex, MutexGuard};
 
 /// How many locks there are; a power of two.
 const SHARDS: usize = 64;

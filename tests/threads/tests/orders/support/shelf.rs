@@ -1,0 +1,83 @@
+//! A store that others may come between, before each verb and after it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use idem_core::{
+    transition, Change, Claim, Claimed, Ending, Finish, Held, Key, Owner, Record, Renew, Store, StoreError, Timestamp,
+    Verb,
+};
+use shuttle::sync::Mutex;
+use tokio::task::yield_now;
+use tokio::time::since_the_beginning;
+
+/// Records on a shelf. A clone is the same one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shelf {
+    records: Arc<Mutex<HashMap<Key, Record>>>,
+    /// Whether a claim is refused, every other time or so.
+    moody: bool,
+}
+
+impl Shelf {
+    pub(crate) fn moody() -> Self {
+        Self { moody: true, ..Self::default() }
+    }
+
+    async fn apply<V: Verb + Send>(&self, key: &Key, verb: V) -> V::Answer
+    where
+        V::Answer: Send,
+    {
+        yield_now().await;
+        let answer = {
+            let mut records = self.records.lock().unwrap();
+            let (change, answer) = transition(records.get(key), verb, now());
+            if let Change::Write(record) = change {
+                records.insert(key.clone(), record);
+            }
+            answer
+        };
+        yield_now().await;
+        answer
+    }
+
+    /// The key goes to somebody else, as if its owner had been silent for a lease.
+    pub(crate) fn steal(&self) {
+        let mut records = self.records.lock().unwrap();
+        records.values_mut().for_each(|record| record.owner = Owner::from_bytes([7; 16]));
+    }
+
+    /// The one record.
+    pub(crate) fn record(&self) -> Option<Record> {
+        self.records.lock().unwrap().values().next().cloned()
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_micros(1_000_000).after(Duration::from_micros(1)).after(since_the_beginning())
+}
+
+#[async_trait]
+impl Store for Shelf {
+    async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
+        if self.moody && shuttle::rand::Rng::gen_bool(&mut shuttle::rand::thread_rng(), 0.5) {
+            yield_now().await;
+            return Err(StoreError::refused("not in the mood"));
+        }
+        Ok(self.apply(key, claim).await)
+    }
+
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+        Ok(self.apply(key, Renew::new(owner)).await)
+    }
+
+    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
+        Ok(self.apply(key, Finish::new(owner, ending)).await)
+    }
+
+    async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        Ok(self.records.lock().unwrap().get(key).cloned())
+    }
+}
