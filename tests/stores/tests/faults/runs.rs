@@ -98,7 +98,10 @@ fn beside(run: impl FnOnce() + Send, controls: impl FnOnce() + Send) {
 #[test]
 fn redis() {
     let run = || {
-        honest("redis", &Server::Redis(Redis::builder().config("appendfsync always").start()), [2, 4, 8], EVERYTHING)
+        // With `everysec` a server that is killed while its disk is slow forgets up to two seconds of what it acknowledged.
+        let fsync = std::env::var("IDEM_FAULT_FSYNC").unwrap_or_else(|_| "always".into());
+        let server = Redis::builder().config(format!("appendfsync {fsync}")).start();
+        honest("redis", &Server::Redis(server), [2, 4, 8], EVERYTHING);
     };
     beside(run, || {
         let server = Server::Redis(Redis::start());
