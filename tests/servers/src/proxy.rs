@@ -291,6 +291,10 @@ impl Shared {
             connection.holed.store(true, Ordering::SeqCst);
             return Verdict::Swallow;
         }
+        // The mode has changed a moment ago, and it is about to be cut: what comes now must not get the answer to what was lost.
+        if connection.holed.load(Ordering::SeqCst) {
+            return Verdict::Cut;
+        }
         if direction == Direction::Requests && !bytes.is_empty() {
             match state.armed.take() {
                 Some((Loss::Request, text)) if contains(bytes, &text) => return Verdict::Cut,

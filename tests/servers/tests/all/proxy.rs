@@ -65,7 +65,11 @@ impl Client {
     }
 
     fn receives_nothing(&mut self) {
-        let kind = self.error_within(Duration::from_millis(150));
+        self.receives_nothing_for(Duration::from_millis(150));
+    }
+
+    fn receives_nothing_for(&mut self, time: Duration) {
+        let kind = self.error_within(time);
         assert!(matches!(kind, Some(ErrorKind::WouldBlock | ErrorKind::TimedOut)), "{kind:?}");
     }
 
@@ -143,6 +147,27 @@ fn answers_are_swallowed_and_requests_are_not() {
     let mut client = Client::of(&proxy);
     client.send("b");
     client.receives("b");
+}
+
+#[test]
+fn what_comes_next_does_not_get_the_answer_to_what_was_swallowed() {
+    let echo = Echo::start();
+    let proxy = Proxy::start(echo.port);
+    for _ in 0..100 {
+        let mut client = Client::of(&proxy);
+        client.send("a");
+        client.receives("a");
+        proxy.set(Mode::BlackHole);
+        client.send("b");
+        client.receives_nothing_for(Duration::from_millis(2));
+        thread::scope(|scope| {
+            scope.spawn(|| proxy.set(Mode::Pass));
+            // It is reset, sooner or later.
+            while client.0.write_all(b"c").is_ok() {}
+        });
+        let mut answer = [0];
+        assert!(!client.0.read(&mut answer).is_ok_and(|count| count == 1), "an answer that is none");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use idem::{current, idempotent, with_outcome, Error, Failed, Idem, Kind};
 use idem_testing::Recorded;
 use tokio::time::{sleep, timeout};
 
-use crate::clients::{Going, Orders, LEASE, TTL};
+use crate::clients::{Going, Orders, AT_ONCE, LEASE, TTL};
 use crate::dice::Dice;
 
 /// Every fourth key's function runs at most once.
@@ -138,20 +138,18 @@ impl Caller {
             }
             let answer = call.await;
             self.orders.note("answers", format!("{} {n} {answer}", operation(n)));
-            if let Answer::Error(_) = answer {
-                sleep(dice.millis(5, 50)).await;
-            }
+            sleep(dice.millis(5, 50)).await;
         }
     }
 
     /// Calls all functions, and says how long the slowest took.
     pub(crate) async fn calls_all(&self) -> Duration {
         let mut tasks = Vec::new();
-        for first in 0..16 {
+        for first in 0..AT_ONCE {
             let this = self.clone();
             tasks.push(tokio::spawn(async move {
                 let mut slowest = Duration::ZERO;
-                for n in (first..this.orders.keys).step_by(16) {
+                for n in (first..this.orders.keys).step_by(AT_ONCE as usize) {
                     let began = Instant::now();
                     let goes = Goes { on_for: Duration::ZERO, ends: End::Well };
                     let answer = loop {

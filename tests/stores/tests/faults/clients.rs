@@ -22,6 +22,9 @@ pub(crate) const LEASE: Duration = Duration::from_millis(600);
 /// How long records are kept: longer than any round.
 pub(crate) const TTL: Duration = Duration::from_secs(3600);
 
+/// How many keys a client asks for at once when all is well. More would only wait for a machine that is busy with other tests.
+pub(crate) const AT_ONCE: u64 = 4;
+
 /// What a process of clients is told to do.
 #[derive(Debug, Clone)]
 pub(crate) struct Orders {

@@ -11,7 +11,7 @@ use idem::{
 use idem_testing::Recorded;
 use tokio::time::{sleep, timeout};
 
-use crate::clients::{Going, Orders, LEASE, TTL};
+use crate::clients::{Going, Orders, AT_ONCE, LEASE, TTL};
 use crate::dice::Dice;
 
 /// How long it waits for an answer. Then it gives the verb up, which may be applied all the same.
@@ -123,11 +123,11 @@ impl Asker {
     /// Asks for all keys until none is anybody's, and says how long the slowest one took.
     pub(crate) async fn asks_all(&self) -> Duration {
         let mut tasks = Vec::new();
-        for first in 0..16 {
+        for first in 0..AT_ONCE {
             let this = self.clone();
             tasks.push(tokio::spawn(async move {
                 let mut slowest = Duration::ZERO;
-                for n in (first..this.orders.keys).step_by(16) {
+                for n in (first..this.orders.keys).step_by(AT_ONCE as usize) {
                     let (key, began) = (this.key(n), Instant::now());
                     let claim = Claim::new(Owner::random(), LEASE, TTL);
                     loop {

@@ -11,8 +11,9 @@ use crate::place::Server;
 use crate::round::{Round, Tally};
 use crate::trouble::{Menu, ToServer};
 
-/// What an answer may take beyond a lease once all is well: time-outs, and a machine that is busy with other tests.
-const SLACK: Duration = Duration::from_secs(4);
+/// What an answer may take beyond a lease once all is well: time-outs, and a disk and a machine that are busy with other tests.
+/// How long it takes is a figure.
+const SLACK: Duration = Duration::from_secs(15);
 /// How long a control may go unnoticed.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -98,7 +99,10 @@ fn beside(run: impl FnOnce() + Send, controls: impl FnOnce() + Send) {
 #[test]
 fn redis() {
     let run = || {
-        honest("redis", &Server::Redis(Redis::builder().config("appendfsync always").start()), [2, 4, 8], EVERYTHING)
+        // With `everysec` a server that is killed while its disk is slow forgets up to two seconds of what it acknowledged.
+        let fsync = std::env::var("IDEM_FAULT_FSYNC").unwrap_or_else(|_| "always".into());
+        let server = Redis::builder().config(format!("appendfsync {fsync}")).start();
+        honest("redis", &Server::Redis(server), [2, 4, 8], EVERYTHING);
     };
     beside(run, || {
         let server = Server::Redis(Redis::start());
