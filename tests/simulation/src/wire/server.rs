@@ -93,7 +93,9 @@ impl Server {
             Ask::Load => Ok(Told::Loaded(verbs.load())),
             Ask::Get => {
                 verbs.load();
-                let found = verbs.server.records.get(&key).map(|(record, version)| (record.to_bytes(), *version));
+                let Server { keys, records, .. } = &*verbs.server;
+                let of = &keys[key as usize];
+                let found = records.get(&key).map(|(record, version)| (record.to_bytes(of), *version));
                 Ok(Told::Got(found, now))
             }
             Ask::Put(version, bytes) => Ok(Told::Put(verbs.put(version, &bytes))),
@@ -149,7 +151,8 @@ impl Verbs<'_> {
             return false;
         }
         let before = found.map(|(record, _)| record.clone());
-        self.write(before, Record::from_bytes(bytes).expect("a record"));
+        let after = Record::from_bytes(bytes, &self.server.keys[self.key as usize]).expect("a record");
+        self.write(before, after);
         true
     }
 }
