@@ -63,22 +63,37 @@ impl Every {
     }
 
     /// One thing at every point, upon what is there already.
-    fn each_kind(&mut self, base: &World, alone: Option<Duration>, mut then: impl FnMut(&mut Self, &World)) {
-        let at = base.whats.len();
-        let fates = Fate::ALL.map(|fate| move |at| What::Verb(at, fate));
-        let outages = [Fate::NotApplied, Fate::Refused, Fate::Silent].map(|fate| move |at| What::Outage(at, fate));
-        let kinds = KINDS.iter().map(|kind| Box::new(*kind) as Box<dyn Fn(usize) -> What>);
-        let kinds = kinds.chain(fates.into_iter().map(|kind| Box::new(kind) as Box<dyn Fn(usize) -> What>));
-        let kinds = kinds.chain(outages.into_iter().map(|kind| Box::new(kind) as Box<dyn Fn(usize) -> What>));
-        for kind in kinds {
-            for point in 0.. {
-                let world = base.with(kind(point));
-                let played = self.world(&world, alone);
-                if !played.fired[at] || self.is_enough() {
-                    break;
-                }
-                then(self, &world);
+    fn each_kind(&mut self, base: &World, alone: Option<Duration>, then: &mut impl FnMut(&mut Self, &World)) {
+        for kind in KINDS {
+            self.each_point(base, alone, &kind, then);
+        }
+        self.each_verb(base, alone, then);
+    }
+
+    /// The same of all that can happen to verbs.
+    fn each_verb(&mut self, base: &World, alone: Option<Duration>, then: &mut impl FnMut(&mut Self, &World)) {
+        for fate in Fate::ALL {
+            self.each_point(base, alone, &|at| What::Verb(at, fate), then);
+        }
+        for fate in [Fate::NotApplied, Fate::Refused, Fate::Silent] {
+            self.each_point(base, alone, &|at| What::Outage(at, fate), then);
+        }
+    }
+
+    fn each_point(
+        &mut self,
+        base: &World,
+        alone: Option<Duration>,
+        kind: &impl Fn(usize) -> What,
+        then: &mut impl FnMut(&mut Self, &World),
+    ) {
+        for point in 0.. {
+            let world = base.with(kind(point));
+            let played = self.world(&world, alone);
+            if played.fired.last() != Some(&true) || self.is_enough() {
+                break;
             }
+            then(self, &world);
         }
     }
 
@@ -93,7 +108,7 @@ impl Every {
     /// The first call alone, and one thing that happens.
     pub(crate) fn alone(&mut self, path: Path) {
         let calm = self.calm(path);
-        self.each_kind(&World::of(path), calm, |_, _| {});
+        self.each_kind(&World::of(path), calm, &mut |_, _| {});
     }
 
     /// A second call at every point of a world.
@@ -133,15 +148,27 @@ impl Every {
         }
     }
 
-    /// Everything that can happen, and a second call at every point of that.
+    /// Everything that can happen, and a second call at every point of that. What happens to verbs happens to those of both.
     pub(crate) fn seconds_in_trouble(&mut self, path: Path) {
-        let calm = self.calm(path);
-        self.each_kind(&World::of(path), calm, |every, world| every.seconds(world));
+        let base = World::of(path);
+        for kind in KINDS {
+            self.each_point(&base, None, &kind, &mut |every, world| every.seconds(world));
+        }
+        for (here, waits, other) in seconds(path) {
+            for at in 1.. {
+                let second = Second { at, here, waits, other, drop: None, fails: false };
+                let world = base.and(second);
+                if !self.world(&world, None).second_came || self.is_enough() {
+                    break;
+                }
+                self.each_verb(&world, None, &mut |_, _| {});
+            }
+        }
     }
 
     /// Two things that happen.
     pub(crate) fn pairs(&mut self, path: Path) {
-        self.each_kind(&World::of(path), None, |every, world| every.each_kind(world, None, |_, _| {}));
+        self.each_kind(&World::of(path), None, &mut |every, world| every.each_kind(world, None, &mut |_, _| {}));
     }
 }
 
