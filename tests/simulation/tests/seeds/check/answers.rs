@@ -97,8 +97,14 @@ fn late(view: &View<'_>, call: u32, seq: usize, at: u64, run: u64) -> Result<(),
     let changes = &view.changes[view.call(call).key as usize];
     let before = changes.iter().rev().find(|changed| changed.seq < ended);
     let meanwhile = changes.iter().any(|changed| ended < changed.seq && changed.seq < seq);
+    // Whoever recorded it may not have heard so yet, and who waits for that one in its process waits no longer than it may.
+    let unheard = before.is_some_and(|changed| {
+        let answered = view.calls[changed.change.call as usize].answer;
+        let neighbour = view.call(changed.change.call).node == view.call(call).node;
+        neighbour && answered.is_none_or(|(answered, ..)| answered > ended)
+    });
     match before.map(|changed| (holds(&changed.change.after), &changed.change.after)) {
-        Some((Some(Holds::Value(theirs)), record)) if theirs != run && !meanwhile => {
+        Some((Some(Holds::Value(theirs)), record)) if theirs != run && !meanwhile && !unheard => {
             let valid = clock(record.expires_at) > at && is_mine(view, call, record);
             if valid {
                 return Err(format!("law 2: {theirs} had been recorded"));
