@@ -201,11 +201,11 @@ enum Holds {
 fn holds(record: &Record) -> Option<Holds> {
     let Phase::Completed(completion) = &record.phase else { return None };
     let Completion::Result(payload) = completion else { return Some(Holds::Nothing) };
-    Some(match payload.as_bytes() {
-        [1, 1, 0, json @ ..] => {
-            serde_json::from_slice::<Value>(json).map_or(Holds::Foreign, |value| Holds::Value(value.run))
-        }
-        [1, 1, 1, json @ ..] => serde_json::from_slice::<Fault>(json).map_or(Holds::Foreign, Holds::Error),
+    // Version, codec, side, checksum; and JSON.
+    let (head, json) = payload.as_bytes().split_at_checked(11).unwrap_or_default();
+    Some(match head {
+        [2, 1, 0, ..] => serde_json::from_slice::<Value>(json).map_or(Holds::Foreign, |value| Holds::Value(value.run)),
+        [2, 1, 1, ..] => serde_json::from_slice::<Fault>(json).map_or(Holds::Foreign, Holds::Error),
         _ => Holds::Foreign,
     })
 }
