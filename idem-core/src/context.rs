@@ -27,6 +27,8 @@ pub(crate) struct Run {
     outer: Option<Arc<Run>>,
     /// Its call has ended; a detached body inside it may go on.
     over: AtomicBool,
+    /// Its body has ended, and the record is to know how.
+    body_ended: AtomicBool,
     /// A guarded call in its body was refused by this library.
     refused: AtomicBool,
     granted: Mutex<Granted>,
@@ -62,6 +64,7 @@ impl Run {
             key,
             outer: CONTEXT.with_borrow(|context| context.run.clone()),
             over: AtomicBool::new(false),
+            body_ended: AtomicBool::new(false),
             refused: AtomicBool::new(false),
             granted: Mutex::default(),
             is_lost: AtomicBool::new(false),
@@ -81,6 +84,15 @@ impl Run {
     pub(crate) fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
         self.lose();
+    }
+
+    /// From now on whether the lease is lost shows in what becomes of the ending.
+    pub(crate) fn body_ended(&self) {
+        self.body_ended.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_body_ended(&self) -> bool {
+        self.body_ended.load(Ordering::Relaxed)
     }
 
     /// Whether a guarded call in its body was refused: the body's error may be that refusal.

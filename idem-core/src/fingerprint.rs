@@ -60,11 +60,11 @@ impl fmt::Debug for Fingerprint {
 #[error("{0}")]
 pub struct Unserializable(Box<str>);
 
-/// Whether a value and what a codec made of it are the same.
+/// What a value and what a codec made of it have in common if they are the same; nothing of a value that is too deep for any
+/// codec, or that has no form at all.
 ///
 /// No codec reorders a sequence, but a set iterates as it likes each time it is built; so here sequences compare without
 /// their order.
-pub(crate) fn same_value<T: Serialize + ?Sized>(one: &T, other: &T) -> bool {
-    let canonical = |value| canonical::bytes(value, Sequences::Unordered);
-    matches!((canonical(one), canonical(other)), (Ok(one), Ok(other)) if one == other)
+pub(crate) fn comparable<T: Serialize + ?Sized>(value: &T) -> Option<Vec<u8>> {
+    canonical::bytes(value, Sequences::Unordered).ok()
 }

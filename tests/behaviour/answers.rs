@@ -8,6 +8,23 @@ use idem::{Claim, Completion, Ending, Error, Failed, Idem, InvalidKey, Kind, Own
 use crate::support::*;
 
 rows! {
+    async fn a_grant_that_is_heard_of_too_late_is_withdrawn_when_the_next_claim_fails(h) {
+        let op = h.op().at_most_once();
+        let hold = h.store.hold(Verb::Claim);
+        let mut call = Box::pin(h.ok(&op, "never"));
+        assert!(polled_once_is_pending(call.as_mut()).await);
+        tokio::time::sleep(LEASE + SECOND).await;
+        h.store.trouble(Verb::Claim, Trouble::NotApplied(1000));
+        hold.add_permits(10);
+        assert!(matches!(refusal(call.await), Error::Store { .. }));
+        settle().await;
+        tokio::time::sleep(LEASE * 2).await;
+        h.store.trouble(Verb::Claim, Trouble::None);
+        assert_eq!(h.ran(), 0);
+        assert_eq!(value(h.ok(&op, "next").await), ("next".into(), Kind::Executed));
+        assert_eq!(value(h.ok(&op, "again").await), ("next".into(), Kind::Replayed));
+    }
+
     async fn none__run(h) {
         assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed));
         assert_eq!(h.ran(), 1);

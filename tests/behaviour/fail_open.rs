@@ -14,6 +14,43 @@ fn open(h: &Harness) -> Harness {
 }
 
 rows! {
+    async fn a_success_whose_record_is_gone_lands_behind_an_unguarded_run(h) {
+        let open = open(&h);
+        let mine = open.start(&open.op(), "mine", SECOND).await;
+        h.clock.step(LEASE);
+        assert!(h.op().forget().await.unwrap());
+        h.store.trouble(Verb::Claim, Trouble::NotApplied(1_000_000));
+        assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
+        let other = open.start(&open.op(), "other", 80 * SECOND).await;
+        tokio::time::sleep(70 * SECOND).await;
+        h.store.trouble(Verb::Claim, Trouble::None);
+        other.await.unwrap().unwrap();
+        tokio::time::sleep(30 * SECOND).await;
+        assert_eq!(value(h.ok(&h.op(), "again").await), ("mine".into(), Kind::Replayed));
+    }
+
+    async fn a_success_is_recorded_although_somebody_runs_unguarded(h) {
+        let open = open(&h);
+        let op = open.op();
+        let mut mine = Box::pin(open.ok_after(&op, "mine", SECOND));
+        assert!(polled_once_is_pending(mine.as_mut()).await);
+        h.clock.step(LEASE);
+        assert!(h.op().forget().await.unwrap());
+        let hold = h.store.hold(Verb::Claim);
+        tokio::time::sleep(SECOND).await;
+        assert!(polled_once_is_pending(mine.as_mut()).await);
+        // Not polled for longer than a store's time-out, and not for a lease.
+        tokio::time::sleep(SECOND * 7).await;
+        h.store.trouble(Verb::Claim, Trouble::Refused);
+        let other = open.start(&open.op(), "other", SECOND).await;
+        hold.add_permits(1000);
+        assert_eq!(value(mine.await), ("mine".into(), Kind::Executed));
+        assert_eq!(value(other.await.unwrap()), ("other".into(), Kind::Unguarded));
+        h.store.trouble(Verb::Claim, Trouble::None);
+        tokio::time::sleep(LEASE * 3).await;
+        assert_eq!(value(h.ok(&h.op(), "again").await), ("mine".into(), Kind::Replayed));
+    }
+
     async fn store_refuses_and_the_body_runs_unguarded(h) {
         let open = open(&h);
         h.store.trouble(Verb::Claim, Trouble::Refused);

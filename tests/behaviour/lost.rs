@@ -23,6 +23,23 @@ async fn lapsed(h: &Harness, op: idem::OperationBuilder, fails: bool) -> JoinHan
 }
 
 rows! {
+    async fn success_lease_lost_and_granted_again_too_late__completed(h) {
+        let op = h.op().wait(Duration::ZERO);
+        let mut mine = Box::pin(h.ok_after(&op, "mine", SECOND));
+        assert!(polled_once_is_pending(mine.as_mut()).await);
+        h.clock.step(LEASE);
+        assert!(h.op().forget().await.unwrap());
+        h.store.trouble(Verb::Claim, Trouble::Late(LEASE - SECOND));
+        tokio::time::sleep(SECOND).await;
+        assert!(polled_once_is_pending(mine.as_mut()).await);
+        tokio::time::sleep(LEASE + SECOND / 2).await;
+        h.store.trouble(Verb::Claim, Trouble::NotApplied(2));
+        assert_eq!(value(mine.await), ("mine".into(), Kind::Executed));
+        tokio::time::sleep(LEASE * 3).await;
+        assert_eq!(value(h.ok(&h.op(), "again").await), ("mine".into(), Kind::Replayed));
+        assert_eq!(h.ran(), 1);
+    }
+
     async fn success_lease_lost_while_draining__recorded_all_the_same(h) {
         let mine = h.start(&h.op(), "mine", 4 * SECOND).await;
         h.clock.step(LEASE);

@@ -274,3 +274,29 @@ async fn a_replay_from_memory_and_one_by_decoding_agree() {
     let by_decoding: Flattened = op.run(std::future::ready(Err(()))).await.unwrap().into_inner();
     assert_eq!(from_memory, by_decoding);
 }
+
+#[derive(Serialize, Deserialize)]
+struct Deep(Vec<Deep>);
+
+#[test]
+fn a_result_ten_thousand_deep_is_not_recorded_and_does_no_harm() {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let mut deep = Deep(vec![]);
+            for _ in 0..10_000 {
+                deep = Deep(vec![deep]);
+            }
+            let idem = Idem::new(MokaStore::new());
+            let op = idem.operation("deep").key(1);
+            let first = op.run(async { Ok::<_, ()>(deep) }).await;
+            assert!(first.is_ok());
+            // Its drop would end the stack, and is the test's own.
+            std::mem::forget(first);
+            let again = op.run(async { Ok::<_, ()>(Deep(vec![])) }).await;
+            assert!(matches!(again, Err(idem::Failed::Idem(Error::Unreplayable { .. }))));
+        });
+    };
+    // As large as a runtime's threads have it.
+    std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(run).unwrap().join().unwrap();
+}

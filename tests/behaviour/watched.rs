@@ -28,6 +28,18 @@ fn these(counts: &[(&str, u64)]) -> Vec<(String, u64)> {
 }
 
 rows! {
+    async fn no_lease_was_lost_where_the_ending_was_applied_and_its_answer_came_late(h) {
+        let seen = counted(async {
+            let call = h.start(&h.op(), "a", 3 * SECOND).await;
+            let hold = h.store.hold(Verb::Finish);
+            call.await.unwrap().unwrap();
+            hold.add_permits(1000);
+            h.store.trouble(Verb::Finish, Trouble::None);
+            tokio::time::sleep(LEASE).await;
+        }).await;
+        assert!(seen.iter().all(|(name, _)| name != "lease_lost!"), "{seen:?}");
+    }
+
     async fn executed_replayed_attached_failed(h) {
         let seen = counted(async {
             let first = h.start(&h.op(), "a", SECOND).await;

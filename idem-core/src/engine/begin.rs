@@ -124,7 +124,10 @@ impl Call {
             };
             match answer {
                 // This call was not polled while the answer lay there, and the key may be somebody else's by now.
-                Claimed::Granted(_) if later(sent, self.op.lease) <= Instant::now() => {}
+                // It is asked for again, or withdrawn.
+                Claimed::Granted(_) if later(sent, self.op.lease) <= Instant::now() => {
+                    self.stage = Stage::Claiming(owner, sent);
+                }
                 Claimed::Granted(grant) => {
                     let (fence, after_unknown) = (grant.fence, grant.after_unknown);
                     self.stage = Stage::Granted(Lease { owner, sent, fence, after_unknown });
@@ -133,7 +136,9 @@ impl Call {
                     if after_unknown {
                         self.watch.happened(Happened::TakenOver);
                     }
-                    if !slot.granted(Running::ours(sent, later(sent, self.op.lease), grant.fingerprint)) {
+                    let running = Running::ours(sent, later(sent, self.op.lease), grant.fingerprint);
+                    // A call that knows its own outcome runs nothing beside anybody.
+                    if !slot.granted(running) && self.ending.is_none() {
                         return Err(self.op.in_progress(Duration::ZERO, self.op.lease));
                     }
                     return Ok(Begin::Run);

@@ -45,6 +45,7 @@ impl Call {
             // Known to be done: nobody in this process takes over while that lands.
             slot.done();
         }
+        self.run.body_ended();
         self.ending = Some(ending);
     }
 
@@ -92,6 +93,8 @@ impl Call {
                         return Landed::Theirs(payload);
                     }
                     Err(Error::Store { .. }) => {}
+                    // Nobody took over: this process ran it beside the store.
+                    Err(Error::InProgress { .. }) if self.engine.flights.runs_unguarded(&self.op.key) => {}
                     Err(_) => return self.over(),
                 },
                 (Ok(Held::Lost), _) if !self.claim_may_come() => return self.over(),

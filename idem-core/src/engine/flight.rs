@@ -107,6 +107,11 @@ impl Flights {
         self.0.each().map(|shard| shard.len()).sum()
     }
 
+    /// Whether the key's slot is that of a run that nothing guards.
+    pub(super) fn runs_unguarded(&self, key: &Key) -> bool {
+        self.0.lock(key).get(key).is_some_and(|flight| flight.runs_unguarded())
+    }
+
     /// Joins the key's slot: as its leader if there is none, or none that was heard of in time.
     pub(super) fn join(&self, key: &Key, claim_until: impl FnOnce(Instant) -> Instant) -> Place {
         let mut shard = self.0.lock(key);

@@ -110,6 +110,8 @@ pub(super) async fn renew(
                 next = later(sent, third);
                 backoff = Backoff::waiting();
             }
+            // After an ending that was applied and not answered, there is no lease either.
+            Ok(Held::Lost) if run.has_body_ended() => return,
             Ok(Held::Lost) => return lost(&run, &watch),
             Err(error) => {
                 watch.store_failed("renew", &error);

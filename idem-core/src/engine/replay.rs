@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use crate::codec::Codec;
-use crate::fingerprint::same_value;
+use crate::fingerprint::comparable;
 use crate::key::Key;
 use crate::record::{Completion, Memo, Payload, PayloadError, Side};
 use crate::seal::Seal;
@@ -116,9 +116,11 @@ impl<T> Replay<T> {
 
 /// The encoded value and what decoding makes of it, if that is serialized as the same again.
 fn encode_checked<T: Serialize + DeserializeOwned>(value: &T, form: Form<'_>, side: Side) -> Option<(Payload, T)> {
+    // First, for it has a limit to its depth, and codecs have none.
+    let known = comparable(value)?;
     let payload = Payload::encode(value, form.codec, side, form.key).ok()?;
     let decoded = payload.decode::<T>(side, form.key).ok()?;
-    if same_value(value, &decoded) {
+    if comparable(&decoded).is_some_and(|decoded| decoded == known) {
         return Some((payload, decoded));
     }
     forget(decoded);
