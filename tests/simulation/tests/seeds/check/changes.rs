@@ -38,10 +38,9 @@ pub(super) fn check(view: &mut View<'_>) {
                     if view.class() == Class::Steps { stored.map_or(0, |stored| stored.fence) } else { highest };
                 // What was lost may be written once more by whoever wrote it. And where a store only compares and sets, what was
                 // to be written if there was nothing is so, however late, once there is nothing any more.
-                let forgets = view.class() == Class::Forgets;
-                let again = forgets
+                let again = view.class() == Class::Forgets
                     && earlier.iter().any(|earlier| (earlier.owner, earlier.fence) == (after.owner, after.fence))
-                    || view.deploy(change.call).store == Kept::Cas && (stored.is_none() || forgets);
+                    || view.deploy(change.call).store == Kept::Cas && stored.is_none();
                 if after.fence <= below && !again {
                     view.fail(seq, format!("law 6: fence {} after {below}", after.fence));
                 }
