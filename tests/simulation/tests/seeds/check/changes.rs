@@ -61,7 +61,7 @@ pub(super) fn check(view: &mut View<'_>) {
 }
 
 /// When a change was decided. A store that only compares and sets is told so by its client, who looked a little earlier.
-fn moment(view: &View<'_>, change: &Change) -> Timestamp {
+pub(super) fn moment(view: &View<'_>, change: &Change) -> Timestamp {
     let now = change.now;
     if change.call as usize >= view.history.calls.len() || view.deploy(change.call).store != Kept::Cas {
         return now;
