@@ -88,6 +88,14 @@ rows! {
         assert_eq!(h.ran(), 2);
     }
 
+    async fn taken_over_and_completed_on_a_store_that_is_full__the_recorded_result(h) {
+        let call = lapsed(&h, h.op(), false).await;
+        assert_eq!(value(h.ok(&h.elsewhere().op(), "theirs").await).1, Kind::Executed);
+        h.store.trouble(Verb::Record, Trouble::Refused);
+        assert_eq!(value(call.await.unwrap()), ("theirs".into(), Kind::Replayed));
+        assert_eq!(h.ran(), 2);
+    }
+
     async fn taken_over_and_running__waits_for_the_recorded_result(h) {
         let call = lapsed(&h, h.op(), false).await;
         let other = h.elsewhere();

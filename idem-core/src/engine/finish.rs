@@ -75,7 +75,21 @@ impl Call {
         let mut reclaimed = false;
         while let Some(ending) = self.ending.clone() {
             let had_the_key = matches!(self.stage, Stage::Granted(_) | Stage::Running(_));
-            let sent = self.send(ending.clone()).await;
+            let mut sent = self.send(ending.clone()).await;
+            // A store that will not hold the result is told at least that there was one, and may know that the key is lost.
+            let without = Ending::Completed(Completion::Unreplayable);
+            let refused = sent.as_ref().err().filter(|error| !error.is_retryable());
+            if let (Some(error), Ending::Completed(_), true) = (refused, &ending, ending != without) {
+                self.in_doubt = true;
+                if let Ok(held) = self.send(without.clone()).await {
+                    self.watch.store_failed("finish", error);
+                    if held == Held::Held {
+                        self.watch.happened(Happened::Unreplayable);
+                        return self.landed(without);
+                    }
+                    sent = Ok(held);
+                }
+            }
             match &sent {
                 Ok(Held::Lost) if had_the_key => self.lost(),
                 Err(error) => self.watch.store_failed("finish", error),
@@ -101,14 +115,7 @@ impl Call {
                 // The claim has not come so far, and may never come: those who wait for it here may as well ask for themselves.
                 (Ok(Held::Lost), _) => self.slot = None,
                 (Err(failure), _) if failure.is_retryable() => {}
-                // A store that will not hold the result is told at least that there was one.
                 (Err(_), Ending::Completed(_)) => {
-                    let without = Ending::Completed(Completion::Unreplayable);
-                    self.in_doubt |= ending != without;
-                    if ending != without && matches!(self.send(without.clone()).await, Ok(Held::Held)) {
-                        self.watch.happened(Happened::Unreplayable);
-                        return self.landed(without);
-                    }
                     // Nobody waits for a refusal to change; but done stays done, so it is asked again later.
                     if caller == Caller::Waits {
                         return Landed::NotYet;

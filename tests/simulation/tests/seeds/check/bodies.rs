@@ -3,6 +3,7 @@
 use idem::{Phase, Record};
 use idem_simulation::wire::{End, Fault, Found};
 
+use super::changes::moment;
 use super::{clock, is_operator, same, Changed, Run, View};
 use crate::plan::Class;
 
@@ -84,7 +85,7 @@ fn stands(view: &mut View<'_>, run: Run, changes: &[Changed<'_>]) {
 /// Whether this is a grant that nothing stood in the way of: no record, or another request's that is known to have failed.
 fn starts_afresh(view: &View<'_>, grant: &Changed<'_>) -> bool {
     let change = grant.change;
-    let before = change.before.as_ref().filter(|before| !before.is_expired(change.now));
+    let before = change.before.as_ref().filter(|before| !before.is_expired(moment(view, change)));
     before.is_none_or(|before| {
         let print = view.call(change.call).print.as_ref();
         let other = before.phase == Phase::Released && !same(before.fingerprint.as_ref(), print);

@@ -36,11 +36,11 @@ pub(super) fn check(view: &mut View<'_>) {
                 // Set back beyond the retention, a clock lets them fall.
                 let below =
                     if view.class() == Class::Steps { stored.map_or(0, |stored| stored.fence) } else { highest };
-                // What was lost, or deleted when it was over, may be written once more by whoever wrote it: late, where a store
-                // only compares and sets.
-                let forgets = view.class() == Class::Forgets || view.deploy(change.call).store == Kept::Cas;
-                let again = forgets
-                    && earlier.iter().any(|earlier| (earlier.owner, earlier.fence) == (after.owner, after.fence));
+                // What was lost may be written once more by whoever wrote it. And where a store only compares and sets, what was
+                // to be written if there was nothing is so, however late, once there is nothing any more.
+                let again = view.class() == Class::Forgets
+                    && earlier.iter().any(|earlier| (earlier.owner, earlier.fence) == (after.owner, after.fence))
+                    || view.deploy(change.call).store == Kept::Cas && stored.is_none();
                 if after.fence <= below && !again {
                     view.fail(seq, format!("law 6: fence {} after {below}", after.fence));
                 }
@@ -61,7 +61,7 @@ pub(super) fn check(view: &mut View<'_>) {
 }
 
 /// When a change was decided. A store that only compares and sets is told so by its client, who looked a little earlier.
-fn moment(view: &View<'_>, change: &Change) -> Timestamp {
+pub(super) fn moment(view: &View<'_>, change: &Change) -> Timestamp {
     let now = change.now;
     if change.call as usize >= view.history.calls.len() || view.deploy(change.call).store != Kept::Cas {
         return now;
