@@ -37,6 +37,7 @@ rows! {
             h.store.trouble(Verb::Finish, Trouble::None);
             tokio::time::sleep(LEASE).await;
         }).await;
+        assert!(seen.iter().any(|(name, _)| name == "executed"), "{seen:?}");
         assert!(seen.iter().all(|(name, _)| name != "lease_lost!"), "{seen:?}");
     }
 

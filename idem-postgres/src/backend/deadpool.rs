@@ -37,12 +37,21 @@ impl Drop for Waiting<'_> {
         let Deadpool { pool, spare, .. } = self.of;
         let (true, Ok(runtime)) = (self.for_nothing, tokio::runtime::Handle::try_current()) else { return };
         if pool.status().available == 0 && !spare.swap(true, Ordering::SeqCst) {
-            let (pool, spare) = (pool.clone(), Arc::clone(spare));
+            let (pool, made) = (pool.clone(), Spare(Arc::clone(spare)));
             runtime.spawn(async move {
                 drop(pool.get().await);
-                spare.store(false, Ordering::SeqCst);
+                drop(made);
             });
         }
+    }
+}
+
+/// A connection that is being made for nobody yet. Its runtime may end first, and another one's verbs need the next.
+struct Spare(Arc<AtomicBool>);
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
     }
 }
 
