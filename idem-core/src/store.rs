@@ -23,7 +23,7 @@ pub use self::tiered::Tiered;
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::record::{Completed, Owner, Record};
-use crate::transition::{Claim, Claimed, Ending, Held, SaveStep, Settle, Settled};
+use crate::transition::{Claim, Claimed, Finish, Held, SaveStep, Settle, Settled};
 
 /// A place where records live, shared by every process that uses it.
 ///
@@ -45,8 +45,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Keeps a key for another lease. *Correctness*: a former owner gets `Lost` and changes nothing.
     async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError>;
 
-    /// Ends a run. *Correctness*: a former owner gets `Lost` and changes nothing.
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError>;
+    /// Ends a run. *Correctness*: a former owner gets `Lost` and changes nothing; so does the owner of another fence.
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError>;
 
     /// The record as it is, for operators. A record whose retention is over is none; one that was forgotten may be a blank
     /// ([`Record::is_blank`]).

@@ -67,7 +67,7 @@ mod sealed {
     pub trait Sealed {}
     impl Sealed for &super::Claim {}
     impl Sealed for super::Renew {}
-    impl Sealed for super::Finish {}
+    impl Sealed for &super::Finish {}
     impl Sealed for super::Settle {}
     impl Sealed for &super::SaveStep {}
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, Pool};
-use idem_core::{Completion, Ending, Idem, Key, Owner, Payload, Store};
+use idem_core::{Completion, Ending, Finish, Idem, Key, Owner, Payload, Store};
 use idem_postgres::PgStore;
 use idem_test_servers::{Database, Postgres};
 use tokio_postgres::types::{ToSql, Type};
@@ -104,7 +104,9 @@ async fn speed(prepared: bool) {
     own.claim(&key("seen"), &claim).await.unwrap();
     let of_claim = sent(&database);
     let payload = Payload::from_bytes([&b"\x01\x01\x00\""[..], result().as_bytes(), b"\""].concat());
-    own.finish(&key("seen"), owner, Ending::Completed(Completion::Result(payload.clone()))).await.unwrap();
+    own.finish(&key("seen"), &Finish::new(owner, Ending::Completed(Completion::Result(payload.clone()))))
+        .await
+        .unwrap();
     let of_finish = sent(&database);
     let pool = pool(&database.url());
     let bare = Bare { pool: pool.clone(), claim: of_claim, finish: of_finish, prepared };

@@ -65,7 +65,7 @@ impl Statements {
                 &[Bytes, Bytes, Bytes, Bytes, Bool, Bool, Number, Number, Text],
             ),
             renew: statement(include_str!("sql/renew.sql"), &[Bytes, Bytes]),
-            finish: statement(include_str!("sql/finish.sql"), &[Bytes, Bytes, Text, Number, Bytes, Bool]),
+            finish: statement(include_str!("sql/finish.sql"), &[Bytes, Bytes, Text, Number, Bytes, Bool, Number]),
             save_step: statement(include_str!("sql/save_step.sql"), &[Bytes, Bytes, Number, Bytes]),
             settle: statement(include_str!("sql/settle.sql"), &[Bytes, Bytes, Text, Number, Bytes, Bool, Bool]),
             load: statement(include_str!("sql/load.sql"), &[Bytes]),

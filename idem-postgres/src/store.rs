@@ -141,9 +141,9 @@ impl Store for PgStore {
         self.decide(&self.statements.renew, &params, Renew::new(owner), held, lost).await
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
         let id = id::of(key);
-        let (state, rank, result) = match &ending {
+        let (state, rank, result) = match &finish.ending {
             Ending::Completed(completion) => {
                 let (state, result) = result(completion);
                 (state, 3, result)
@@ -153,13 +153,15 @@ impl Store for PgStore {
         };
         let params = [
             Param::Bytes(Some(&id)),
-            Param::Bytes(Some(owner.as_bytes())),
+            Param::Bytes(Some(finish.owner.as_bytes())),
             Param::Text(state),
             Param::Number(rank),
             Param::Bytes(result.map(Payload::as_bytes)),
-            Param::Bool(ending == Ending::Withdrawn),
+            Param::Bool(finish.ending == Ending::Withdrawn),
+            // Without one it is -1; none is above what a column holds.
+            Param::Number(finish.fence.map_or(-1, |fence| i64::try_from(fence).unwrap_or(i64::MAX))),
         ];
-        self.decide(&self.statements.finish, &params, Finish::new(owner, ending.clone()), held, lost).await
+        self.decide(&self.statements.finish, &params, finish, held, lost).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

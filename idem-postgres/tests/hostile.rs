@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use idem_core::{Claim, Ending, Held, Key, List, Owner, Store};
+use idem_core::{Claim, Ending, Finish, Held, Key, List, Owner, Store};
 use idem_postgres::PgStore;
 use idem_test_servers::{Database, Postgres};
 use tokio_postgres::{Client, NoTls};
@@ -34,7 +34,8 @@ async fn endings_land_whatever_the_schema_is_called() {
         let patience = Duration::from_secs(30);
         tokio::time::timeout(patience, store.changed(&key)).await.expect("a listener");
         let waits = tokio::time::timeout(patience, store.changed(&key));
-        let (told, held) = tokio::join!(waits, store.finish(&key, owner, Ending::Abandoned));
+        let abandoned = Finish::new(owner, Ending::Abandoned);
+        let (told, held) = tokio::join!(waits, store.finish(&key, &abandoned));
         assert_eq!(held.expect(schema), Held::Held);
         told.expect("a hint");
     }

@@ -154,17 +154,19 @@ impl Store for RedisStore {
         }
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        let (name, result) = match &ending {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        let (name, result) = match &finish.ending {
             Ending::Completed(completion) => done(completion),
             Ending::Released => ("released", &b""[..]),
             Ending::Abandoned => ("abandoned", &b""[..]),
             Ending::Withdrawn => ("withdrawn", &b""[..]),
             _ => return Err(StoreError::refused(Error::answer())),
         };
-        let (token, channel) = (to_hex(owner.as_bytes()), self.channel(key));
-        match self.run(&script::FINISH, key, &[token.as_bytes(), name.as_bytes(), result, &channel]).await? {
-            Answer::Kept(found, now) => unchanged(found.as_ref(), Finish::new(owner, ending), now),
+        let (owner, channel) = (to_hex(finish.owner.as_bytes()), self.channel(key));
+        let fence = finish.fence.map(|fence| fence.to_string()).unwrap_or_default();
+        let args = [owner.as_bytes(), fence.as_bytes(), name.as_bytes(), result, &channel];
+        match self.run(&script::FINISH, key, &args).await? {
+            Answer::Kept(found, now) => unchanged(found.as_ref(), finish, now),
             _ => Ok(Held::Held),
         }
     }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use idem_core::{Claim, Claimed, Completion, Ending, Key, Owner, Payload, Store};
+use idem_core::{Claim, Claimed, Completion, Ending, Finish, Key, Owner, Payload, Store};
 use idem_sqlite::SqliteStore;
 use rusqlite::Connection;
 
@@ -31,7 +31,7 @@ async fn call(store: &SqliteStore, n: usize) {
     let (key, claim) = (key(n), Claim::new(Owner::random(), HOUR, HOUR));
     assert!(matches!(store.claim(&key, &claim).await.unwrap(), Claimed::Granted(_)));
     let result = Completion::Result(Payload::from_bytes(vec![b'x'; 133]));
-    store.finish(&key, claim.owner, Ending::Completed(result)).await.unwrap();
+    store.finish(&key, &Finish::new(claim.owner, Ending::Completed(result))).await.unwrap();
 }
 
 fn median(mut times: Vec<Duration>) -> f64 {

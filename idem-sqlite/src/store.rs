@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use idem_core::{
-    Claim, Claimed, Clock, Ending, Finish, Held, Key, List, Owner, Page, Record, Renew, SaveStep, Settle, Settled,
-    Store, StoreError,
+    Claim, Claimed, Clock, Finish, Held, Key, List, Owner, Page, Record, Renew, SaveStep, Settle, Settled, Store,
+    StoreError,
 };
 use tokio::sync::oneshot;
 
@@ -99,8 +99,8 @@ impl Store for SqliteStore {
         self.apply(key, Renew::new(owner)).await
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        self.apply(key, Finish::new(owner, ending)).await
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        self.apply(key, finish.clone()).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

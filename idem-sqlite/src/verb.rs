@@ -38,6 +38,14 @@ impl Apply for Claim {
     }
 }
 
+impl Apply for Finish {
+    type Answer = Held;
+
+    fn apply(&self, found: Option<&Record>, now: Timestamp) -> (Change, Held) {
+        transition(found, self, now)
+    }
+}
+
 impl Apply for SaveStep {
     type Answer = Held;
 
@@ -48,7 +56,6 @@ impl Apply for SaveStep {
 
 apply! {
     Renew => Held, |renew| *renew;
-    Finish => Held, Clone::clone;
     Settle => Settled, Clone::clone;
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem_core::{
-    Claim, Claimed, Completed, Completion, Ending, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled,
-    Store, StoreError,
+    Claim, Claimed, Completed, Completion, Ending, Finish, Held, Key, List, Owner, Page, Record, SaveStep, Settle,
+    Settled, Store, StoreError,
 };
 use tokio::sync::Semaphore;
 
@@ -189,12 +189,12 @@ impl Store for Faulty {
         self.pass(Verb::Renew, async move { store.renew(&key, owner).await }).await
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        let (store, key) = (Arc::clone(&self.store), key.clone());
-        if matches!(ending, Ending::Completed(Completion::Result(_))) {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        let (store, key, finish) = (Arc::clone(&self.store), key.clone(), finish.clone());
+        if matches!(finish.ending, Ending::Completed(Completion::Result(_))) {
             self.pass(Verb::Record, async { Ok(()) }).await?;
         }
-        self.pass(Verb::Finish, async move { store.finish(&key, owner, ending).await }).await
+        self.pass(Verb::Finish, async move { store.finish(&key, &finish).await }).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

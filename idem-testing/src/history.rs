@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use idem_core::{
-    Applied, Claim, Claimed, Clock, Completed, Ending, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled,
+    Applied, Claim, Claimed, Clock, Completed, Finish, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled,
     Store, StoreError, Timestamp,
 };
 
@@ -242,9 +242,9 @@ impl Store for Recorded {
         self.note(key, Asked::Renew(owner), answer, |answer| Answer::Held(*answer)).await
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        let answer = self.store.finish(key, owner, ending.clone());
-        self.note(key, Asked::Finish(owner, ending), answer, |answer| Answer::Held(*answer)).await
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        let answer = self.store.finish(key, finish);
+        self.note(key, Asked::Finish(finish.clone()), answer, |answer| Answer::Held(*answer)).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

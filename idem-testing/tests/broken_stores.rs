@@ -20,6 +20,8 @@ enum Mistake {
     CheckThenAct,
     /// Whoever ends a run ends it.
     EndedByAnybody,
+    /// Whoever ends a run ends whatever its token was granted since.
+    EndedByACopy,
     /// Whoever renews a key keeps it.
     RenewedByAnybody,
     /// A crashed owner keeps its key for ever.
@@ -164,17 +166,19 @@ impl Store for Broken {
         Ok(self.apply_later(key, Renew::new(owner), later).await)
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
         let found = self.read(key);
-        let owner = match self.mistake {
-            Mistake::EndedByAnybody => self.owner(key).unwrap_or(owner),
-            _ => owner,
-        };
-        match (self.mistake, found, &ending) {
+        let mut finish = finish.clone();
+        match self.mistake {
+            Mistake::EndedByAnybody => finish.owner = self.owner(key).unwrap_or(finish.owner),
+            Mistake::EndedByACopy => finish.fence = None,
+            _ => {}
+        }
+        match (self.mistake, found, &finish.ending) {
             (Mistake::ResendingIsLost, Some(found), _) if !matches!(found.phase, Phase::Running { .. }) => {
                 return Ok(Held::Lost);
             }
-            (Mistake::LastResultWins, Some(found), Ending::Completed(completion)) if found.owner == owner => {
+            (Mistake::LastResultWins, Some(found), Ending::Completed(completion)) if found.owner == finish.owner => {
                 let mut record = found;
                 record.phase = Phase::Completed(completion.clone());
                 self.write(key, record, self.clock.now());
@@ -182,7 +186,7 @@ impl Store for Broken {
             }
             _ => {}
         }
-        Ok(self.apply(key, Finish::new(owner, ending)).await)
+        Ok(self.apply(key, &finish).await)
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -239,6 +243,7 @@ broken! {
     check_then_act: CheckThenAct, of_64_claims_at_once_one_is_granted of_64_take_overs_at_once_one_is_granted;
     ended_by_anybody: EndedByAnybody, a_stranger_ends_nothing a_former_owner_ends_nothing_while_the_next_one_runs
         of_64_endings_at_once_only_the_owners_lands;
+    ended_by_a_copy: EndedByACopy, a_copy_of_an_ending_ends_no_other_run_of_its_token;
     renewed_by_anybody: RenewedByAnybody, a_stranger_keeps_nothing
         a_lapsed_owner_keeps_its_key_until_somebody_takes_over;
     lease_without_end: LeaseWithoutEnd, a_lapsed_lease_counts_as_an_unknown_outcome a_claim_is_kept_for_lease_and_ttl;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use idem::{Claim, Completion, Ending, Error, Failed, Idem, InvalidKey, Kind, Owner, Payload, Phase, Store};
+use idem::{Claim, Completion, Ending, Error, Failed, Finish, Idem, InvalidKey, Kind, Owner, Payload, Phase, Store};
 
 use crate::support::*;
 
@@ -82,7 +82,7 @@ rows! {
                 tokio::time::advance(2 * TTL).await;
                 h.store.behind().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
                 let ending = Ending::Completed(Completion::Result(Payload::from_bytes(bytes)));
-                h.store.behind().finish(&key(), owner, ending).await.unwrap();
+                h.store.behind().finish(&key(), &Finish::new(owner, ending)).await.unwrap();
                 h.record().await
             };
             assert!(matches!(refusal(h.ok(&h.op(), "b").await), Error::Decode { .. }));

@@ -114,10 +114,10 @@ impl Store for Buggy {
         bug(&self.2);
         self.0.renew(key, owner).await
     }
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
         tokio::task::yield_now().await;
         bug(&self.1);
-        self.0.finish(key, owner, ending).await
+        self.0.finish(key, finish).await
     }
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         self.0.load(key).await
@@ -498,11 +498,11 @@ impl Store for Odd {
         self.store.renew(key, owner).await
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
         match self.at(Once::PanicsAtAnEnding) {
             Some(0) => pending().await,
             Some(1) => panic!("the store's own"),
-            _ => self.store.finish(key, owner, ending).await,
+            _ => self.store.finish(key, finish).await,
         }
     }
 
@@ -663,10 +663,10 @@ impl Store for PanicsAt {
         self.0.renew(key, owner)
     }
 
-    fn finish<'a, 'b, 'x>(&'a self, key: &'b Key, owner: Owner, ending: Ending) -> Boxed<'x, Result<Held, StoreError>>
-    where 'a: 'x, 'b: 'x {
+    fn finish<'a, 'b, 'c, 'x>(&'a self, key: &'b Key, finish: &'c Finish) -> Boxed<'x, Result<Held, StoreError>>
+    where 'a: 'x, 'b: 'x, 'c: 'x {
         self.at("finish");
-        self.0.finish(key, owner, ending)
+        self.0.finish(key, finish)
     }
 
     fn load<'a, 'b, 'x>(&'a self, key: &'b Key) -> Boxed<'x, Result<Option<Record>, StoreError>>

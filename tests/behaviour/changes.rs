@@ -227,7 +227,7 @@ async fn result_newer_than_this_build__decode_and_untouched() {
         let (key, owner) = (Key::new("", NAME, &n).unwrap(), Owner::random());
         store.claim(&key, &Claim::new(owner, crate::support::LEASE, crate::support::TTL)).await.unwrap();
         let newer = Ending::Completed(Completion::Result(Payload::from_bytes(bytes)));
-        store.finish(&key, owner, newer).await.unwrap();
+        store.finish(&key, &idem::Finish::new(owner, newer)).await.unwrap();
         let record = store.load(&key).await.unwrap();
         for _ in 0..2 {
             assert!(matches!(call(&idem, n, 7_u8).await, Err(Error::Decode { .. })));

@@ -233,7 +233,7 @@ impl idem::Store for Forgetful {
         Ok(idem::Held::Held)
     }
 
-    async fn finish(&self, _: &idem::Key, _: idem::Owner, _: idem::Ending) -> Result<idem::Held, idem::StoreError> {
+    async fn finish(&self, _: &idem::Key, _: &idem::Finish) -> Result<idem::Held, idem::StoreError> {
         Ok(idem::Held::Lost)
     }
 

@@ -42,7 +42,7 @@ fn records() -> Vec<(&'static str, Record)> {
     let write = |found: Option<&Record>, ending: Option<Ending>| {
         let change = match ending {
             None => transition(found, &claim, now).0,
-            Some(ending) => transition(found, Finish::new(owner, ending), now).0,
+            Some(ending) => transition(found, &Finish::new(owner, ending), now).0,
         };
         match change {
             Change::Write(record) => record,

@@ -182,7 +182,7 @@ impl idem::Store for Silent {
         std::future::pending().await
     }
 
-    async fn finish(&self, _: &idem::Key, _: idem::Owner, _: idem::Ending) -> Result<idem::Held, idem::StoreError> {
+    async fn finish(&self, _: &idem::Key, _: &idem::Finish) -> Result<idem::Held, idem::StoreError> {
         std::future::pending().await
     }
 

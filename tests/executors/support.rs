@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem::{
-    Claim, Claimed, Ending, Failed, Held, Idem, Key, Kind, MokaStore, Outcome, Owner, Record, Store, StoreError,
+    Claim, Claimed, Failed, Finish, Held, Idem, Key, Kind, MokaStore, Outcome, Owner, Record, Store, StoreError,
 };
 
 pub(crate) type Answer = Result<Outcome<u32>, Failed<&'static str>>;
@@ -28,9 +28,9 @@ impl Store for Remote {
         self.0.renew(key, owner).await
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
         yield_now().await;
-        self.0.finish(key, owner, ending).await
+        self.0.finish(key, finish).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

@@ -14,7 +14,7 @@ use super::wait::{self, Backoff, Patience};
 use crate::clock::{later, sleep_until, Instant};
 use crate::error::{Error, StoreError};
 use crate::record::{Completion, Payload};
-use crate::transition::{Ending, Held};
+use crate::transition::{Ending, Finish, Held};
 
 /// What became of an ending.
 enum Landed {
@@ -75,13 +75,13 @@ impl Call {
         let mut reclaimed = false;
         while let Some(ending) = self.ending.clone() {
             let had_the_key = matches!(self.stage, Stage::Granted(_) | Stage::Running(_));
-            let mut sent = self.send(ending.clone()).await;
+            let mut sent = self.send(&ending).await;
             // A store that will not hold the result is told at least that there was one, and may know that the key is lost.
             let without = Ending::Completed(Completion::Unreplayable);
             let refused = sent.as_ref().err().filter(|error| !error.is_retryable());
             if let (Some(error), Ending::Completed(_), true) = (refused, &ending, ending != without) {
                 self.in_doubt = true;
-                if let Ok(held) = self.send(without.clone()).await {
+                if let Ok(held) = self.send(&without).await {
                     self.watch.store_failed("finish", error);
                     if held == Held::Held {
                         self.watch.happened(Happened::Unreplayable);
@@ -134,17 +134,26 @@ impl Call {
     }
 
     /// Sends an ending once. A call that has not the key any more has lost it.
-    async fn send(&mut self, ending: Ending) -> Result<Held, StoreError> {
-        let Some(owner) = self.owner() else {
+    async fn send(&mut self, ending: &Ending) -> Result<Held, StoreError> {
+        let Some(finish) = self.finish_with(ending) else {
             return Ok(Held::Lost);
         };
         let (store, key, limit) = (Arc::clone(&self.engine.store), self.op.key.clone(), self.op.store_timeout);
         let (renewal, make) = self.renewing();
-        let held = renewal.beside(make, wait::answer(async { store.finish(&key, owner, ending).await }, limit)).await?;
+        let held = renewal.beside(make, wait::answer(async { store.finish(&key, &finish).await }, limit)).await?;
         if held == Held::Lost && !self.claim_may_come() {
             self.stage = Stage::Outside;
         }
         Ok(held)
+    }
+
+    /// The ending of what this call was granted, as far as it knows.
+    fn finish_with(&self, ending: &Ending) -> Option<Finish> {
+        let fence = match self.stage {
+            Stage::Granted(lease) | Stage::Running(lease) => Some(lease.fence),
+            Stage::Outside | Stage::Claiming(..) => None,
+        };
+        Some(Finish::new(self.owner()?, ending.clone()).fence(fence))
     }
 
     /// Whether a claim that was sent may still reach the store: then losing to nobody is not the last word.
@@ -208,17 +217,17 @@ impl Call {
 
     /// Sends the ending to a store that answers without waiting, as one in memory does.
     fn lands_at_once(&mut self) -> bool {
-        let (Some(owner), Some(ending)) = (self.owner(), self.ending.clone()) else {
+        let Some(finish) = self.ending.as_ref().and_then(|ending| self.finish_with(ending)) else {
             return false;
         };
         // A store that panics has not answered.
         let answer = catch_unwind(AssertUnwindSafe(|| {
-            let mut finish = self.engine.store.finish(&self.op.key, owner, ending.clone());
-            finish.as_mut().poll(&mut Context::from_waker(&Arc::new(Nobody).into()))
+            let mut answer = self.engine.store.finish(&self.op.key, &finish);
+            answer.as_mut().poll(&mut Context::from_waker(&Arc::new(Nobody).into()))
         }));
-        match (answer, &ending) {
+        match (answer, &finish.ending) {
             (Ok(Poll::Ready(Ok(Held::Held))), _) => {
-                self.landed(ending);
+                self.landed(finish.ending);
                 true
             }
             (Ok(Poll::Ready(Ok(Held::Lost))), Ending::Released | Ending::Abandoned) => !self.claim_may_come(),

@@ -13,9 +13,7 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::record::{Owner, Record};
-use crate::transition::{
-    transition, Change, Claim, Claimed, Ending, Finish, Held, Renew, SaveStep, Settle, Settled, Verb,
-};
+use crate::transition::{transition, Change, Claim, Claimed, Finish, Held, Renew, SaveStep, Settle, Settled, Verb};
 
 /// Values by key that can be read with their version and replaced if the version is still the same: a row with a counter, an
 /// object with an ETag, a key with a revision.
@@ -123,8 +121,8 @@ impl<S: Versioned> Store for Cas<S> {
         self.apply(key, Renew::new(owner)).await
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        self.apply(key, Finish::new(owner, ending)).await
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        self.apply(key, finish).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

@@ -8,7 +8,7 @@ use super::{List, Page, Store};
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::record::{Completed, Owner, Record};
-use crate::transition::{Claim, Claimed, Ending, Held, SaveStep, Settle, Settled};
+use crate::transition::{Claim, Claimed, Finish, Held, SaveStep, Settle, Settled};
 
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
@@ -23,8 +23,8 @@ macro_rules! forward {
                 (**self).renew(key, owner).await
             }
 
-            async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-                (**self).finish(key, owner, ending).await
+            async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+                (**self).finish(key, finish).await
             }
 
             async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

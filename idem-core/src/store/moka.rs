@@ -21,9 +21,7 @@ use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::key::{Key, Prehashed, Sharded};
 use crate::record::{Completed, Owner, Phase, Record};
-use crate::transition::{
-    transition, Change, Claim, Claimed, Ending, Finish, Held, Renew, SaveStep, Settle, Settled, Verb,
-};
+use crate::transition::{transition, Change, Claim, Claimed, Finish, Held, Renew, SaveStep, Settle, Settled, Verb};
 
 /// Records in this process's memory: for one process, for tests, and for operations that need no more.
 ///
@@ -134,9 +132,9 @@ impl Store for MokaStore {
         self.apply(key, Renew::new(owner)).map_err(StoreError::not_applied)
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
         // The owner does well to record that it is done, without the result that there is no room for.
-        self.apply(key, Finish::new(owner, ending)).map_err(StoreError::refused)
+        self.apply(key, finish).map_err(StoreError::refused)
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

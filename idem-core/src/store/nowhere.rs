@@ -6,7 +6,7 @@ use super::Store;
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::record::{Owner, Record};
-use crate::transition::{Claim, Claimed, Ending, Held};
+use crate::transition::{Claim, Claimed, Finish, Held};
 
 /// Refuses everything: what an `Idem` has that guards nothing.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Store for Nowhere {
         refused()
     }
 
-    async fn finish(&self, _: &Key, _: Owner, _: Ending) -> Result<Held, StoreError> {
+    async fn finish(&self, _: &Key, _: &Finish) -> Result<Held, StoreError> {
         refused()
     }
 

@@ -13,7 +13,7 @@ use crate::clock::{later, Instant};
 use crate::error::StoreError;
 use crate::key::{Key, Prehashed};
 use crate::record::{Completed, Completion, Owner, Record};
-use crate::transition::{Claim, Claimed, Ending, Held, SaveStep, Settle, Settled};
+use crate::transition::{Claim, Claimed, Finish, Held, SaveStep, Settle, Settled};
 
 /// A store with a memory in front of it: a result that was replayed once by this process is replayed from memory for a
 /// while.
@@ -107,8 +107,8 @@ impl<S: Store> Store for Tiered<S> {
         self.store.renew(key, owner).await
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        self.store.finish(key, owner, ending).await
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        self.store.finish(key, finish).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

@@ -25,23 +25,38 @@ pub enum Ending {
 pub struct Finish {
     /// The claim's token.
     pub owner: Owner,
+    /// The fence that the run was granted. A copy that comes when a copy of the claim was granted once more is about another
+    /// run, and must not end it. Without one, as where the claim was never answered, it ends whatever was granted.
+    pub fence: Option<u64>,
     /// How the run ended.
     pub ending: Ending,
 }
 
 impl Finish {
-    /// Ends the owner's run. Sent again, it is the same ending.
+    /// Ends the owner's run, whichever it is. Sent again, it is the same ending.
     #[must_use]
     pub const fn new(owner: Owner, ending: Ending) -> Self {
-        Self { owner, ending }
+        Self { owner, fence: None, ending }
+    }
+
+    /// Ends only the run that was granted with this fence.
+    #[must_use]
+    pub fn fence(mut self, fence: Option<u64>) -> Self {
+        self.fence = fence;
+        self
+    }
+
+    /// Whether this is the record of the run that ended.
+    fn is_of(&self, record: &Record) -> bool {
+        record.owner == self.owner && self.fence.is_none_or(|fence| record.fence == fence)
     }
 }
 
-impl Verb for Finish {
+impl Verb for &Finish {
     type Answer = Held;
 
     fn apply(self, found: Found<'_>, now: Timestamp) -> (Change, Held) {
-        let Some(record) = found.record.filter(|record| record.owner == self.owner) else {
+        let Some(record) = found.record.filter(|record| self.is_of(record)) else {
             return (Change::Keep, Held::Lost);
         };
         // Endings only rise: sent again or out of order they change nothing, and a late success still lands.
@@ -49,10 +64,10 @@ impl Verb for Finish {
             return (Change::Keep, Held::Held);
         }
         let mut ended = Record { expires_at: now.after(record.ttl), ..record.clone() };
-        ended.phase = match self.ending {
+        ended.phase = match &self.ending {
             Ending::Completed(completion) => {
                 ended.steps = Steps::default();
-                Phase::Completed(completion)
+                Phase::Completed(completion.clone())
             }
             Ending::Released => Phase::Released,
             Ending::Abandoned => Phase::Abandoned,

@@ -45,7 +45,7 @@ impl Cell {
     }
 
     fn finish(&mut self, n: u8, ending: Ending, now: Timestamp) -> Held {
-        self.apply(Finish::new(owner(n), ending), now)
+        self.apply(&Finish::new(owner(n), ending), now)
     }
 
     fn record(&self) -> &Record {

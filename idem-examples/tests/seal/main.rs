@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use aes_gcm::AesGcm;
 use idem::{
-    idempotent, Claim, Completion, Ending, Error, Failed, Idem, Key, Kind, MokaStore, Owner, Payload, Phase, Seal,
-    SealError, Store,
+    idempotent, Claim, Completion, Ending, Error, Failed, Finish, Idem, Key, Kind, MokaStore, Owner, Payload, Phase,
+    Seal, SealError, Store,
 };
 
 const OLD: (u8, [u8; 32]) = (1, [1; 32]);
@@ -45,7 +45,7 @@ async fn put(store: &MokaStore, n: u8, bytes: &[u8]) {
     let hour = Duration::from_secs(3600);
     store.claim(&key(n), &Claim::new(owner, hour, hour)).await.unwrap();
     let ending = Ending::Completed(Completion::Result(Payload::from_bytes(bytes)));
-    store.finish(&key(n), owner, ending).await.unwrap();
+    store.finish(&key(n), &Finish::new(owner, ending)).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
--- Ends a run. $1 id, $2 owner, $3 state, $4 its rank, $5 result, $6 withdrawn
+-- Ends a run. $1 id, $2 owner, $3 state, $4 its rank, $5 result, $6 withdrawn, $7 fence or -1
 -- Endings only rise: sent again, or out of order, they change nothing.
 WITH found AS MATERIALIZED (
     SELECT * FROM {schema}.records WHERE id = $1::bytea
@@ -14,7 +14,7 @@ WITH found AS MATERIALIZED (
         lease_until = NULL,
         expires_at = greatest({now} + r.ttl, CASE WHEN $6 THEN r.expires_at END),
         result = $5::bytea
-    WHERE {owned} AND CASE r.state WHEN 'running' THEN 0 WHEN 'released' THEN 1 WHEN 'abandoned' THEN 2 ELSE 3 END < $4
+    WHERE {owned} AND ($7::bigint < 0 OR r.fence = $7) AND CASE r.state WHEN 'running' THEN 0 WHEN 'released' THEN 1 WHEN 'abandoned' THEN 2 ELSE 3 END < $4
     RETURNING *
 )
 SELECT true AS written, {columns of written} FROM written {news}

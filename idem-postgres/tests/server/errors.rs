@@ -1,6 +1,6 @@
 //! Each error against a server that really is so. A message names what to do, and no password.
 
-use idem_core::{Store, StoreError};
+use idem_core::{Finish, Store, StoreError};
 use idem_postgres::{PgError, PgStore};
 use idem_test_servers::Postgres;
 
@@ -247,7 +247,7 @@ async fn a_disk_that_is_full() {
     for n in 0..10 {
         let (key, claim) = (key(&format!("fills {n}")), claim());
         let ended = match store.claim(&key, &claim).await {
-            Ok(_) => store.finish(&key, claim.owner, done(&large)).await.map(drop),
+            Ok(_) => store.finish(&key, &Finish::new(claim.owner, done(&large))).await.map(drop),
             Err(full) => Err(full),
         };
         if let Err(full) = ended {
@@ -261,7 +261,7 @@ async fn a_disk_that_is_full() {
     says(of_postgres(&error), "out of room");
     // What is there is read still, and ends once there is room.
     postgres.psql("ALTER TABLE idem.records SET TABLESPACE pg_default");
-    assert_eq!(store.finish(&key("a"), owner, done(&large)).await.unwrap(), idem_core::Held::Held);
+    assert_eq!(store.finish(&key("a"), &Finish::new(owner, done(&large))).await.unwrap(), idem_core::Held::Held);
     assert_replays(&store, &key("a"), &large).await;
     postgres.psql("DROP TABLESPACE small");
     drop(disk);

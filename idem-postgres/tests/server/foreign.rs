@@ -1,6 +1,6 @@
 //! What is under a key and is no record of this build's: it is left as it is.
 
-use idem_core::{Ending, List, Owner, Payload, SaveStep, Settle, Settlement, Step, Store, StoreError};
+use idem_core::{Ending, Finish, List, Owner, Payload, SaveStep, Settle, Settlement, Step, Store, StoreError};
 use idem_postgres::PgStore;
 use idem_test_servers::Database;
 
@@ -34,7 +34,7 @@ async fn cannot_be_read(store: &PgStore, part: &str, what: &str) {
     let owner = Owner::random();
     let step = SaveStep::new(owner, 0, Step::new("s", Payload::from_bytes(&b"r"[..])));
     unreadable(store.renew(&key, owner).await.unwrap_err());
-    unreadable(store.finish(&key, owner, Ending::Abandoned).await.unwrap_err());
+    unreadable(store.finish(&key, &Finish::new(owner, Ending::Abandoned)).await.unwrap_err());
     unreadable(store.save_step(&key, &step).await.unwrap_err());
     assert_eq!(store.sweep(10).await.unwrap(), 0);
     let page = store.list(&List::new(key.scope()).limit(10)).await.unwrap();

@@ -5,7 +5,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use idem_core::{Claim, Completion, Ending, Fingerprint, Owner, Payload, SaveStep, Settle, Settlement, Step, Store};
+use idem_core::{
+    Claim, Completion, Ending, Fingerprint, Finish, Owner, Payload, SaveStep, Settle, Settlement, Step, Store,
+};
 use idem_postgres::PgStore;
 use idem_test_servers::Postgres;
 
@@ -25,7 +27,7 @@ async fn write_all(store: &PgStore) {
         claimed(part, n).await;
     }
     let end = |part: &'static str, n: u8, ending: Ending| async move {
-        store.finish(&key(part), owner(n), ending).await.unwrap();
+        store.finish(&key(part), &Finish::new(owner(n), ending)).await.unwrap();
     };
     end("completed", 2, done(b"\x01\x01\x00{\"cents\":500,\"to\":\"\xc3\xbc\\\\\"}")).await;
     end("unreplayable", 3, Ending::Completed(Completion::Unreplayable)).await;

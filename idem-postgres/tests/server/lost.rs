@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use idem_core::{Ending, Held, Payload, Record, SaveStep, Settle, Settled, Settlement, Step, Store, StoreError};
+use idem_core::{
+    Ending, Finish, Held, Payload, Record, SaveStep, Settle, Settled, Settlement, Step, Store, StoreError,
+};
 use idem_postgres::{PgError, PgStore};
 use idem_test_servers::{Mode, Postgres, Proxy};
 
@@ -57,7 +59,8 @@ async fn a_verb_whose_answer_was_lost_is_unknown_and_answers_the_same_again() {
     assert_eq!(record(&direct, "a").await.steps.count(), 1, "once");
 
     warm(&store).await;
-    let ended = asked_twice(&proxy, || store.finish(&a, claim.owner, done(b"charged"))).await;
+    let charged = Finish::new(claim.owner, done(b"charged"));
+    let ended = asked_twice(&proxy, || store.finish(&a, &charged)).await;
     assert_eq!(ended, Held::Held);
     assert_replays(&direct, &key("a"), b"charged").await;
 
@@ -76,7 +79,7 @@ async fn warm(store: &PgStore) {
     store.renew(&key("warm"), owner).await.unwrap();
     let step = Step::new("s", Payload::from_bytes(&b"1"[..]));
     store.save_step(&key("warm"), &SaveStep::new(owner, 0, step)).await.unwrap();
-    store.finish(&key("warm"), owner, Ending::Released).await.unwrap();
+    store.finish(&key("warm"), &Finish::new(owner, Ending::Released)).await.unwrap();
     let seen = store.load(&key("warm")).await.unwrap().unwrap();
     let settle = Settle::new(&seen, idem_core::Owner::random(), Settlement::Forgotten);
     store.settle(&key("warm"), &settle).await.unwrap();
@@ -165,7 +168,7 @@ async fn a_session_that_is_ended_in_the_middle_is_unknown() {
     client.batch_execute("BEGIN; SELECT 1 FROM idem.records FOR UPDATE").await.unwrap();
     let ending = {
         let store = store.clone();
-        tokio::spawn(async move { store.finish(&key("a"), owner, done(b"charged")).await })
+        tokio::spawn(async move { store.finish(&key("a"), &Finish::new(owner, done(b"charged"))).await })
     };
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'idem' AND wait_event_type = 'Lock' \
                  AND datname = current_database()";
@@ -176,7 +179,7 @@ async fn a_session_that_is_ended_in_the_middle_is_unknown() {
     ));
     assert_unknown(&soon(ending).await.unwrap().unwrap_err());
     client.batch_execute("ROLLBACK").await.unwrap();
-    assert_eq!(soon(store.finish(&key("a"), owner, done(b"charged"))).await.unwrap(), Held::Held);
+    assert_eq!(soon(store.finish(&key("a"), &Finish::new(owner, done(b"charged")))).await.unwrap(), Held::Held);
     assert_replays(&store, &key("a"), b"charged").await;
 }
 
@@ -208,9 +211,9 @@ async fn a_statement_that_the_server_breaks_off_is_not_applied() {
     let (client, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client.batch_execute("BEGIN; SELECT 1 FROM idem.records FOR UPDATE").await.unwrap();
-    let error = soon(store.finish(&key("a"), owner, done(b"charged"))).await.unwrap_err();
+    let error = soon(store.finish(&key("a"), &Finish::new(owner, done(b"charged")))).await.unwrap_err();
     assert_not_applied(&error);
     assert!(matches!(of_postgres(&error), PgError::NotNow(_)), "{error:?}");
     client.batch_execute("ROLLBACK").await.unwrap();
-    assert_eq!(store.finish(&key("a"), owner, done(b"charged")).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(&key("a"), &Finish::new(owner, done(b"charged"))).await.unwrap(), Held::Held);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_core::Store;
+use idem_core::{Finish, Store};
 use idem_postgres::PgStore;
 use idem_test_servers::{Database, Mode, Postgres, Proxy};
 
@@ -47,7 +47,7 @@ async fn a_waiter_hears_of_an_ending_at_once() {
     call(&other, &key("b"), b"other").await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(!waits.is_finished(), "none of this key");
-    assert_eq!(other.finish(&key("a"), owner, done(b"charged")).await.unwrap(), idem_core::Held::Held);
+    assert_eq!(other.finish(&key("a"), &Finish::new(owner, done(b"charged"))).await.unwrap(), idem_core::Held::Held);
     soon(waits).await.unwrap();
     assert_eq!(database.psql(LISTENS), "1");
     // By an operator, too.
@@ -69,7 +69,7 @@ async fn without_push_nobody_is_told() {
         let store = store.clone();
         async move { store.changed(&key("a")).await }
     });
-    store.finish(&key("a"), owner, done(b"charged")).await.unwrap();
+    store.finish(&key("a"), &Finish::new(owner, done(b"charged"))).await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(200), waits).await.is_err());
     assert_eq!(database.psql(LISTENS), "0");
 }
@@ -102,6 +102,6 @@ async fn a_lost_listening_connection_is_made_again_while_somebody_waits() {
     proxy.set(Mode::Pass);
     eventually("it listens again", || database.psql(LISTENS) == "1").await;
     assert!(!again.is_finished());
-    other.finish(&key("a"), claim.owner, done(b"charged")).await.unwrap();
+    other.finish(&key("a"), &Finish::new(claim.owner, done(b"charged"))).await.unwrap();
     soon(again).await.unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_core::{Ending, Error, Failed, Held, Idem, Kind, Store};
+use idem_core::{Ending, Error, Failed, Finish, Held, Idem, Kind, Store};
 use idem_postgres::PgStore;
 use idem_test_servers::{Database, Postgres};
 
@@ -90,7 +90,7 @@ async fn calls(server: &Counted, store: PgStore) {
     server.cost();
     assert_eq!(server.next_transaction(), of_claim, "reading takes no transaction's number");
 
-    assert_eq!(store.finish(&key("d"), owner, Ending::Abandoned).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(&key("d"), &Finish::new(owner, Ending::Abandoned)).await.unwrap(), Held::Held);
     server.cost();
     assert_eq!(run(&idem, "d").await.unwrap(), Kind::Executed);
     assert_eq!(server.cost(), WRITTEN, "takeover");
@@ -122,7 +122,7 @@ async fn renewals_and_endings_touch_no_index() {
         for _ in 0..2 {
             assert_eq!(store.renew(&key, claim.owner).await.unwrap(), Held::Held);
         }
-        assert_eq!(store.finish(&key, claim.owner, done(&[b'x'; 130])).await.unwrap(), Held::Held);
+        assert_eq!(store.finish(&key, &Finish::new(claim.owner, done(&[b'x'; 130]))).await.unwrap(), Held::Held);
     }
     drop(store);
     let row = || {

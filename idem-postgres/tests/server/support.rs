@@ -4,7 +4,9 @@ use std::error::Error;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use idem_core::{Applied, Claim, Claimed, Completion, Ending, Grant, Held, Key, Owner, Payload, Store, StoreError};
+use idem_core::{
+    Applied, Claim, Claimed, Completion, Ending, Finish, Grant, Held, Key, Owner, Payload, Store, StoreError,
+};
 use idem_postgres::{PgError, PgStore};
 use idem_test_servers::{Database, Postgres};
 
@@ -48,7 +50,7 @@ pub(crate) async fn own(store: &PgStore, key: &Key) -> Owner {
 /// A whole call.
 pub(crate) async fn call(store: &PgStore, key: &Key, result: &[u8]) {
     let owner = own(store, key).await;
-    assert_eq!(store.finish(key, owner, done(result)).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(key, &Finish::new(owner, done(result))).await.unwrap(), Held::Held);
 }
 
 pub(crate) async fn assert_replays(store: &PgStore, key: &Key, result: &[u8]) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use idem_core::{Store, StoreError};
+use idem_core::{Finish, Store, StoreError};
 use idem_postgres::{PgError, PgStore};
 use idem_test_servers::{Mode, Postgres, Proxy};
 use rustls::pki_types::pem::PemObject;
@@ -43,7 +43,7 @@ async fn they_are_secured_unless_the_url_says_otherwise() {
             async move { store.changed(&key("waited for")).await }
         });
         eventually("both are secured", || secured(&postgres) == "2|0").await;
-        store.finish(&key("waited for"), owner, done(b"charged")).await.unwrap();
+        store.finish(&key("waited for"), &Finish::new(owner, done(b"charged"))).await.unwrap();
         soon(waits).await.unwrap();
         postgres.psql("DELETE FROM idem.records");
         drop(store);

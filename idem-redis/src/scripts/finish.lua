@@ -1,9 +1,8 @@
--- ARGV: owner, ending, result, channel or ''
-local result, channel, grants = ARGV[3], ARGV[4], false
-local ending = ARGV[2]
+-- ARGV: owner, fence or '', ending, result, channel or ''
+local fence, ending, result, channel, grants = ARGV[2], ARGV[3], ARGV[4], ARGV[5], false
 local rank = RANK[ending] or 1
 -- Endings only rise: sent again or out of order they change nothing, and a late success still lands.
-if not old or old.owner ~= ARGV[1] or rank <= RANK[old.state] then
+if not old or old.owner ~= ARGV[1] or (fence ~= '' and old.fence ~= fence) or rank <= RANK[old.state] then
   return { 0, found and string.sub(found, 1, r.size), now }
 end
 local expires = now + r.ttl

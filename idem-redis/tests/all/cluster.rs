@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use idem_core::{Applied, Claimed, Held, Key, List, Store};
+use idem_core::{Applied, Claimed, Finish, Held, Key, List, Store};
 use idem_redis::{Error, RedisStore};
 use idem_test_servers::RedisCluster;
 use idem_testing::Suite;
@@ -40,7 +40,7 @@ async fn it_conforms_and_what_a_failover_loses_is_counted() {
     let (news, first) = (key("news"), claim());
     granted(&one, &news, &first).await;
     tokio::time::timeout(Duration::from_secs(5), own.changed(&news)).await.expect("subscribed");
-    let ending = async { one.finish(&news, first.owner, completed(b"done")).await.unwrap() };
+    let ending = async { one.finish(&news, &Finish::new(first.owner, completed(b"done"))).await.unwrap() };
     tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(own.changed(&news), ending) })
         .await
         .expect("news");
@@ -54,7 +54,7 @@ async fn it_conforms_and_what_a_failover_loses_is_counted() {
             tokio::spawn(async move {
                 granted(&one, &key, &claim).await;
                 if m % 10 != 0 {
-                    one.finish(&key, claim.owner, completed(b"done")).await.unwrap();
+                    one.finish(&key, &Finish::new(claim.owner, completed(b"done"))).await.unwrap();
                 }
                 (key, claim)
             })
@@ -113,7 +113,7 @@ async fn it_conforms_and_what_a_failover_loses_is_counted() {
         }
         assert!(matches!(one.claim(key, &claim()).await.unwrap(), Claimed::Running { .. }));
         assert_eq!(two.renew(key, mine.owner).await.unwrap(), Held::Held);
-        assert_eq!(two.finish(key, mine.owner, completed(b"late")).await.unwrap(), Held::Held);
+        assert_eq!(two.finish(key, &Finish::new(mine.owner, completed(b"late"))).await.unwrap(), Held::Held);
         assert_eq!(replayed(&one, key).await, b"late");
     }
 
@@ -126,7 +126,7 @@ async fn it_conforms_and_what_a_failover_loses_is_counted() {
     for n in 0..300 {
         let (key, claim) = (key(&format!("unseen {n}")), claim());
         let fence = granted(&one, &key, &claim).await.fence;
-        one.finish(&key, claim.owner, completed(b"done")).await.unwrap();
+        one.finish(&key, &Finish::new(claim.owner, completed(b"done"))).await.unwrap();
         away.push((key, fence));
     }
     master.kill();
@@ -162,7 +162,7 @@ async fn write_until_it_fails(store: RedisStore, writer: usize) -> Vec<Key> {
         let (key, claim) = (key(&format!("late {writer}.{n}")), claim());
         let run = async {
             store.claim(&key, &claim).await?;
-            store.finish(&key, claim.owner, completed(b"done")).await
+            store.finish(&key, &Finish::new(claim.owner, completed(b"done"))).await
         };
         match run.await {
             Ok(held) => assert_eq!(held, Held::Held),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use idem_core::{Fingerprint, Key, Store};
+use idem_core::{Fingerprint, Finish, Key, Store};
 use idem_redis::RedisStore;
 use idem_test_servers::Redis;
 
@@ -18,7 +18,7 @@ fn order(n: usize) -> Key {
 async fn run(store: &RedisStore, key: &Key, print: Option<Fingerprint>) {
     let claim = claim().fingerprint(print);
     granted(store, key, &claim).await;
-    store.finish(key, claim.owner, completed(&RESULT)).await.unwrap();
+    store.finish(key, &Finish::new(claim.owner, completed(&RESULT))).await.unwrap();
 }
 
 #[tokio::test]

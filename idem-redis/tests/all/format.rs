@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use idem_core::{Claim, Completion, Ending, Fingerprint, Key, List, Owner, Phase, SaveStep, Settle, Settlement, Store};
+use idem_core::{
+    Claim, Completion, Ending, Fingerprint, Finish, Key, List, Owner, Phase, SaveStep, Settle, Settlement, Store,
+};
 use idem_redis::{Error, Unreadable};
 use idem_test_servers::Redis;
 
@@ -55,17 +57,17 @@ async fn records_are_written_as_version_1_wrote_them() {
     see("running", &first).await;
     store.save_step(&first, &SaveStep::new(owner(1), 0, step("reserve", b"\x01\x01\x00\"seat\""))).await.unwrap();
     see("running, a step finished", &first).await;
-    store.finish(&first, owner(1), Ending::Abandoned).await.unwrap();
+    store.finish(&first, &Finish::new(owner(1), Ending::Abandoned)).await.unwrap();
     see("abandoned", &first).await;
     granted(&store, &first, &request(2).at_most_once(true).reconciling(true)).await;
     see("taken over, at most once", &first).await;
-    store.finish(&first, owner(2), completed(b"\x01\x01\x00{\"id\":1}")).await.unwrap();
+    store.finish(&first, &Finish::new(owner(2), completed(b"\x01\x01\x00{\"id\":1}"))).await.unwrap();
     see("completed", &first).await;
     granted(&store, &second, &Claim::new(owner(3), Duration::from_secs(15), Duration::from_secs(60))).await;
     see("running, without a fingerprint", &second).await;
-    store.finish(&second, owner(3), Ending::Released).await.unwrap();
+    store.finish(&second, &Finish::new(owner(3), Ending::Released)).await.unwrap();
     see("released", &second).await;
-    store.finish(&second, owner(3), Ending::Completed(Completion::Unreplayable)).await.unwrap();
+    store.finish(&second, &Finish::new(owner(3), Ending::Completed(Completion::Unreplayable))).await.unwrap();
     see("unreplayable", &second).await;
     let record = store.load(&second).await.unwrap().unwrap();
     store.settle(&second, &Settle::new(&record, owner(4), Settlement::Forgotten)).await.unwrap();
@@ -106,7 +108,7 @@ async fn records_of_version_1_are_read_and_gone_on_with() {
     assert_eq!((since.as_micros(), lease_until.as_micros()), (1_764_163_000_000_000, 8_000_000_000_000_000));
     assert_eq!(record.steps.iter().collect::<Vec<_>>(), [step("reserve", b"ok")]);
     assert!(record.after_unknown);
-    store.finish(&running, owner(1), completed(b"late")).await.unwrap();
+    store.finish(&running, &Finish::new(owner(1), completed(b"late"))).await.unwrap();
     assert_eq!(replayed(&store, &running).await, b"late");
 }
 
@@ -139,7 +141,7 @@ async fn what_is_no_record_of_ours_is_left_as_it_is() {
         let errors = [
             store.claim(&key, &request(1)).await.unwrap_err(),
             store.renew(&key, mine).await.unwrap_err(),
-            store.finish(&key, mine, completed(b"x")).await.unwrap_err(),
+            store.finish(&key, &Finish::new(mine, completed(b"x"))).await.unwrap_err(),
             store.save_step(&key, &SaveStep::new(mine, 0, step("s", b""))).await.unwrap_err(),
             store.settle(&key, &settle).await.unwrap_err(),
             store.load(&key).await.unwrap_err(),
@@ -154,7 +156,7 @@ async fn what_is_no_record_of_ours_is_left_as_it_is() {
     let () = redis::cmd("HSET").arg(name(&hash)).arg("f").arg("v").query_async(&mut raw().await).await.unwrap();
     let error = store.claim(&hash, &claim()).await.unwrap_err();
     assert!(error.is_unreadable() && matches!(why(&error), Error::Unreadable(Unreadable::Type)), "{error:?}");
-    assert!(store.finish(&hash, mine, completed(b"x")).await.unwrap_err().is_unreadable());
+    assert!(store.finish(&hash, &Finish::new(mine, completed(b"x"))).await.unwrap_err().is_unreadable());
     let left: String = redis::cmd("HGET").arg(name(&hash)).arg("f").query_async(&mut raw().await).await.unwrap();
     assert_eq!(left, "v");
     // An operator sees them, beside the one that is right.

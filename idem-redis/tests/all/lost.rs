@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use idem_core::{Applied, Claimed, Ending, Held, SaveStep, Settle, Settled, Settlement, Store};
+use idem_core::{Applied, Claimed, Ending, Finish, Held, SaveStep, Settle, Settled, Settlement, Store};
 use idem_test_servers::{Mode, Proxy, Redis};
 
 use crate::support::{at, claim, completed, granted, key, replayed, step, why};
@@ -32,8 +32,8 @@ async fn every_verb_is_sent_again_after_a_lost_answer_and_answers_the_same() {
     store.save_step(&self::key("warm"), &save).await.unwrap();
     assert_eq!(twice!(store.save_step(&key, &save)), Held::Held);
     assert_eq!(store.load(&key).await.unwrap().unwrap().steps.count(), 1);
-    store.finish(&self::key("warm"), claim.owner, Ending::Released).await.unwrap();
-    assert_eq!(twice!(store.finish(&key, claim.owner, Ending::Abandoned)), Held::Held);
+    store.finish(&self::key("warm"), &Finish::new(claim.owner, Ending::Released)).await.unwrap();
+    assert_eq!(twice!(store.finish(&key, &Finish::new(claim.owner, Ending::Abandoned))), Held::Held);
     let seen = twice!(store.load(&key)).unwrap();
     let settle = Settle::new(&seen, idem_core::Owner::random(), Settlement::Released);
     store.settle(&self::key("warm"), &settle).await.unwrap();
@@ -74,12 +74,15 @@ async fn a_server_that_stands_still_costs_a_connection_and_no_more() {
     let (key, claim) = (key("k"), claim());
     granted(&store, &key, &claim).await;
     redis.pause();
-    tokio::time::timeout(Duration::from_millis(1_100), store.finish(&key, claim.owner, completed(b"late")))
-        .await
-        .unwrap_err();
+    tokio::time::timeout(
+        Duration::from_millis(1_100),
+        store.finish(&key, &Finish::new(claim.owner, completed(b"late"))),
+    )
+    .await
+    .unwrap_err();
     redis.resume();
     // What was asked for meanwhile is done: sent again it is the same ending.
-    assert_eq!(store.finish(&key, claim.owner, completed(b"late")).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(&key, &Finish::new(claim.owner, completed(b"late"))).await.unwrap(), Held::Held);
     assert_eq!(replayed(&store, &key).await, b"late");
 }
 
@@ -92,9 +95,12 @@ async fn many_verbs_dropped_at_any_point_leave_the_connection_usable() {
         let _ = tokio::time::timeout(Duration::from_micros(n * 2), store.claim(&key, &claim)).await;
         granted(&store, &key, &claim).await;
         let result = n.to_string().into_bytes();
-        let _ = tokio::time::timeout(Duration::from_micros(n * 2), store.finish(&key, claim.owner, completed(&result)))
-            .await;
-        assert_eq!(store.finish(&key, claim.owner, completed(&result)).await.unwrap(), Held::Held);
+        let _ = tokio::time::timeout(
+            Duration::from_micros(n * 2),
+            store.finish(&key, &Finish::new(claim.owner, completed(&result))),
+        )
+        .await;
+        assert_eq!(store.finish(&key, &Finish::new(claim.owner, completed(&result))).await.unwrap(), Held::Held);
         assert_eq!(replayed(&store, &key).await, result);
     }
     let clients = redis.cli(&["CLIENT", "LIST", "TYPE", "normal"]);
@@ -109,7 +115,7 @@ async fn a_kill_and_a_restart_keep_lock_and_record_and_fences_rise() {
     let (done, running) = (key("done"), key("running"));
     let (first, second) = (claim(), claim());
     granted(&store, &done, &first).await;
-    store.finish(&done, first.owner, completed(b"done")).await.unwrap();
+    store.finish(&done, &Finish::new(first.owner, completed(b"done"))).await.unwrap();
     let fence = granted(&store, &running, &second).await.fence;
     redis.kill();
     redis.restart();
@@ -117,7 +123,7 @@ async fn a_kill_and_a_restart_keep_lock_and_record_and_fences_rise() {
     assert_eq!(replayed(&store, &done).await, b"done");
     assert!(matches!(store.claim(&running, &claim()).await.unwrap(), Claimed::Running { .. }));
     assert_eq!(store.renew(&running, second.owner).await.unwrap(), Held::Held);
-    store.finish(&running, second.owner, Ending::Released).await.unwrap();
+    store.finish(&running, &Finish::new(second.owner, Ending::Released)).await.unwrap();
     assert!(granted(&store, &running, &claim()).await.fence > fence);
     // Deleted by whoever did: the next fence is above all before.
     let before = store.load(&running).await.unwrap().unwrap().fence;

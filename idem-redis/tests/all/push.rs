@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use idem_core::{Ending, Store};
+use idem_core::{Ending, Finish, Store};
 use idem_redis::RedisStore;
 use idem_test_servers::{Proxy, Redis};
 
@@ -37,7 +37,7 @@ async fn an_ending_wakes_who_waits_elsewhere() {
         tokio::task::yield_now().await;
         let ended = Instant::now();
         let ending = if n % 2 == 0 { completed(b"done") } else { Ending::Released };
-        owner.finish(&key, claim.owner, ending).await.unwrap();
+        owner.finish(&key, &Finish::new(claim.owner, ending)).await.unwrap();
         let heard = tokio::time::timeout(Duration::from_secs(5), news).await.expect("a hint").unwrap();
         times.push(heard.saturating_duration_since(ended));
     }
@@ -53,10 +53,10 @@ async fn a_hint_between_two_waits_is_kept_and_other_keys_give_none() {
     granted(&owner, &mine, &first).await;
     granted(&owner, &other, &second).await;
     listening(&waiter, &mine).await;
-    owner.finish(&other, second.owner, completed(b"done")).await.unwrap();
+    owner.finish(&other, &Finish::new(second.owner, completed(b"done"))).await.unwrap();
     tokio::time::timeout(Duration::from_millis(200), waiter.changed(&mine)).await.expect_err("another's news");
     // Nobody waits while it ends.
-    owner.finish(&mine, first.owner, completed(b"done")).await.unwrap();
+    owner.finish(&mine, &Finish::new(first.owner, completed(b"done"))).await.unwrap();
     tokio::time::timeout(Duration::from_secs(5), waiter.changed(&mine)).await.expect("a kept hint");
 }
 
@@ -99,7 +99,7 @@ async fn a_broken_connection_is_made_again_and_what_it_missed_is_hinted_at() {
     let waiting = waiter.changed(&key);
     let ending = async {
         tokio::task::yield_now().await;
-        owner.finish(&key, claim.owner, completed(b"done")).await.unwrap();
+        owner.finish(&key, &Finish::new(claim.owner, completed(b"done"))).await.unwrap();
     };
     tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(waiting, ending) }).await.expect("news");
 }
@@ -112,7 +112,7 @@ async fn where_nobody_may_listen_no_hint_comes_and_nothing_fails() {
     granted(&store, &key, &claim).await;
     let waiting = tokio::time::timeout(Duration::from_millis(300), store.changed(&key));
     waiting.await.expect_err("it never completes");
-    store.finish(&key, claim.owner, completed(b"done")).await.unwrap();
+    store.finish(&key, &Finish::new(claim.owner, completed(b"done"))).await.unwrap();
     assert_eq!(crate::support::replayed(&store, &key).await, b"done");
     let unpushed = builder().push(false).connect(&redis.url()).await.unwrap();
     tokio::time::timeout(Duration::from_millis(100), unpushed.changed(&key)).await.expect_err("not asked for");

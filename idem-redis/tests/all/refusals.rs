@@ -1,6 +1,6 @@
 //! What a server that cannot or must not says, and what it is taken for.
 
-use idem_core::{Applied, Store};
+use idem_core::{Applied, Finish, Store};
 use idem_redis::{Error, RedisStore};
 use idem_test_servers::{Mode, Proxy, Redis};
 
@@ -76,14 +76,14 @@ async fn a_missing_permission() {
     assert_eq!(store.warnings(), []);
     let (done, claimed) = (key("done"), claim());
     granted(&store, &done, &claimed).await;
-    store.finish(&done, claimed.owner, completed(b"done")).await.unwrap();
+    store.finish(&done, &Finish::new(claimed.owner, completed(b"done"))).await.unwrap();
     assert_eq!(store.list(&idem_core::List::new(done.scope())).await.unwrap().records.len(), 1);
     // Without INFO and channels it works, says so, and gives no hints.
     let quiet = connect("quiet").await;
     assert_eq!(quiet.warnings(), [idem_redis::Warning::Unchecked]);
     let claimed = claim();
     granted(&quiet, &key("quiet"), &claimed).await;
-    quiet.finish(&key("quiet"), claimed.owner, completed(b"quiet")).await.unwrap();
+    quiet.finish(&key("quiet"), &Finish::new(claimed.owner, completed(b"quiet"))).await.unwrap();
     assert_eq!(replayed(&store, &key("quiet")).await, b"quiet");
     for user in ["reader", "elsewhere", "mute"] {
         let error = connect(user).await.claim(&key("secret-part"), &claim()).await.unwrap_err();
@@ -119,11 +119,11 @@ async fn a_full_memory() {
     let (first, second) = (claim(), claim());
     granted(&store, &done, &first).await;
     granted(&store, &running, &second).await;
-    store.finish(&done, first.owner, completed(b"done")).await.unwrap();
+    store.finish(&done, &Finish::new(first.owner, completed(b"done"))).await.unwrap();
     assert_eq!(redis.cli(&["CONFIG", "SET", "maxmemory", "1"]), "OK");
     let errors = [
         store.claim(&key("new"), &claim()).await.unwrap_err(),
-        store.finish(&running, second.owner, completed(b"late")).await.unwrap_err(),
+        store.finish(&running, &Finish::new(second.owner, completed(b"late"))).await.unwrap_err(),
     ];
     for error in errors {
         assert!(matches!(why(&error), Error::Full) && !error.is_retryable(), "{error:?}");
@@ -131,7 +131,7 @@ async fn a_full_memory() {
     }
     assert_eq!(replayed(&store, &done).await, b"done", "reading goes on, and nothing was evicted");
     assert_eq!(redis.cli(&["CONFIG", "SET", "maxmemory", "0"]), "OK");
-    store.finish(&running, second.owner, completed(b"late")).await.unwrap();
+    store.finish(&running, &Finish::new(second.owner, completed(b"late"))).await.unwrap();
     assert_eq!(replayed(&store, &running).await, b"late");
 }
 
@@ -157,10 +157,10 @@ async fn a_value_over_the_servers_limit() {
     let store = at(&redis.url()).await;
     let (key, claim) = (key("k"), claim());
     granted(&store, &key, &claim).await;
-    let error = store.finish(&key, claim.owner, completed(&[7; 1024 * 1024 + 1])).await.unwrap_err();
+    let error = store.finish(&key, &Finish::new(claim.owner, completed(&[7; 1024 * 1024 + 1]))).await.unwrap_err();
     assert!(matches!(why(&error), Error::TooLarge { bytes: 1_048_577, limit: 1_048_576 }), "{error:?}");
     assert!(!error.is_retryable() && error.applied() == Applied::No);
-    store.finish(&key, claim.owner, completed(&[7; 1024 * 1024])).await.unwrap();
+    store.finish(&key, &Finish::new(claim.owner, completed(&[7; 1024 * 1024]))).await.unwrap();
     assert_eq!(replayed(&store, &key).await.len(), 1024 * 1024);
 }
 

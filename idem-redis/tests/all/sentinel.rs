@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use idem_core::{Held, Store};
+use idem_core::{Finish, Held, Store};
 use idem_test_servers::{require, Redis};
 use redis::sentinel::{SentinelClient, SentinelServerType};
 
@@ -70,7 +70,7 @@ async fn the_next_master_is_found_after_a_failover() {
     let (done, running) = (key("done"), key("running"));
     let (first, second) = (claim(), claim());
     granted(&store, &done, &first).await;
-    store.finish(&done, first.owner, completed(b"done")).await.unwrap();
+    store.finish(&done, &Finish::new(first.owner, completed(b"done"))).await.unwrap();
     granted(&store, &running, &second).await;
     assert_eq!(master.cli(&["WAIT", "1", "5000"]), "1");
     eventually("the replica has it", || async { replica.cli(&["DBSIZE"]) == "2" }).await;

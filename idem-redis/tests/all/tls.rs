@@ -1,4 +1,4 @@
-use idem_core::Store;
+use idem_core::{Finish, Store};
 use idem_redis::Error;
 use idem_test_servers::Redis;
 
@@ -10,7 +10,7 @@ async fn over_tls_and_only_with_the_right_authority() {
     let store = builder().root_certificate(redis.ca_pem()).connect(&redis.url()).await.unwrap();
     let (key, claim) = (key("k"), claim());
     granted(&store, &key, &claim).await;
-    store.finish(&key, claim.owner, completed(b"done")).await.unwrap();
+    store.finish(&key, &Finish::new(claim.owner, completed(b"done"))).await.unwrap();
     assert_eq!(replayed(&store, &key).await, b"done");
     tokio::time::timeout(std::time::Duration::from_secs(5), store.changed(&key))
         .await

@@ -1,6 +1,6 @@
 //! Round trips, counted from the server's own statistics; and that a replay writes nothing.
 
-use idem_core::{Ending, Store};
+use idem_core::{Ending, Finish, Store};
 use idem_redis::RedisStore;
 use idem_test_servers::Redis;
 
@@ -20,7 +20,7 @@ impl Counted {
         granted(&store, &key, &claim).await;
         store.renew(&key, claim.owner).await.unwrap();
         store.save_step(&key, &idem_core::SaveStep::new(claim.owner, 0, step("s", b""))).await.unwrap();
-        store.finish(&key, claim.owner, completed(b"warm")).await.unwrap();
+        store.finish(&key, &Finish::new(claim.owner, completed(b"warm"))).await.unwrap();
         store.load(&key).await.unwrap();
         Self { redis, store }
     }
@@ -55,7 +55,7 @@ async fn fresh_2_replay_1_without_a_write_conflict_1_takeover_2() {
     let run = |key: idem_core::Key, result: &'static [u8]| async move {
         let claim = claim();
         granted(store, &key, &claim).await;
-        store.finish(&key, claim.owner, completed(result)).await.unwrap();
+        store.finish(&key, &Finish::new(claim.owner, completed(result))).await.unwrap();
     };
     assert_eq!(counted.trips(run(fresh.clone(), b"done")).await, (2, 2), "fresh");
     let replay = async { assert_eq!(replayed(store, &fresh).await, b"done") };
@@ -79,7 +79,10 @@ async fn fresh_2_replay_1_without_a_write_conflict_1_takeover_2() {
     };
     assert_eq!(counted.trips(save).await, (1, 1), "a step");
     let again = async {
-        assert_eq!(store.finish(&fresh, claim.owner, Ending::Released).await.unwrap(), idem_core::Held::Lost);
+        assert_eq!(
+            store.finish(&fresh, &Finish::new(claim.owner, Ending::Released)).await.unwrap(),
+            idem_core::Held::Lost
+        );
     };
     assert_eq!(counted.trips(again).await, (1, 0), "a former owner's ending");
 }
@@ -94,7 +97,7 @@ async fn a_server_that_has_forgotten_the_scripts_is_told_them_again() {
     forget();
     assert_eq!(store.renew(&key, claim.owner).await.unwrap(), idem_core::Held::Held);
     forget();
-    store.finish(&key, claim.owner, completed(b"done")).await.unwrap();
+    store.finish(&key, &Finish::new(claim.owner, completed(b"done"))).await.unwrap();
     forget();
     assert_eq!(replayed(&store, &key).await, b"done");
     forget();

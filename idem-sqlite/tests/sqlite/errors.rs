@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use idem_core::{Applied, Ending, Owner, RecordError, Store, StoreError};
+use idem_core::{Applied, Ending, Finish, Owner, RecordError, Store, StoreError};
 use idem_sqlite::{SqliteError, SqliteStore};
 
 use crate::support::{call, claim, completed, granted, key, result, Dir};
@@ -157,8 +157,8 @@ async fn a_record_that_is_none() {
         let answers = [
             store.claim(&key, &claim()).await.unwrap_err(),
             store.renew(&key, owner.owner).await.unwrap_err(),
-            store.finish(&key, owner.owner, completed(b"done")).await.unwrap_err(),
-            store.finish(&key, Owner::random(), Ending::Released).await.unwrap_err(),
+            store.finish(&key, &Finish::new(owner.owner, completed(b"done"))).await.unwrap_err(),
+            store.finish(&key, &Finish::new(Owner::random(), Ending::Released)).await.unwrap_err(),
             store.load(&key).await.unwrap_err(),
         ];
         for error in answers {
@@ -196,7 +196,11 @@ async fn a_record_larger_than_sqlite_takes() {
     let store = dir.store().await;
     let claim = claim();
     granted(&store, &key("k"), &claim).await;
-    let error = store.finish(&key("k"), claim.owner, completed(&vec![0; 1_000_000_000])).await.unwrap_err();
+    let error =
+        store.finish(&key("k"), &Finish::new(claim.owner, completed(&vec![0; 1_000_000_000]))).await.unwrap_err();
     assert!(matches!(refused(&error), SqliteError::TooLarge(_)), "{error:?}");
-    assert_eq!(store.finish(&key("k"), claim.owner, completed(b"small")).await.unwrap(), idem_core::Held::Held);
+    assert_eq!(
+        store.finish(&key("k"), &Finish::new(claim.owner, completed(b"small"))).await.unwrap(),
+        idem_core::Held::Held
+    );
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use idem_core::{Applied, Claimed, Held, Store};
+use idem_core::{Applied, Claimed, Finish, Held, Store};
 use idem_sqlite::{SqliteError, SqliteStore};
 
 use crate::child::{say, Process};
@@ -25,7 +25,7 @@ pub(crate) async fn fill(file: PathBuf) {
     let error = loop {
         let claim = claim();
         let answer = match store.claim(&key(done), &claim).await {
-            Ok(_) => store.finish(&key(done), claim.owner, completed(&[7; 20_000])).await.map(drop),
+            Ok(_) => store.finish(&key(done), &Finish::new(claim.owner, completed(&[7; 20_000]))).await.map(drop),
             Err(error) => Err(error),
         };
         match answer {
@@ -67,13 +67,13 @@ pub(crate) async fn breaks(file: PathBuf) {
     let store = SqliteStore::open(file).await.unwrap();
     let claim = claim();
     granted(&store, &key("k"), &claim).await;
-    let error = store.finish(&key("k"), claim.owner, completed(&vec![7; 600_000])).await.unwrap_err();
+    let error = store.finish(&key("k"), &Finish::new(claim.owner, completed(&vec![7; 600_000]))).await.unwrap_err();
     assert!(matches!(source(&error), SqliteError::Io(_)), "{error:?}");
     assert!(error.is_retryable());
     say(format!("{:?}", error.applied()));
     // Nobody knows, so whoever asked asks again.
     assert!(matches!(store.claim(&key("k"), &self::claim()).await.unwrap(), Claimed::Running { .. }));
-    assert_eq!(store.finish(&key("k"), claim.owner, completed(b"small")).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(&key("k"), &Finish::new(claim.owner, completed(b"small"))).await.unwrap(), Held::Held);
     assert_eq!(result(&store, &key("k")).await.as_deref(), Some(&b"small"[..]));
 }
 

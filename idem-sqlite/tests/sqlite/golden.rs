@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use idem_core::{Claim, Claimed, Clock, Completion, Ending, Fingerprint, Held, Key, Owner, Store, Timestamp};
+use idem_core::{Claim, Claimed, Clock, Completion, Ending, Fingerprint, Finish, Held, Key, Owner, Store, Timestamp};
 use idem_sqlite::SqliteStore;
 
 use crate::support::{completed, result, Dir, LEASE, TTL};
@@ -72,7 +72,7 @@ async fn rows_are_written_as_version_2_did() {
             "unreplayable" => Ending::Completed(Completion::Unreplayable),
             _ => continue,
         };
-        assert_eq!(store.finish(&key, claim.owner, ending).await.unwrap(), Held::Held);
+        assert_eq!(store.finish(&key, &Finish::new(claim.owner, ending)).await.unwrap(), Held::Held);
     }
     let path = file(2);
     if std::env::var_os("IDEM_GOLDEN").is_some() && !path.exists() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_core::{Ending, Store};
+use idem_core::{Ending, Finish, Store};
 use idem_sqlite::SqliteStore;
 
 use crate::support::{call, claim, completed, granted, key, Dir};
@@ -19,7 +19,7 @@ async fn hinted(waiting: &SqliteStore, ends: &SqliteStore, ending: Ending) {
     ends.renew(&key, claim.owner).await.unwrap();
     call(ends, &crate::support::key("another"), b"done").await;
     assert!(!hint.is_finished(), "nothing has become of this key");
-    ends.finish(&key, claim.owner, ending).await.unwrap();
+    ends.finish(&key, &Finish::new(claim.owner, ending)).await.unwrap();
     tokio::time::timeout(Duration::from_secs(10), hint).await.expect("a hint").unwrap();
 }
 
@@ -61,6 +61,6 @@ async fn a_thousand_who_went_leave_nothing_behind() {
         async move { store.changed(&key("k")).await }
     });
     tokio::task::yield_now().await;
-    store.finish(&key("k"), claim.owner, completed(b"done")).await.unwrap();
+    store.finish(&key("k"), &Finish::new(claim.owner, completed(b"done"))).await.unwrap();
     tokio::time::timeout(Duration::from_secs(10), hint).await.expect("a hint").unwrap();
 }

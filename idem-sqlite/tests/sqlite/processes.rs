@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use idem_core::{Claimed, Held, Store};
+use idem_core::{Claimed, Finish, Held, Store};
 use idem_sqlite::SqliteStore;
 
 use crate::child::{ready, say, Process};
@@ -23,7 +23,8 @@ pub(crate) async fn hammer(file: PathBuf) {
             match store.claim(&key, &claim).await.unwrap() {
                 Claimed::Granted(grant) => {
                     say(format!("granted {n} {}", grant.fence));
-                    let held = store.finish(&key, claim.owner, completed(me.to_string().as_bytes())).await;
+                    let held =
+                        store.finish(&key, &Finish::new(claim.owner, completed(me.to_string().as_bytes()))).await;
                     assert_eq!(held.unwrap(), Held::Held);
                     break;
                 }
@@ -95,7 +96,7 @@ pub(crate) async fn threads(file: PathBuf) {
     granted(&store, &key("k"), &claim).await;
     let other = store.clone();
     let waiting = tokio::spawn(async move { other.changed(&key("k")).await });
-    store.finish(&key("k"), claim.owner, completed(b"done")).await.unwrap();
+    store.finish(&key("k"), &Finish::new(claim.owner, completed(b"done"))).await.unwrap();
     waiting.await.unwrap();
     say(format!("{} threads", ours()));
     // Asked, and nobody waits for the answer.

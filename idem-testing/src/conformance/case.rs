@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use idem_core::{
-    Claim, Claimed, Completion, Ending, Fingerprint, Grant, Held, Key, KeyPart, Owner, Payload, Record, Settle,
+    Claim, Claimed, Completion, Ending, Fingerprint, Finish, Grant, Held, Key, KeyPart, Owner, Payload, Record, Settle,
     Settled, Settlement, Store, StoreError,
 };
 
@@ -167,7 +167,7 @@ impl Case {
     }
 
     pub(super) async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, Failure> {
-        Ok(self.store().finish(key, owner, ending).await?)
+        Ok(self.store().finish(key, &Finish::new(owner, ending)).await?)
     }
 
     /// An ending that must be held.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use idem_core::{
-    transition, Change, Claim, Claimed, Ending, Finish, Held, Key, Owner, Record, Renew, SaveStep, Settle, Settled,
-    Timestamp, Verb,
+    transition, Change, Claim, Claimed, Finish, Held, Key, Owner, Record, Renew, SaveStep, Settle, Settled, Timestamp,
+    Verb,
 };
 
 /// When a verb returned that never did.
@@ -26,7 +26,7 @@ pub(super) struct Op {
 pub(super) enum Asked {
     Claim(Claim),
     Renew(Owner),
-    Finish(Owner, Ending),
+    Finish(Finish),
     Load,
     SaveStep(SaveStep),
     Settle(Settle),
@@ -58,7 +58,7 @@ impl Asked {
         match self {
             Self::Claim(claim) => of(record, claim, now, Answer::Claimed),
             Self::Renew(owner) => of(record, Renew::new(*owner), now, Answer::Held),
-            Self::Finish(owner, ending) => of(record, Finish::new(*owner, ending.clone()), now, Answer::Held),
+            Self::Finish(finish) => of(record, finish, now, Answer::Held),
             Self::SaveStep(save) => of(record, save, now, Answer::Held),
             Self::Settle(settle) => of(record, settle.clone(), now, Answer::Settled),
             Self::Load => {
@@ -73,7 +73,7 @@ impl Asked {
         match self {
             Self::Claim(Claim { owner, .. })
             | Self::Renew(owner)
-            | Self::Finish(owner, _)
+            | Self::Finish(Finish { owner, .. })
             | Self::SaveStep(SaveStep { owner, .. })
             | Self::Settle(Settle { owner, .. }) => Some(*owner),
             Self::Load => None,

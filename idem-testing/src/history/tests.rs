@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use idem_core::{transition, Change, Completion, Fingerprint, Finish, MokaStore, Payload, Renew, Step, Verb};
+use idem_core::{transition, Change, Completion, Ending, Fingerprint, Finish, MokaStore, Payload, Renew, Step, Verb};
 use tokio::time::sleep;
 
 use super::*;
@@ -100,9 +100,9 @@ impl Store for Odd {
         Ok(self.apply(key, Renew::new(owner), (self.wrong == Wrong::RenewsForAnybody).then_some(owner)).await)
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        let whose = (self.wrong == Wrong::EndsForAnybody).then_some(owner);
-        Ok(self.apply(key, Finish::new(owner, ending), whose).await)
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        let whose = (self.wrong == Wrong::EndsForAnybody).then_some(finish.owner);
+        Ok(self.apply(key, finish, whose).await)
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -163,7 +163,7 @@ async fn work(history: &History, store: Arc<dyn Store>, clients: u64, keys: u64,
                         3 => continue,
                         _ => done(client * 1000 + round),
                     };
-                    let _ = store.finish(&key, claim.owner, ending).await;
+                    let _ = store.finish(&key, &Finish::new(claim.owner, ending)).await;
                 } else {
                     sleep(LEASE.mul_f64(roll(100) as f64 / 100.0)).await;
                     let (key, owner) = &former[roll(former.len().max(1) as u64) as usize % former.len().max(1)..]
@@ -171,7 +171,7 @@ async fn work(history: &History, store: Arc<dyn Store>, clients: u64, keys: u64,
                         .cloned()
                         .unwrap_or((key, claim.owner));
                     match roll(3) {
-                        0 => drop(store.finish(key, *owner, done(9)).await),
+                        0 => drop(store.finish(key, &Finish::new(*owner, done(9))).await),
                         1 => drop(store.renew(key, *owner).await),
                         _ => {
                             if let Ok(Some(record)) = store.load(key).await {
@@ -258,7 +258,7 @@ impl Store for Told {
         Ok(Held::Held)
     }
 
-    async fn finish(&self, _: &Key, _: Owner, _: Ending) -> Result<Held, StoreError> {
+    async fn finish(&self, _: &Key, _: &Finish) -> Result<Held, StoreError> {
         Err(StoreError::unknown("lost"))
     }
 
@@ -288,7 +288,7 @@ impl Story {
             told.0.lock().unwrap().push(answer(clock.now().as_micros() + 1000));
             let _ = store.claim(&key(1), &claim).await;
             if middle(&claim) {
-                let _ = store.finish(&key(1), claim.owner, done(1)).await;
+                let _ = store.finish(&key(1), &Finish::new(claim.owner, done(1))).await;
             }
         }
         Self { history, store }
@@ -372,7 +372,7 @@ async fn a_file_is_read_back_as_it_was() {
     for ending in [Ending::Released, Ending::Withdrawn, Ending::Abandoned, Ending::Completed(Completion::Unreplayable)]
     {
         let _ = store.claim(&key, &claim).await;
-        let _ = store.finish(&key, claim.owner, ending).await;
+        let _ = store.finish(&key, &Finish::new(claim.owner, ending)).await;
     }
     for word in ["a", "b", "c"] {
         let Some(record) = store.load(&key).await.unwrap() else { continue };

@@ -4,8 +4,8 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 use idem_core::{
-    Claim, Claimed, Completed, Completion, Ending, Fingerprint, Grant, Held, Key, Owner, Payload, Record, SaveStep,
-    Settle, Settled, Settlement, Step, Steps,
+    Claim, Claimed, Completed, Completion, Ending, Fingerprint, Finish, Grant, Held, Key, Owner, Payload, Record,
+    SaveStep, Settle, Settled, Settlement, Step, Steps,
 };
 
 use super::note::{Answer, Asked, Op, NEVER};
@@ -111,13 +111,17 @@ impl fmt::Display for Asked {
                 write!(f, "claim {owner} {} {at_most_once} {reconciling} {lease} {ttl}", Print(fingerprint))
             }
             Self::Renew(owner) => write!(f, "renew {}", Hex(owner.as_bytes())),
-            Self::Finish(owner, ending) => {
-                let owner = Hex(owner.as_bytes());
+            Self::Finish(Finish { owner, fence, ending, .. }) => {
+                write!(f, "finish {} ", Hex(owner.as_bytes()))?;
+                match fence {
+                    Some(fence) => write!(f, "{fence} ")?,
+                    None => f.write_str("- ")?,
+                }
                 match ending {
-                    Ending::Completed(completion) => write!(f, "finish {owner} {}", Done(completion)),
-                    Ending::Abandoned => write!(f, "finish {owner} abandoned -"),
-                    Ending::Withdrawn => write!(f, "finish {owner} withdrawn -"),
-                    _ => write!(f, "finish {owner} released -"),
+                    Ending::Completed(completion) => write!(f, "{}", Done(completion)),
+                    Ending::Abandoned => f.write_str("abandoned -"),
+                    Ending::Withdrawn => f.write_str("withdrawn -"),
+                    _ => f.write_str("released -"),
                 }
             }
             Self::Load => f.write_str("load"),
@@ -230,17 +234,16 @@ impl<'a> Words<'a> {
             }
             "renew" => Asked::Renew(self.owner()?),
             "finish" => {
-                let owner = self.owner()?;
-                Asked::Finish(
-                    owner,
-                    match self.done()? {
-                        Ok(completion) => Ending::Completed(completion),
-                        Err("abandoned") => Ending::Abandoned,
-                        Err("withdrawn") => Ending::Withdrawn,
-                        Err("released") => Ending::Released,
-                        Err(_) => return None,
-                    },
-                )
+                let (owner, fence) = (self.owner()?, self.word()?);
+                let ending = match self.done()? {
+                    Ok(completion) => Ending::Completed(completion),
+                    Err("abandoned") => Ending::Abandoned,
+                    Err("withdrawn") => Ending::Withdrawn,
+                    Err("released") => Ending::Released,
+                    Err(_) => return None,
+                };
+                let fence = if fence == "-" { None } else { Some(fence.parse().ok()?) };
+                Asked::Finish(Finish::new(owner, ending).fence(fence))
             }
             "load" => Asked::Load,
             "step" => {

@@ -229,7 +229,7 @@ impl World {
         if why == Why::Back {
             call.at = At::Ending(End::Completed, Turn::Back);
             call.sent = 0;
-            state.sent[token(number, Turn::Back)].add(Message::Finish(End::Completed));
+            state.sent[token(number, Turn::Back)].ends(End::Completed, Some(grant.fence));
             return;
         }
         let must_ask = policy.reconciling && grant.after_unknown;
@@ -240,7 +240,10 @@ impl World {
         }
         match (must_ask, why) {
             // Another attempt went by, and what became of that one was not asked.
-            (true, Why::Resume) if another => state.ends(number, End::Withdrawn),
+            (true, Why::Resume) if another => {
+                call.at = At::Asking;
+                state.ends(number, End::Withdrawn);
+            }
             (true, Why::First) => {
                 call.at = At::Asking;
                 self.look(state);
@@ -263,11 +266,7 @@ impl World {
         for (other, call) in state.calls.iter_mut().enumerate() {
             call.counts = other == number;
         }
-        let call = &mut state.calls[number];
-        call.at = At::Running;
-        if !self.policy(number).reconciling {
-            call.fence = 0;
-        }
+        state.calls[number].at = At::Running;
         self.look(state);
     }
 }
@@ -276,10 +275,10 @@ impl State {
     /// A call's ending is sent, and sent again until it is answered.
     fn ends(&mut self, number: usize, end: End) {
         let call = &mut self.calls[number];
-        let turn = call.turn();
-        let counts = call.counts;
+        let (turn, counts) = (call.turn(), call.counts);
+        let fence = matches!(call.at, At::Asking | At::Running).then_some(call.fence);
         *call = crate::state::Call { at: At::Ending(end, turn), counts, ..Default::default() };
-        self.sent[token(number, turn)].add(Message::Finish(end));
+        self.sent[token(number, turn)].ends(end, fence);
     }
 
     fn says(&mut self, word: Word) {

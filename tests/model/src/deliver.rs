@@ -66,11 +66,6 @@ impl World {
             state.found = Some(Box::new(before));
             state.highest = grant.fence;
             state.operator.outdates();
-            if ghost && !self.strict {
-                // Nobody runs under such a grant, but a copy of the ending that its run once had may come behind it, and say
-                // that nothing happened: of that run, and not of the attempt that was taken over.
-                state.calls.iter_mut().for_each(|call| call.counts = false);
-            }
         }
         let waits = match state.calls[call].at {
             At::Claiming(why) => (why == Why::Back) == (turn == Turn::Back),
@@ -83,9 +78,10 @@ impl World {
     }
 
     fn finished(&self, state: &mut State, call: usize, turn: Turn, end: End) {
-        let finish = Finish::new(owner(token(call, turn)), ending(end, call));
+        let token = token(call, turn);
+        let finish = Finish::new(owner(token), ending(end, call)).fence(state.sent[token].fence);
         let before = state.found.clone();
-        let (change, held) = self.apply(state, finish.clone());
+        let (change, held) = self.apply(state, &finish);
         state.judge(|_| change.as_ref().finish(&finish, held, before.as_deref()));
         let found = change.stored.as_ref();
         if held == Held::Held && !change.is_none() {

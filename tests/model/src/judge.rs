@@ -179,7 +179,9 @@ impl Change<'_> {
     }
 
     pub(crate) fn finish(&self, finish: &Finish, answer: Held, before: Option<&Before>) -> Result<(), Law> {
-        let (Some(found), Some(after)) = (self.found_of(finish.owner), self.after) else {
+        // A copy that comes late is about another run than that of a claim's copy.
+        let its = |record: &&Record| finish.fence.is_none_or(|fence| fence == record.fence);
+        let (Some(found), Some(after)) = (self.found_of(finish.owner).filter(its), self.after) else {
             return (answer == Held::Lost && self.is_none()).then_some(()).ok_or(Law::Former);
         };
         let rises = match (&found.phase, &finish.ending) {

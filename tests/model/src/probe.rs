@@ -85,7 +85,7 @@ impl Probe<'_> {
         if is_live(record, clock) && record.expires_at <= clock {
             return Err(Law::LiveIsKept);
         }
-        let finish = |ending| self.apply(Finish::new(owner, ending));
+        let finish = |ending| self.apply(&Finish::new(owner, ending).fence(Some(record.fence)));
         let (after, held) = finish(Ending::Completed(result(0xe0)));
         let landed = after.as_ref().is_some_and(|after| after.phase == Phase::Completed(result(0xe0)));
         match record.phase {
@@ -107,7 +107,7 @@ impl Probe<'_> {
         }
         // Nobody else ends anything.
         for ending in [Ending::Completed(result(0xe0)), Ending::Released, Ending::Abandoned, Ending::Withdrawn] {
-            let (after, held) = self.apply(Finish::new(STRANGER, ending));
+            let (after, held) = self.apply(&Finish::new(STRANGER, ending));
             if held != Held::Lost || after.as_ref() != self.stored {
                 return Err(Law::Former);
             }

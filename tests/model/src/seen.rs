@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use idem_core::{Completion, Phase, Record, Timestamp};
 
-use crate::state::{Before, Call, Operator, State};
+use crate::state::{Before, Call, Operator, Sent, State};
 use crate::time::ticks;
 
 /// Two states are one when nothing can tell them apart any more: times count by how far they are away, those that are over are
@@ -13,7 +13,11 @@ use crate::time::ticks;
 impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         let Self { now, ahead, back, stored, calls, sent, operator, highest, found, broken } = self;
-        (ahead.signum(), back, sent, broken).hash(hasher);
+        (ahead.signum(), back, broken).hash(hasher);
+        for Sent { messages, fence } in sent {
+            // One that was given before the last can be no record's any more.
+            (messages, fence.map(|fence| highest.abs_diff(fence).min(1))).hash(hasher);
+        }
         let clock = Seen { clock: self.clock(), back: *back, highest: *highest };
         clock.hash(hasher);
         stored.as_ref().map(|record| Fields { record, clock }).hash(hasher);

@@ -98,9 +98,14 @@ pub(crate) struct Granted {
     pub(crate) steps: u8,
 }
 
-/// The messages of one token, a bit each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(crate) struct Sent(u8);
+/// The messages of one token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Sent {
+    /// A bit each.
+    pub(crate) messages: u8,
+    /// The fence that the ending names, if its call knew it.
+    pub(crate) fence: Option<u64>,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Message {
@@ -129,15 +134,21 @@ impl Message {
 
 impl Sent {
     pub(crate) fn has(self, message: Message) -> bool {
-        self.0 >> message.number() & 1 == 1
+        self.messages >> message.number() & 1 == 1
     }
 
     pub(crate) fn add(&mut self, message: Message) {
-        self.0 |= 1 << message.number();
+        self.messages |= 1 << message.number();
+    }
+
+    /// An ending is sent, of what was granted with this fence.
+    pub(crate) fn ends(&mut self, end: End, fence: Option<u64>) {
+        self.add(Message::Finish(end));
+        self.fence = fence;
     }
 
     pub(crate) fn each(self) -> impl Iterator<Item = Message> {
-        Message::ALL.into_iter().enumerate().filter(move |(bit, _)| self.0 >> bit & 1 == 1).map(|(_, message)| message)
+        Message::ALL.into_iter().enumerate().filter(move |(bit, _)| self.messages >> bit & 1 == 1).map(|(_, message)| message)
     }
 }
 

@@ -72,8 +72,6 @@ pub struct World {
     pub(crate) operator: bool,
     /// How far the store's clock is set, once, back or forward.
     pub(crate) clock_steps: u8,
-    /// Whether at most once is asked of ghosts, too.
-    pub(crate) strict: bool,
     /// What must happen somewhere in it.
     pub(crate) must_meet: Vec<Event>,
     pub(crate) met: Met,
@@ -94,7 +92,6 @@ impl World {
             ways_back: true,
             operator: false,
             clock_steps: 0,
-            strict: false,
             must_meet: Vec::new(),
             met: Met::default(),
             looked_at: Mutex::default(),
@@ -129,12 +126,6 @@ impl World {
     #[must_use]
     pub fn clock_steps(self, clock_steps: u8) -> Self {
         Self { clock_steps, ..self }
-    }
-
-    /// At most once is asked for also when a copy of a claim is granted whose run has ended and who had successors since.
-    #[must_use]
-    pub fn strict(self) -> Self {
-        Self { strict: true, ..self }
     }
 
     /// All of this must happen somewhere in it.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use idem::{
-    Claim, Claimed, Completed, Ending, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled, Store,
+    Claim, Claimed, Completed, Finish, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled, Store,
     StoreError,
 };
 use tokio::sync::watch;
@@ -74,8 +74,8 @@ impl Store for Noted {
         self.store.renew(key, owner).await
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        let answer = self.store.finish(key, owner, ending).await;
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        let answer = self.store.finish(key, finish).await;
         self.note(key, |notes| notes.finished = Some(Instant::now()));
         answer
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use idem::{
-    Claim, Claimed, Clock as _, Ending, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled, Store,
+    Claim, Claimed, Clock as _, Finish, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled, Store,
     StoreError,
 };
 use idem_testing::Clock;
@@ -115,9 +115,9 @@ impl Store for Timed {
         self.ask(move |store| Box::pin(async move { store.renew(&key, owner).await })).await
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        let key = key.clone();
-        self.ask(move |store| Box::pin(async move { store.finish(&key, owner, ending).await })).await
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        let (key, finish) = (key.clone(), finish.clone());
+        self.ask(move |store| Box::pin(async move { store.finish(&key, &finish).await })).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

@@ -311,12 +311,16 @@ impl Walk<'_> {
                     3 | 4 => Ending::Withdrawn,
                     _ => Ending::Released,
                 };
+                let fence = self.worlds.iter().flatten().map(|record| record.fence).max();
+                let fence = match self.dice.roll(3) {
+                    0 => None,
+                    1 => fence,
+                    _ => fence.map(|fence| fence - 1),
+                };
+                let finish = Finish::new(owner, ending).fence(fence);
                 for _ in 0..=self.dice.roll(2) {
-                    let seen = store
-                        .finish(&key, owner, ending.clone())
-                        .await
-                        .unwrap_or_else(|e| self.fail(&format!("{e:?}")));
-                    self.answered(Finish::new(owner, ending.clone()), &seen, None);
+                    let seen = store.finish(&key, &finish).await.unwrap_or_else(|e| self.fail(&format!("{e:?}")));
+                    self.answered(&finish, &seen, None);
                 }
             }
             12 | 13 => {

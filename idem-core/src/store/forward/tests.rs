@@ -7,7 +7,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::record::{Completion, Payload, Step};
 use crate::store::Tiered;
-use crate::transition::{transition, Change, Settlement};
+use crate::transition::{transition, Change, Ending, Settlement};
 
 /// Notes which verbs it was asked, and answers each with something that no default says.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ impl Store for Spy {
         Ok(Held::Held)
     }
 
-    async fn finish(&self, _: &Key, _: Owner, _: Ending) -> Result<Held, StoreError> {
+    async fn finish(&self, _: &Key, _: &Finish) -> Result<Held, StoreError> {
         self.note("finish");
         Ok(Held::Held)
     }
@@ -89,7 +89,7 @@ fn ask_everything(store: &impl Store) {
     let claim = Claim::new(owner, Duration::from_secs(1), Duration::from_secs(1));
     assert_eq!(at_once(store.claim(&key, &claim)).expect("an answer"), Claimed::abandoned(7));
     assert_eq!(at_once(store.renew(&key, owner)).expect("an answer"), Held::Held);
-    assert_eq!(at_once(store.finish(&key, owner, Ending::Released)).expect("an answer"), Held::Held);
+    assert_eq!(at_once(store.finish(&key, &Finish::new(owner, Ending::Released))).expect("an answer"), Held::Held);
     assert!(at_once(store.load(&key)).is_err());
     let save = SaveStep::new(owner, 0, Step::new("step", Payload::from_bytes(&b""[..])));
     assert_eq!(at_once(store.save_step(&key, &save)).expect("an answer"), Held::Held);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::clock::Timestamp;
 use crate::record::Completion;
+use crate::transition::Ending;
 
 const LEASE: Duration = Duration::from_secs(15);
 const TTL: Duration = Duration::from_secs(60);
@@ -36,7 +37,7 @@ fn complete(store: &MokaStore, n: usize, ttl: Duration) {
     let claim = claim(ttl);
     assert!(matches!(store.apply(&key(n), &claim), Ok(Claimed::Granted(_))));
     let ending = Ending::Completed(Completion::Unreplayable);
-    assert_eq!(store.apply(&key(n), Finish::new(claim.owner, ending)), Ok(Held::Held));
+    assert_eq!(store.apply(&key(n), &Finish::new(claim.owner, ending)), Ok(Held::Held));
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use idem::{
-    transition, Change, Claim, Claimed, Clock, Ending, Finish, Held, Key, List, Owner, Page, Record, Renew, Settle,
-    Settled, Store, StoreError, Timestamp,
+    transition, Change, Claim, Claimed, Clock, Finish, Held, Key, List, Owner, Page, Record, Renew, Settle, Settled,
+    Store, StoreError, Timestamp,
 };
 use tokio::sync::Mutex;
 
@@ -99,8 +99,9 @@ impl Store for Journal {
         self.apply(key, move |found, now| transition(found, Renew::new(owner), now)).await
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        self.apply(key, move |found, now| transition(found, Finish::new(owner, ending), now)).await
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        let finish = finish.clone();
+        self.apply(key, move |found, now| transition(found, &finish, now)).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use idem::{
-    Cas, Claim, Claimed, Completion, Ending, Grant, Held, Key, KeyPart, KeyWriter, Owner, Payload, Phase, Record,
-    Settle, Settled, Settlement, Store,
+    Cas, Claim, Claimed, Completion, Ending, Finish, Grant, Held, Key, KeyPart, KeyWriter, Owner, Payload, Phase,
+    Record, Settle, Settled, Settlement, Store,
 };
 use idem_testing::Clock;
 
@@ -62,7 +62,7 @@ async fn granted(store: &dyn Store, key: &Key, claim: &Claim) -> Grant {
 }
 
 async fn end(store: &dyn Store, key: &Key, owner: Owner, ending: Ending) {
-    assert_eq!(store.finish(key, owner, ending).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(key, &Finish::new(owner, ending)).await.unwrap(), Held::Held);
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn a_claim_of_a_dead_process_lapses() {
         let next = claim();
         let grant = granted(&*store, &key, &next).await;
         assert_eq!((grant.attempt, grant.after_unknown), (2, true));
-        assert_eq!(store.finish(&key, dead.owner, done()).await.unwrap(), Held::Lost);
+        assert_eq!(store.finish(&key, &Finish::new(dead.owner, done())).await.unwrap(), Held::Lost);
         end(&*store, &key, next.owner, done()).await;
     }
 }

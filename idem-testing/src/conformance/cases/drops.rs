@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
 
-use idem_core::Held;
+use idem_core::{Finish, Held};
 
 use crate::conformance::case::{cases, completed, new_claim, same};
 
@@ -30,7 +30,7 @@ cases! {
             dropped(case.store().renew(&key, claim.owner), polls).await;
             same("a renewal", case.renew(&key, claim.owner).await?, Held::Held)?;
             dropped(case.store().load(&key), polls).await;
-            dropped(case.store().finish(&key, claim.owner, completed(b"done")), polls).await;
+            dropped(case.store().finish(&key, &Finish::new(claim.owner, completed(b"done"))), polls).await;
             case.end(&key, claim.owner, completed(b"done")).await?;
             case.answers(&key, b"done").await?;
             same("the attempt", case.record(&key).await?.attempt, 1)?;

@@ -1,6 +1,6 @@
 //! Ending a run.
 
-use idem_core::{Completion, Ending, Held, Owner, Phase};
+use idem_core::{Completion, Ending, Finish, Held, Owner, Phase};
 
 use crate::conformance::case::{cases, completed, new_claim, print, same};
 
@@ -56,6 +56,25 @@ cases! {
                 same("a former owner's ending", case.finish(&key, former, ending).await?, Held::Lost)?;
             }
             same("the record", case.record(&key).await?, record)?;
+        }
+    }
+
+    async fn a_copy_of_an_ending_ends_no_other_run_of_its_token(case) {
+        for ending in [completed(b"late"), Ending::Released, Ending::Abandoned, Ending::Withdrawn] {
+            let (key, claim) = (case.key_of(format!("{ending:?}"))?, new_claim());
+            let grant = case.granted(&key, &claim).await?;
+            let finish = Finish::new(claim.owner, Ending::Released).fence(Some(grant.fence));
+            same("its own ending", case.store().finish(&key, &finish).await?, Held::Held)?;
+            let between = case.owner(&key).await?;
+            case.end(&key, between, Ending::Abandoned).await?;
+            // A copy of the claim, when its call has long gone; and one of the ending behind it.
+            let again = case.granted(&key, &claim).await?;
+            let record = case.record(&key).await?;
+            let copy = Finish::new(claim.owner, ending.clone()).fence(Some(grant.fence));
+            same("a copy of another run's ending", case.store().finish(&key, &copy).await?, Held::Lost)?;
+            same("the record", case.record(&key).await?, record)?;
+            let own = Finish::new(claim.owner, ending).fence(Some(again.fence));
+            same("an ending of this run", case.store().finish(&key, &own).await?, Held::Held)?;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Results come back as they were.
 
-use idem_core::{Completion, Ending, Held};
+use idem_core::{Completion, Ending, Finish, Held};
 
 use crate::conformance::case::{cases, completed, same};
 
@@ -33,7 +33,7 @@ cases! {
         let key = case.key()?;
         let owner = case.owner(&key).await?;
         let bytes: Vec<u8> = (0..1024 * 1024_u32).map(|n| (n.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
-        match case.store().finish(&key, owner, completed(&bytes)).await {
+        match case.store().finish(&key, &Finish::new(owner, completed(&bytes))).await {
             // It need not take as much; but that it is done.
             Err(error) if !error.is_retryable() => {
                 case.end(&key, owner, Ending::Completed(Completion::Unreplayable)).await?;

@@ -40,6 +40,11 @@ impl Model {
         }
         answer
     }
+
+    /// The fence of its last run.
+    fn fence(&self) -> u64 {
+        self.0.as_ref().map_or(0, |record| record.fence)
+    }
 }
 
 /// xorshift64*, so that a walk can be walked again.
@@ -92,9 +97,16 @@ cases! {
                             (6, _) => Ending::Abandoned,
                             _ => Ending::Withdrawn,
                         };
-                        let right: Held = model.apply(Finish::new(owner, ending.clone()));
+                        // Of any run, of the last one, of none that ever was. The model's fences are its own.
+                        let (its, models) = match dice.roll(3) {
+                            0 => (None, None),
+                            1 => (Some(fence), Some(model.fence())),
+                            _ => (Some(0), Some(0)),
+                        };
+                        let right: Held = model.apply(&Finish::new(owner, ending.clone()).fence(models));
+                        let finish = Finish::new(owner, ending).fence(its);
                         for _ in 0..=dice.roll(2) {
-                            same(&here(), case.finish(&key, owner, ending.clone()).await?, right)?;
+                            same(&here(), case.store().finish(&key, &finish).await?, right)?;
                         }
                     }
                 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use idem::{
-    Claim, Claimed, Completed, Ending, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled, Store,
+    Claim, Claimed, Completed, Ending, Finish, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled, Store,
     StoreError,
 };
 use tracing::span::{Attributes, Id, Record as Values};
@@ -43,9 +43,9 @@ impl Store for Parked {
         answer
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        let is_done = matches!(ending, Ending::Completed(_));
-        let is_it = is_done || matches!((self.park.how(), &ending), (How::Dropped, Ending::Abandoned));
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        let is_done = matches!(finish.ending, Ending::Completed(_));
+        let is_it = is_done || matches!((self.park.how(), &finish.ending), (How::Dropped, Ending::Abandoned));
         match self.park.how() {
             How::Ended if is_done && !self.park.has_left() => self.park.leave().await,
             How::Unrecorded if is_done && !self.park.has_answered() => {
@@ -55,10 +55,10 @@ impl Store for Parked {
         }
         // Not that of a claim which a busy machine was too slow for.
         if !is_it {
-            return self.store.finish(key, owner, ending).await;
+            return self.store.finish(key, finish).await;
         }
         self.park.verb(Spot::EndUnsent).await;
-        let answer = self.store.finish(key, owner, ending).await;
+        let answer = self.store.finish(key, finish).await;
         if let Ok(Held::Held) = answer {
             self.park.landed();
         }

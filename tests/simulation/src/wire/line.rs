@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem::{
-    Applied, Claim, Claimed, Ending, Held, Key, Owner, Record, Settle, Settled, Store, StoreError, Timestamp, Versioned,
+    Applied, Claim, Claimed, Finish, Held, Key, Owner, Record, Settle, Settled, Store, StoreError, Timestamp, Versioned,
 };
 
 use super::note::Note;
@@ -81,8 +81,8 @@ impl Store for Line {
         }
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        match self.ask(key, Ask::Finish(owner, ending)).await? {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        match self.ask(key, Ask::Finish(finish.clone())).await? {
             Told::Held(held) => Ok(held),
             told => other(&told),
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use idem::{
-    Claim, Claimed, Clock, Completed, Ending, Held, Key, MokaStore, Owner, Record, Settle, Settled, Store, StoreError,
+    Claim, Claimed, Clock, Completed, Finish, Held, Key, MokaStore, Owner, Record, Settle, Settled, Store, StoreError,
     Timestamp,
 };
 
@@ -59,8 +59,8 @@ impl Store for Watched {
         self.watch(key, self.store.renew(key, owner)).await
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        self.watch(key, self.store.finish(key, owner, ending)).await
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        self.watch(key, self.store.finish(key, finish)).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

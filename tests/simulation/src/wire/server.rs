@@ -20,7 +20,7 @@ pub(super) const START: i64 = 1_700_000_000_000_000;
 pub enum Ask {
     Claim(Claim),
     Renew(Owner),
-    Finish(Owner, Ending),
+    Finish(Finish),
     Load,
     Settle(Settle),
     Sweep(usize),
@@ -87,8 +87,10 @@ impl Server {
         let told = match ask {
             Ask::Claim(claim) => Ok(Told::Claimed(verbs.verb(&claim))),
             Ask::Renew(owner) => Ok(Told::Held(verbs.verb(Renew::new(owner)))),
-            Ask::Finish(_, Ending::Completed(Completion::Result(_))) if full => Err(StoreError::refused("full")),
-            Ask::Finish(owner, ending) => Ok(Told::Held(verbs.verb(Finish::new(owner, ending)))),
+            Ask::Finish(Finish { ending: Ending::Completed(Completion::Result(_)), .. }) if full => {
+                Err(StoreError::refused("full"))
+            }
+            Ask::Finish(finish) => Ok(Told::Held(verbs.verb(&finish))),
             Ask::Settle(settle) => Ok(Told::Settled(verbs.verb(settle))),
             Ask::Load => Ok(Told::Loaded(verbs.load())),
             Ask::Get => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem::{Claim, Claimed, Ending, Held, Owner, Record};
+use idem::{Claim, Claimed, Finish, Held, Owner, Record};
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened.
@@ -79,7 +79,7 @@ impl Event {
 pub(crate) enum Ask {
     Claim(Claim),
     Renew(Owner),
-    Finish(Owner, Ending),
+    Finish(Finish),
 }
 
 impl Ask {
@@ -94,7 +94,7 @@ impl Ask {
     pub(crate) const fn owner(&self) -> Owner {
         match self {
             Self::Claim(claim) => claim.owner,
-            Self::Renew(owner) | Self::Finish(owner, _) => *owner,
+            Self::Renew(owner) | Self::Finish(Finish { owner, .. }) => *owner,
         }
     }
 }

@@ -115,7 +115,7 @@ fn earlier(path: Path, stage: &Stage) -> Option<Record> {
     let claim = Claim::new(owner, LEASE, TTL).fingerprint(fingerprint).at_most_once(once);
     let (Change::Write(record), _) = transition(None, &claim, ago(began)) else { return None };
     let Some(ending) = ending else { return Some(record) };
-    match transition(Some(&record), Finish::new(owner, ending), ago(began / 2)) {
+    match transition(Some(&record), &Finish::new(owner, ending), ago(began / 2)) {
         (Change::Write(record), _) => Some(record),
         (Change::Keep, _) => None,
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use idem::{transition, Change, Finish, Record, Renew, Timestamp, Verb};
+use idem::{transition, Change, Record, Renew, Timestamp, Verb};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -164,7 +164,7 @@ impl Stage {
         let (after, said) = match &ask {
             Ask::Claim(claim) => applied(&before, claim, now, Said::Claimed),
             Ask::Renew(owner) => applied(&before, Renew::new(*owner), now, Said::Held),
-            Ask::Finish(owner, ending) => applied(&before, Finish::new(*owner, ending.clone()), now, Said::Held),
+            Ask::Finish(finish) => applied(&before, finish, now, Said::Held),
         };
         state.record.clone_from(&after);
         state.sent.get_mut(verb)?.said = Some(said.clone());

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use idem::{Claim, Claimed, Completed, Ending, Held, Key, Owner, Record, Store, StoreError};
+use idem::{Claim, Claimed, Completed, Finish, Held, Key, Owner, Record, Store, StoreError};
 
 use crate::history::{Ask, Happened, Said};
 use crate::path::Kind;
@@ -97,8 +97,8 @@ impl Store for Scripted {
         self.held(Ask::Renew(owner)).await
     }
 
-    async fn finish(&self, _: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        self.held(Ask::Finish(owner, ending)).await
+    async fn finish(&self, _: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        self.held(Ask::Finish(finish.clone())).await
     }
 
     async fn load(&self, _: &Key) -> Result<Option<Record>, StoreError> {

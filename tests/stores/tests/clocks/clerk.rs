@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use idem::{Claim, Claimed, Completion, Ending, Key, Owner, Payload};
+use idem::{Claim, Claimed, Completion, Ending, Finish, Key, Owner, Payload};
 use idem_store_tests::{hear, say, Part, Process, Site};
 use idem_test_servers::Clock;
 
@@ -38,7 +38,7 @@ pub(crate) async fn plays(part: &Part) {
             }
             "finish" => {
                 let ending = Ending::Completed(Completion::Result(Payload::from_bytes(&b"done"[..])));
-                say(format!("{:?}", store.finish(&key(words[1]), owner, ending).await.unwrap()));
+                say(format!("{:?}", store.finish(&key(words[1]), &Finish::new(owner, ending)).await.unwrap()));
             }
             other => panic!("{other}"),
         }

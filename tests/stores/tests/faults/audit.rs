@@ -158,7 +158,7 @@ fn asked(files: &[PathBuf]) -> BTreeMap<At, Asked> {
                 if verb[0] == "finish" {
                     let reign = asked.reigns.entry(verb[1].to_owned()).or_default();
                     reign.ended = Some(reign.ended.map_or(sent, |ended| ended.min(sent)));
-                    asked.sent.extend((verb[2] == "result").then(|| content(verb[3])));
+                    asked.sent.extend((verb[3] == "result").then(|| content(verb[4])));
                 }
                 open.insert(words[1], (at, verb, sent));
             } else if let Some((at, verb, sent)) = (words[0] == "!").then(|| open.remove(words[1])).flatten() {
@@ -170,7 +170,7 @@ fn asked(files: &[PathBuf]) -> BTreeMap<At, Asked> {
                         reign.kept.push(sent);
                     }
                     ("renew", "held") => asked.reigns.entry(verb[1].to_owned()).or_default().kept.push(sent),
-                    ("finish", "held") => asked.held.extend((verb[2] == "result").then(|| content(verb[3]))),
+                    ("finish", "held") => asked.held.extend((verb[3] == "result").then(|| content(verb[4]))),
                     _ => {}
                 }
             }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem::{
-    Cas, Claim, Claimed, Ending, Held, Key, Owner, Record, SaveStep, Settle, Settled, Store, StoreError, Timestamp,
-    Versioned,
+    Cas, Claim, Claimed, Ending, Finish, Held, Key, Owner, Record, SaveStep, Settle, Settled, Store, StoreError,
+    Timestamp, Versioned,
 };
 use idem_postgres::PgStore;
 use redis::aio::ConnectionManager;
@@ -69,13 +69,17 @@ impl Store for Careless {
         self.store.renew(key, owner).await
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        let forgotten = self.mistake == Mistake::Forgets && owner.as_bytes()[0].is_multiple_of(8);
-        if forgotten && matches!(ending, Ending::Completed(_)) {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        let forgotten = self.mistake == Mistake::Forgets && finish.owner.as_bytes()[0].is_multiple_of(8);
+        if forgotten && matches!(finish.ending, Ending::Completed(_)) {
             return Ok(Held::Held);
         }
-        let whose = if self.mistake == Mistake::EndsForAnybody { self.store.load(key).await? } else { None };
-        self.store.finish(key, whose.map_or(owner, |record| record.owner), ending).await
+        let mut finish = finish.clone();
+        if self.mistake == Mistake::EndsForAnybody {
+            let whose = self.store.load(key).await?;
+            finish = Finish::new(whose.map_or(finish.owner, |record| record.owner), finish.ending);
+        }
+        self.store.finish(key, &finish).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use idem::{Claim, Claimed, Ending, Held, Idem, Key, Owner, Record, Store, StoreError};
+use idem::{Claim, Claimed, Finish, Held, Idem, Key, Owner, Record, Store, StoreError};
 use idem_store_tests::Place;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
@@ -50,8 +50,8 @@ impl Store for Sends {
         answer
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        self.store.finish(key, owner, ending).await
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        self.store.finish(key, finish).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use idem::{
-    Claim, Claimed, Completion, Ending, Fingerprint, Key, Owner, Payload, SaveStep, Settle, Settlement, Step, Store,
-    StoreError,
+    Claim, Claimed, Completion, Ending, Fingerprint, Finish, Key, Owner, Payload, SaveStep, Settle, Settlement, Step,
+    Store, StoreError,
 };
 use idem_testing::Recorded;
 use tokio::time::{sleep, timeout};
@@ -82,8 +82,10 @@ impl Asker {
             12 => Ending::Completed(Completion::Unreplayable),
             _ => result(claim.owner),
         };
-        if given_up(self.store.finish(key, claim.owner, ending.clone())).await.is_none() || dice.one_in(12) {
-            given_up(self.store.finish(key, claim.owner, ending)).await;
+        if given_up(self.store.finish(key, &Finish::new(claim.owner, ending.clone()))).await.is_none()
+            || dice.one_in(12)
+        {
+            given_up(self.store.finish(key, &Finish::new(claim.owner, ending))).await;
         }
     }
 
@@ -114,9 +116,9 @@ impl Asker {
         let Some((key, owner)) = former else { return sleep(dice.millis(5, 50)).await };
         match dice.roll(4) {
             0 => drop(given_up(self.store.renew(&key, owner)).await),
-            1 => drop(given_up(self.store.finish(&key, owner, Ending::Released)).await),
-            2 => drop(given_up(self.store.finish(&key, owner, Ending::Abandoned)).await),
-            _ => drop(given_up(self.store.finish(&key, owner, result(owner))).await),
+            1 => drop(given_up(self.store.finish(&key, &Finish::new(owner, Ending::Released))).await),
+            2 => drop(given_up(self.store.finish(&key, &Finish::new(owner, Ending::Abandoned))).await),
+            _ => drop(given_up(self.store.finish(&key, &Finish::new(owner, result(owner)))).await),
         }
     }
 

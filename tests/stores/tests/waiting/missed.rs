@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use idem::{Claim, Claimed, Ending, Held, Idem, Key, MokaStore, Owner, Record, Store, StoreError};
+use idem::{Claim, Claimed, Ending, Finish, Held, Idem, Key, MokaStore, Owner, Record, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -39,8 +39,8 @@ impl Store for Slow {
         self.store.renew(key, owner).await
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        let answer = self.store.finish(key, owner, ending).await;
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        let answer = self.store.finish(key, finish).await;
         self.news.notify_waiters();
         answer
     }
@@ -64,7 +64,7 @@ async fn news_that_comes_while_the_store_answers_is_heard() {
     // As version 1 wrote it, which is bound to no key.
     let result = b"\x01\x01\x001".to_vec();
     let ending = Ending::Completed(idem::Completion::Result(idem::Payload::from_bytes(result)));
-    assert_eq!(store.finish(&key(1), claim.owner, ending).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(&key(1), &Finish::new(claim.owner, ending)).await.unwrap(), Held::Held);
     let ended = Instant::now();
     store.ended.notify_one();
     waiter.await.unwrap();

@@ -29,7 +29,7 @@ fn claim(store: &MokaStore, n: usize) -> Result<Owner, Full> {
 
 fn finish(store: &MokaStore, n: usize, owner: Owner, bytes: usize) -> Result<Held, Full> {
     let payload = Payload::from_bytes(vec![0; bytes]);
-    store.apply(&key(n), Finish::new(owner, Ending::Completed(Completion::Result(payload))))
+    store.apply(&key(n), &Finish::new(owner, Ending::Completed(Completion::Result(payload))))
 }
 
 fn complete(store: &MokaStore, n: usize) -> Result<(), Full> {
@@ -37,7 +37,7 @@ fn complete(store: &MokaStore, n: usize) -> Result<(), Full> {
 }
 
 fn is_done(store: &MokaStore, n: usize) -> bool {
-    store.apply(&key(n), Finish::new(Owner::random(), Ending::Released)).expect("an answer") == Held::Lost
+    store.apply(&key(n), &Finish::new(Owner::random(), Ending::Released)).expect("an answer") == Held::Lost
         && store.inner.done.get(&key(n)).is_some()
 }
 
@@ -52,7 +52,7 @@ fn a_full_store_refuses_new_keys_and_keeps_what_it_has() {
     let running = claim(&store, 0).expect("room");
     complete(&store, 1).expect("room");
     let failed = claim(&store, 2).expect("room");
-    store.apply(&key(2), Finish::new(failed, Ending::Released)).expect("room");
+    store.apply(&key(2), &Finish::new(failed, Ending::Released)).expect("room");
     assert_eq!(claim(&store, 3).expect_err("full").records, 3);
     // What is there goes on as ever.
     assert_eq!(finish(&store, 0, running, 10), Ok(Held::Held));
@@ -86,7 +86,7 @@ fn bytes_are_counted_and_given_back() {
     let full = finish(&store, 0, empty, 10_000).expect_err("too large");
     assert_eq!(full.bytes, one);
     let unreplayable = Finish::new(empty, Ending::Completed(Completion::Unreplayable));
-    assert_eq!(store.apply(&key(0), unreplayable), Ok(Held::Held), "that it is done is never refused");
+    assert_eq!(store.apply(&key(0), &unreplayable), Ok(Held::Held), "that it is done is never refused");
     let other = claim(&store, 1).expect("room");
     assert_eq!(finish(&store, 1, other, 5_000), Ok(Held::Held));
     assert_eq!(used(&store).1, 2 * one + 5_000);

@@ -9,7 +9,7 @@ mod table;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use idem::{Claim, Fingerprint, Owner, Payload, Phase, Record, Timestamp};
+use idem::{Claim, Fingerprint, Finish, Owner, Payload, Phase, Record, Timestamp};
 
 use crate::calls::print;
 use crate::history::{Answer, Ask, End, Event, Found, Happened};
@@ -303,7 +303,7 @@ impl Judge<'_> {
         match ask {
             Ask::Claim(claim) => self.claims(call, verb, claim),
             Ask::Renew(_) => self.renews(call),
-            Ask::Finish(_, ending) => {
+            Ask::Finish(Finish { ending, .. }) => {
                 self.ends(call, ending);
                 if let Some(call) = self.calls.get_mut(&call) {
                     (call.landing, call.finish) = (true, Some(verb));

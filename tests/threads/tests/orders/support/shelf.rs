@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem_core::{
-    transition, Change, Claim, Claimed, Ending, Finish, Held, Key, Owner, Record, Renew, Store, StoreError, Timestamp,
+    transition, Change, Claim, Claimed, Finish, Held, Key, Owner, Record, Renew, Store, StoreError, Timestamp,
     Verb,
 };
 use shuttle::sync::Mutex;
@@ -73,8 +73,8 @@ impl Store for Shelf {
         Ok(self.apply(key, Renew::new(owner)).await)
     }
 
-    async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, StoreError> {
-        Ok(self.apply(key, Finish::new(owner, ending)).await)
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+        Ok(self.apply(key, finish).await)
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
