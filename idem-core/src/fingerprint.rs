@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use canonical::Sequences;
+use canonical::Form;
 
 /// What a value would look like if nobody could choose an order: SHA-256 over a canonical form of anything `Serialize`.
 ///
@@ -23,7 +23,7 @@ impl Fingerprint {
     /// # Errors
     /// What the value's `Serialize` reports; and that it is more than 1,024 values deep.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, Unserializable> {
-        Ok(Self(Sha256::digest(canonical::bytes(value, Sequences::Ordered)?).into()))
+        Ok(Self(Sha256::digest(canonical::bytes(value, Form::Lasting)?).into()))
     }
 
     /// A fingerprint read back from a record.
@@ -66,5 +66,5 @@ pub struct Unserializable(Box<str>);
 /// No codec reorders a sequence, but a set iterates as it likes each time it is built; so here sequences compare without
 /// their order.
 pub(crate) fn comparable<T: Serialize + ?Sized>(value: &T) -> Option<Vec<u8>> {
-    canonical::bytes(value, Sequences::Unordered).ok()
+    canonical::bytes(value, Form::Passing).ok()
 }

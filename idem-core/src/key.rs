@@ -6,29 +6,31 @@ mod reader;
 mod sharded;
 mod writer;
 
-use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
+use foldhash::quality::SeedableRandomState;
+use foldhash::SharedSeed;
 pub use hashed::{hash, Hashed};
 pub use part::{IntoKey, KeyPart};
 pub(crate) use sharded::Sharded;
+use writer::Bytes;
 pub use writer::KeyWriter;
 
 use crate::error::InvalidKey;
+use crate::sync::seed as random;
 
 /// The name of one record: namespace, operation and key, encoded so that no two of them ever meet.
 ///
 /// The encoding is self-delimiting and typed: `("a", "b:c")` and `("a:b", "c")`, or `1` and `"1"`, are different keys;
 /// integers count by value, whatever their width. It is part of the stored format and does not change between versions.
 /// `Debug` shows the operation and never the key's text.
-#[derive(Clone)]
 pub struct Key {
     /// Seeded in each process, so no client can aim for collisions.
     hash: u64,
-    bytes: Arc<[u8]>,
-    operation: (usize, usize),
+    bytes: Bytes,
+    operation: (u32, u32),
 }
 
 /// The first byte of every user's key; other first bytes are the library's own.
@@ -49,8 +51,13 @@ impl Key {
         writer.prefix(operation);
         let end = writer.len();
         key.write_to(&mut writer);
-        let bytes = writer.finish()?;
-        Ok(Self { hash: seed().hash_one(&*bytes), bytes, operation: (end - operation.len(), end) })
+        Ok(Self::of(writer.finish()?, operation.len(), end))
+    }
+
+    fn of(bytes: Bytes, operation: usize, end: usize) -> Self {
+        // Only of an operation's name of 4 GiB would this be wrong, and harmless.
+        let operation = ((end - operation) as u32, end as u32);
+        Self { hash: hasher().hash_one(&*bytes), bytes, operation }
     }
 
     /// A key read back from a store; `None` when the bytes are none of this library's.
@@ -63,8 +70,7 @@ impl Key {
         let (operation, parts) = reader::length_prefixed(rest)?;
         std::str::from_utf8(operation).ok()?;
         let end = bytes.len() - parts.len();
-        let hash = seed().hash_one(bytes);
-        Some(Self { hash, bytes: bytes.into(), operation: (end - operation.len(), end) })
+        Some(Self::of(Bytes::from_slice(bytes), operation.len(), end))
     }
 
     /// What all keys of `operation` in `namespace` begin with, and no others.
@@ -79,7 +85,7 @@ impl Key {
     /// What all keys of its operation in its namespace begin with, and no others: the [`prefix`](Self::prefix) that lists it.
     #[must_use]
     pub fn scope(&self) -> &[u8] {
-        self.bytes.get(..self.operation.1).unwrap_or_default()
+        self.bytes.get(..self.operation.1 as usize).unwrap_or_default()
     }
 
     /// The key's parts as a person reads them, such as `("acme", 17)`. For operators: it shows what clients sent, so it does
@@ -87,7 +93,7 @@ impl Key {
     #[must_use]
     pub fn readable(&self) -> String {
         let (_, end) = self.operation;
-        reader::readable(self.bytes.get(end..).unwrap_or_default())
+        reader::readable(self.bytes.get(end as usize..).unwrap_or_default())
     }
 
     /// The bytes a store files the record under.
@@ -105,7 +111,13 @@ impl Key {
     #[must_use]
     pub fn operation(&self) -> &str {
         let (start, end) = self.operation;
-        self.bytes.get(start..end).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
+        self.bytes.get(start as usize..end as usize).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
+    }
+}
+
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        Self { bytes: Bytes::from_slice(&self.bytes), ..*self }
     }
 }
 
@@ -129,9 +141,11 @@ impl fmt::Debug for Key {
     }
 }
 
-fn seed() -> &'static RandomState {
-    static SEED: OnceLock<RandomState> = OnceLock::new();
-    SEED.get_or_init(RandomState::new)
+/// With seeds that no client can know.
+fn hasher() -> SeedableRandomState {
+    static SEEDS: OnceLock<(u64, SharedSeed)> = OnceLock::new();
+    let (own, shared) = SEEDS.get_or_init(|| (random(), SharedSeed::from_u64(random())));
+    SeedableRandomState::with_seed(*own, shared)
 }
 
 /// The hasher for maps keyed by [`Key`], which brings its hash along.

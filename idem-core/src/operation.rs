@@ -28,7 +28,19 @@ pub(crate) struct Operation {
     pub(crate) store_timeout: Duration,
 }
 
+/// What identifies a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request<'a> {
+    pub(crate) name: &'a Cow<'static, str>,
+    pub(crate) key: &'a Key,
+    pub(crate) fingerprint: Option<&'a Fingerprint>,
+}
+
 impl Operation {
+    pub(crate) const fn request(&self) -> Request<'_> {
+        Request { name: &self.name, key: &self.key, fingerprint: self.fingerprint.as_ref() }
+    }
+
     pub(crate) fn is_same_request(&self, fingerprint: Option<&Fingerprint>) -> bool {
         Fingerprint::same_request(self.fingerprint.as_ref(), fingerprint)
     }
@@ -45,14 +57,6 @@ impl Operation {
 
     pub(crate) fn indeterminate(&self, attempt: u32) -> Error {
         Error::Indeterminate { operation: self.name.clone(), attempt }
-    }
-
-    pub(crate) fn unreplayable(&self) -> Error {
-        Error::Unreplayable { operation: self.name.clone() }
-    }
-
-    pub(crate) fn reentrant(&self) -> Error {
-        Error::Reentrant { operation: self.name.clone() }
     }
 
     pub(crate) fn shutting_down(&self) -> Error {

@@ -13,7 +13,8 @@ use super::Engine;
 use crate::clock::{later, sleep_until, Instant};
 use crate::context::{Granted, Run};
 use crate::error::{Applied, Error, StoreError};
-use crate::operation::Operation;
+use crate::fingerprint::Fingerprint;
+use crate::operation::Request;
 use crate::outcome::Kind;
 use crate::record::{Completed, Completion, Owner, Payload};
 use crate::transition::{Claim, Claimed};
@@ -30,20 +31,23 @@ pub(crate) enum Begin {
 }
 
 /// The answers that need no claim: a call from inside its own body, and a result this process has at hand.
-pub(crate) fn at_once(engine: &Engine, op: &Operation) -> Result<Option<Payload>, Error> {
-    if Run::is_inside(engine.id(), &op.key) {
-        return Err(op.reentrant());
+pub(crate) fn at_once(engine: &Engine, request: Request<'_>) -> Result<Option<Payload>, Error> {
+    if Run::is_inside(engine.id(), request.key) {
+        return Err(Error::Reentrant { operation: request.name.clone() });
     }
     // A store that panics has nothing at hand.
-    let peeked = catch_unwind(AssertUnwindSafe(|| engine.store.peek(&op.key))).ok().flatten();
-    peeked.map(|completed| recorded(op, completed)).transpose()
+    let peeked = catch_unwind(AssertUnwindSafe(|| engine.store.peek(request.key))).ok().flatten();
+    peeked.map(|completed| recorded(request, completed)).transpose()
 }
 
 /// What a done operation answers to this call.
-fn recorded(op: &Operation, completed: Completed) -> Result<Payload, Error> {
+fn recorded(request: Request<'_>, completed: Completed) -> Result<Payload, Error> {
+    let operation = || request.name.clone();
     match completed.completion {
-        _ if !op.is_same_request(completed.fingerprint.as_ref()) => Err(op.key_reused()),
-        Completion::Unreplayable => Err(op.unreplayable()),
+        _ if !Fingerprint::same_request(request.fingerprint, completed.fingerprint.as_ref()) => {
+            Err(Error::KeyReused { operation: operation() })
+        }
+        Completion::Unreplayable => Err(Error::Unreplayable { operation: operation() }),
         Completion::Result(payload) => Ok(payload),
     }
 }
@@ -216,6 +220,6 @@ impl Call {
     }
 
     fn answer(&self, completed: Completed, kind: Kind) -> Result<Begin, Error> {
-        Ok(Begin::Answer(recorded(&self.op, completed)?, kind))
+        Ok(Begin::Answer(recorded(self.op.request(), completed)?, kind))
     }
 }

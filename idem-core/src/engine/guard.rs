@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::begin::{at_once, Begin};
+use super::begin::{self, Begin};
 use super::call::Call;
 use super::observe::{self, CameTo};
 use super::rules::Rules;
@@ -15,7 +15,7 @@ use super::Engine;
 use crate::clock::timer;
 use crate::context::{refused, report};
 use crate::error::Error;
-use crate::operation::Operation;
+use crate::operation::{Operation, Request};
 use crate::outcome::Kind;
 use crate::record::Payload;
 
@@ -54,24 +54,33 @@ pub(crate) enum Started<T, E> {
     Guarded(Guard),
 }
 
+/// The answer that is at hand, if there is one.
+pub(crate) fn at_once<T, E>(
+    engine: &Engine,
+    request: Request<'_>,
+    rules: &Rules<T, E>,
+) -> Result<Option<Result<T, E>>, Error> {
+    let Some(payload) = begin::at_once(engine, request)? else {
+        return Ok(None);
+    };
+    let recorded = decode(engine, request, rules, &payload)?;
+    observe::came_to_at(request.name, CameTo::Answered(Kind::Replayed));
+    Ok(Some(recorded))
+}
+
 impl Guard {
-    /// Answers from memory, or prepares the call.
-    pub(crate) fn start<T, E>(engine: Arc<Engine>, op: Operation, rules: &Rules<T, E>) -> Result<Started<T, E>, Error> {
-        if let Some(payload) = at_once(&engine, &op)? {
-            let recorded = decode(&engine, &op, rules, &payload)?;
-            observe::came_to_at(&op.name, CameTo::Answered(Kind::Replayed));
-            return Ok(Started::Answered(recorded));
-        }
+    /// Prepares a call that has no answer at hand.
+    pub(crate) fn new(engine: Arc<Engine>, op: Operation) -> Result<Self, Error> {
         if timer::is_missing() {
             return Err(Error::config(op.name, "this tokio runtime has no timers: build it with `enable_time`"));
         }
         let (name, call) = (op.name.clone(), Call::new(Arc::clone(&engine), op));
-        Ok(Started::Guarded(Self { engine, name, call: Some(Box::new(call)) }))
+        Ok(Self { engine, name, call: Some(Box::new(call)) })
     }
 
     /// A call without a key.
-    pub(crate) fn unguarded<T, E>(engine: Arc<Engine>, name: Cow<'static, str>) -> Started<T, E> {
-        Started::Guarded(Self { engine, name, call: None })
+    pub(crate) const fn unguarded(engine: Arc<Engine>, name: Cow<'static, str>) -> Self {
+        Self { engine, name, call: None }
     }
 
     /// The call, from its claim to its record.
@@ -94,7 +103,7 @@ impl Guard {
         let begin: Boxed<'_, _> = Box::pin(call.begin_with(Patience::new(call.op.wait)));
         let begun = begin.await.and_then(|begun| match begun {
             Begin::Run | Begin::RunUnguarded => Ok(None),
-            Begin::Answer(payload, kind) => Ok(Some((decode(&call.engine, &call.op, rules, &payload)?, kind))),
+            Begin::Answer(payload, kind) => Ok(Some((decode(&call.engine, call.op.request(), rules, &payload)?, kind))),
         });
         match &begun {
             Ok(Some((_, kind))) => call.came_to(CameTo::Answered(*kind)),
@@ -169,12 +178,12 @@ pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 fn decode<T, E>(
     engine: &Engine,
-    op: &Operation,
+    Request { name, key, .. }: Request<'_>,
     rules: &Rules<T, E>,
     payload: &Payload,
 ) -> Result<Result<T, E>, Error> {
-    let replayed = rules.replay(payload, engine.form(&op.key));
-    replayed.map_err(|error| Error::Decode { operation: op.name.clone(), source: error.into() })
+    let replayed = rules.replay(payload, engine.form(key));
+    replayed.map_err(|error| Error::Decode { operation: name.clone(), source: error.into() })
 }
 
 impl Drop for Guard {

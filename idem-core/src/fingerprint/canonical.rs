@@ -11,15 +11,18 @@ use serde::ser::{self, Serialize};
 
 use super::Unserializable;
 
-/// Whether the order of a sequence's elements counts.
+/// What the form is for, which decides what is sorted beside the entries of maps.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sequences {
-    Ordered,
-    Unordered,
+pub(super) enum Form {
+    /// For any two values, of whatever types: fields are sorted, for their order is the program's; sequences have one of their
+    /// own.
+    Lasting,
+    /// For a value and what a codec makes of it, here and now: fields come in the same order; what a set hands over does not.
+    Passing,
 }
 
-pub(super) fn bytes<T: Serialize + ?Sized>(value: &T, sequences: Sequences) -> Result<Vec<u8>, Unserializable> {
-    let mut canonical = Canonical { bytes: Vec::with_capacity(256), sequences, depth: 0 };
+pub(super) fn bytes<T: Serialize + ?Sized>(value: &T, form: Form) -> Result<Vec<u8>, Unserializable> {
+    let mut canonical = Canonical { bytes: Vec::with_capacity(256), entries: Vec::new(), form, depth: 0 };
     value.serialize(&mut canonical)?;
     Ok(canonical.bytes)
 }
@@ -47,7 +50,9 @@ const DEEPEST: u32 = 1024;
 
 struct Canonical {
     bytes: Vec<u8>,
-    sequences: Sequences,
+    /// Where the entries lie of what is to be sorted, and is not ended yet.
+    entries: Vec<Range<usize>>,
+    form: Form,
     depth: u32,
 }
 
@@ -69,12 +74,15 @@ impl Canonical {
 
     fn open(&mut self, kind: Kind, sorted: bool) -> Compound<'_> {
         self.kind(kind);
-        Compound { start: self.bytes.len(), entries: Vec::new(), sorted, to: self }
+        Compound { start: self.bytes.len(), first: self.entries.len(), sorted, to: self }
     }
 
     fn sequence(&mut self) -> Compound<'_> {
-        let sorted = self.sequences == Sequences::Unordered;
-        self.open(Kind::Sequence, sorted)
+        self.open(Kind::Sequence, self.form == Form::Passing)
+    }
+
+    fn fields(&mut self) -> Compound<'_> {
+        self.open(Kind::Map, self.form == Form::Lasting)
     }
 
     /// A value in a value.
@@ -97,8 +105,8 @@ impl Canonical {
 struct Compound<'a> {
     to: &'a mut Canonical,
     start: usize,
-    /// Where the entries lie, if they are to be sorted.
-    entries: Vec<Range<usize>>,
+    /// The number of its first entry.
+    first: usize,
     sorted: bool,
 }
 
@@ -110,24 +118,23 @@ impl Compound<'_> {
         let start = self.to.bytes.len();
         write(self.to)?;
         if self.sorted {
-            self.entries.push(start..self.to.bytes.len());
+            self.to.entries.push(start..self.to.bytes.len());
         }
         Ok(())
     }
 
-    fn finish(mut self) {
-        let bytes = &mut self.to.bytes;
-        let at = |bytes: &[u8], entry: &Range<usize>| bytes.get(entry.clone()).unwrap_or_default().to_vec();
-        let in_order = |pair: &[Range<usize>]| match pair {
-            [a, b] => bytes.get(a.clone()) <= bytes.get(b.clone()),
-            _ => true,
-        };
-        if !self.entries.windows(2).all(in_order) {
-            self.entries.sort_by(|a, b| bytes.get(a.clone()).cmp(&bytes.get(b.clone())));
-            let sorted = self.entries.iter().flat_map(|entry| at(bytes, entry)).collect::<Vec<_>>();
+    fn finish(self) {
+        let Canonical { bytes, entries, .. } = &mut *self.to;
+        let at = |entry: &Range<usize>| bytes.get(entry.clone()).unwrap_or_default();
+        let its = entries.get_mut(self.first..).unwrap_or_default();
+        if !its.is_sorted_by(|a, b| at(a) <= at(b)) {
+            its.sort_by(|a, b| at(a).cmp(at(b)));
+            let mut sorted = Vec::with_capacity(bytes.len() - self.start);
+            its.iter().for_each(|entry| sorted.extend_from_slice(at(entry)));
             bytes.truncate(self.start);
             bytes.extend_from_slice(&sorted);
         }
+        entries.truncate(self.first);
         self.to.kind(Kind::End);
     }
 }
@@ -263,7 +270,7 @@ impl<'a> ser::Serializer for &'a mut Canonical {
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Compound<'a>, Unserializable> {
-        Ok(self.open(Kind::Map, true))
+        Ok(self.fields())
     }
 
     fn serialize_struct_variant(
@@ -274,7 +281,7 @@ impl<'a> ser::Serializer for &'a mut Canonical {
         _: usize,
     ) -> Result<Compound<'a>, Unserializable> {
         self.variant(variant);
-        Ok(self.open(Kind::Map, true))
+        Ok(self.fields())
     }
 }
 
@@ -341,7 +348,7 @@ impl ser::SerializeMap for Compound<'_> {
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unserializable> {
         self.to.inner(value)?;
         // The value belongs to the entry that its key began.
-        if let Some(entry) = self.entries.last_mut() {
+        if let Some(entry) = self.to.entries.last_mut() {
             entry.end = self.to.bytes.len();
         }
         Ok(())

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::policy::{Plain, Policy, Reconcile, RecordErr, RecordIf, UnknownErr};
 use super::{Idem, Scoped};
 use crate::context::report;
-use crate::engine::guard::{told, Answer, Guard, Started};
+use crate::engine::guard::{at_once, told, Answer, Guard, Started};
 use crate::engine::observe;
 use crate::engine::replay::Replay;
 use crate::engine::rules::Rules;
@@ -19,7 +19,7 @@ use crate::engine::Settings;
 use crate::error::{Error, InvalidKey};
 use crate::fingerprint::{Fingerprint, Unserializable};
 use crate::key::{IntoKey, Key};
-use crate::operation::Operation;
+use crate::operation::{Operation, Request};
 use crate::outcome::{Failed, Kind, Outcome};
 
 /// One operation and its key; made by [`Idem::operation`].
@@ -181,42 +181,86 @@ impl<P> OperationBuilder<P> {
 
     /// Looks for an answer that can be had at once, and prepares the call if there is none.
     pub(crate) fn start<T, E>(self, rules: &Rules<T, E>) -> Result<Started<T, E>, Error> {
-        report(None);
-        let (engine, name) = (Arc::clone(&self.idem.engine), self.name.clone());
-        if engine.settings.disabled {
-            return Ok(Guard::unguarded(engine, name));
-        }
-        let started = self.build().and_then(|op| match op {
-            Some(op) => Guard::start(engine, op, rules),
-            None => Ok(Guard::unguarded(engine, name)),
-        });
-        started.inspect_err(observe::refused)
+        self.try_start(rules).inspect_err(|error| {
+            report(None);
+            observe::refused(error);
+        })
     }
 
-    /// The call as its options and the `Idem`'s defaults make it; `None` when there is no key.
-    pub(super) fn build(self) -> Result<Option<Operation>, Error> {
-        let Self { policy: _, idem, name, key, fingerprint, ttl, lease, wait, at_most_once, reconciling } = self;
+    fn try_start<T, E>(self, rules: &Rules<T, E>) -> Result<Started<T, E>, Error> {
+        let engine = &self.idem.engine;
+        if !engine.settings.disabled {
+            // What is at hand is answered before anything is made for more than that.
+            if let Some(request) = self.check()? {
+                return match at_once(engine, request, rules)? {
+                    Some(recorded) => Ok(Started::Answered(recorded)),
+                    None => self.guard(),
+                };
+            }
+        }
+        report(None);
+        let Self { idem: Idem { engine }, name, .. } = self;
+        Ok(Started::Guarded(Guard::unguarded(engine, name)))
+    }
+
+    /// The call, prepared for what takes longer.
+    fn guard<T, E>(self) -> Result<Started<T, E>, Error> {
+        report(None);
+        let engine = Arc::clone(&self.idem.engine);
+        let name = self.name.clone();
+        match self.made() {
+            Some(op) => Guard::new(engine, op).map(Started::Guarded),
+            None => Ok(Started::Guarded(Guard::unguarded(engine, name))),
+        }
+    }
+
+    /// What identifies the call, if nothing is wrong with it; `None` when there is no key.
+    fn check(&self) -> Result<Option<Request<'_>>, Error> {
+        let Self { idem, name, key, fingerprint, ttl, lease, .. } = self;
         let config = |reason: Cow<'static, str>| Error::config(name.clone(), reason);
-        let Some(key) = key else {
-            return Err(config("the operation has no key: give it one with `key`".into()));
-        };
-        let Some(key) = key.map_err(|reason| Error::InvalidKey { operation: name.clone(), reason })? else {
-            return Ok(None);
+        let key = match key {
+            Some(Ok(Some(key))) => key,
+            Some(Ok(None)) => return Ok(None),
+            Some(Err(reason)) => return Err(Error::InvalidKey { operation: name.clone(), reason: reason.clone() }),
+            None => return Err(config("the operation has no key: give it one with `key`".into())),
         };
         if name.is_empty() {
             return Err(config("the operation's name is empty".into()));
         }
-        let fingerprint = fingerprint
-            .transpose()
-            .map_err(|error| config(format!("the fingerprint cannot be serialized: {error}").into()))?;
+        let fingerprint = match fingerprint {
+            Some(Err(error)) => return Err(config(format!("the fingerprint cannot be serialized: {error}").into())),
+            Some(Ok(fingerprint)) => Some(fingerprint),
+            None => None,
+        };
         let settings = &idem.engine.settings;
-        let ttl = ttl.unwrap_or(settings.ttl);
+        Settings::check(ttl.unwrap_or(settings.ttl), lease.unwrap_or(settings.lease))
+            .map_err(|reason| config(reason.into()))?;
+        Ok(Some(Request { name, key, fingerprint }))
+    }
+
+    /// The call as its options and the `Idem`'s defaults make it; `None` when there is no key.
+    pub(super) fn build(self) -> Result<Option<Operation>, Error> {
+        self.check()?;
+        Ok(self.made())
+    }
+
+    /// The same, once it was checked.
+    fn made(self) -> Option<Operation> {
+        let Self { policy: _, idem, name, key, fingerprint, ttl, lease, wait, at_most_once, reconciling } = self;
+        let settings = &idem.engine.settings;
         let lease = lease.unwrap_or(settings.lease);
-        Settings::check(ttl, lease).map_err(|reason| config(reason.into()))?;
-        let wait = wait.unwrap_or(settings.wait);
-        // A store that takes longer than the lease lives would lose every run it was asked about.
-        let store_timeout = settings.store_timeout.min(lease / 3);
-        Ok(Some(Operation { name, key, fingerprint, ttl, lease, wait, at_most_once, reconciling, store_timeout }))
+        Some(Operation {
+            name,
+            key: key?.ok()??,
+            fingerprint: fingerprint.and_then(Result::ok),
+            ttl: ttl.unwrap_or(settings.ttl),
+            lease,
+            wait: wait.unwrap_or(settings.wait),
+            at_most_once,
+            reconciling,
+            // A store that takes longer than the lease lives would lose every run it was asked about.
+            store_timeout: settings.store_timeout.min(lease / 3),
+        })
     }
 }
 

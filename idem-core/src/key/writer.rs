@@ -1,9 +1,12 @@
 //! The key encoding.
 
-use std::sync::Arc;
+use smallvec::SmallVec;
 
 use super::Key;
 use crate::error::InvalidKey;
+
+/// A key's bytes: in place as long as they are few, as those of a name, a namespace and a UUID are.
+pub(super) type Bytes = SmallVec<[u8; 72]>;
 
 /// Collects the parts of a key.
 ///
@@ -23,7 +26,7 @@ use crate::error::InvalidKey;
 /// ```
 #[derive(Debug)]
 pub struct KeyWriter {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     /// How many bytes the user wrote, without types, lengths and prefixes.
     users: usize,
     /// How many bytes the program's own texts before the parts have.
@@ -52,7 +55,7 @@ pub(super) enum Tag {
 
 impl KeyWriter {
     pub(super) fn new(first: u8) -> Self {
-        let mut bytes = Vec::with_capacity(96);
+        let mut bytes = Bytes::new();
         bytes.push(first);
         Self { bytes, users: 0, prefix: 0, invalid: None }
     }
@@ -128,10 +131,10 @@ impl KeyWriter {
     }
 
     pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+        self.bytes.into_vec()
     }
 
-    pub(super) fn finish(self) -> Result<Arc<[u8]>, InvalidKey> {
+    pub(super) fn finish(self) -> Result<Bytes, InvalidKey> {
         if let Some(invalid) = self.invalid {
             Err(invalid)
         } else if self.users == 0 {
@@ -139,7 +142,7 @@ impl KeyWriter {
         } else if self.users > Key::LIMIT {
             Err(InvalidKey::TooLong { bytes: self.users })
         } else {
-            Ok(self.bytes.into())
+            Ok(self.bytes)
         }
     }
 

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
-use super::{bytes, Sequences, DEEPEST};
+use super::{bytes, Form, DEEPEST};
 use crate::fingerprint::{comparable, Fingerprint};
 
 fn of<T: Serialize + ?Sized>(value: &T) -> Fingerprint {
@@ -107,10 +107,10 @@ fn equal_sets_are_the_same_value_and_tuples_keep_their_order() {
 
 #[test]
 fn the_form_is_frozen() {
-    let form = bytes(&BTreeMap::from([("b", Some(true)), ("a", None)]), Sequences::Ordered).expect("serializes");
+    let form = bytes(&BTreeMap::from([("b", Some(true)), ("a", None)]), Form::Lasting).expect("serializes");
     let text = |c| [8, 0, 0, 0, 0, 0, 0, 0, 1, c];
     assert_eq!(form, [&[11][..], &text(b'a'), &[1], &text(b'b'), &[2, 4, 1], &[0]].concat());
-    let pair = bytes(&("id", 7), Sequences::Ordered).expect("serializes");
+    let pair = bytes(&("id", 7), Form::Lasting).expect("serializes");
     assert_eq!(pair, [&[10, 8, 0, 0, 0, 0, 0, 0, 0, 2, b'i', b'd', 5][..], &7_u128.to_be_bytes(), &[0]].concat());
     let hex = of(&("id", 7)).as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(hex, "f591e36a4bf6adadd849d2e4a2188a122260207db4de740b1689105905b837c2");
