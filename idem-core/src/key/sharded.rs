@@ -1,6 +1,6 @@
 //! State by key, behind many locks.
 
-use std::sync::PoisonError;
+use std::sync::{PoisonError, TryLockError};
 
 use super::Key;
 use crate::sync::{Mutex, MutexGuard};
@@ -20,10 +20,23 @@ impl<S: Default> Default for Sharded<S> {
 
 impl<S> Sharded<S> {
     pub(crate) fn lock(&self, key: &Key) -> MutexGuard<'_, S> {
+        self.shard(key).lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Without waiting; `None` where others are at it.
+    #[cfg(feature = "moka")]
+    pub(crate) fn try_lock(&self, key: &Key) -> Option<MutexGuard<'_, S>> {
+        match self.shard(key).try_lock() {
+            Ok(shard) => Some(shard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn shard(&self, key: &Key) -> &Mutex<S> {
         let [first, ..] = &self.0;
         // Maps inside use the low bits.
-        let shard = self.0.get((key.hash >> 48) as usize % SHARDS).unwrap_or(first);
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.get((key.hash >> 48) as usize % SHARDS).unwrap_or(first)
     }
 
     /// All of them, one after the other.

@@ -38,9 +38,11 @@ pub struct MokaStore {
 
 struct Inner {
     clock: Arc<dyn Clock>,
-    /// What is not done: running, released and abandoned records. Its lock makes the verbs on a key atomic.
+    /// What is not done: running, released and abandoned records; and what is. Its lock makes the verbs on a key atomic.
     open: Sharded<Open>,
-    /// What is done. A record that is open for the same key goes before it.
+    /// What is done, for as long as it is kept. A record that is open for the same key goes before it. What is asked for one
+    /// key is asked of `open`, which knows where these records lie: moka also counts each reading, for a choice among
+    /// unexpired records that is never made here.
     done: Cache<Key, Arc<Record>, Prehashed>,
     limits: Option<Arc<Limits>>,
 }
@@ -87,7 +89,7 @@ impl MokaStore {
         let now = clock.now();
         let was_done = match open.get(key) {
             Some(_) => None,
-            None => done.get(key),
+            None => open.done(key),
         };
         let found = open.get(key).or(was_done.as_deref());
         let (change, answer) = transition(found, verb, now);
@@ -103,8 +105,9 @@ impl MokaStore {
             }
         }
         if matches!(record.phase, Phase::Completed(_)) {
-            done.insert(key.clone(), Arc::new(record));
-            open.remove(key);
+            let record = Arc::new(record);
+            open.is_done(key, &record);
+            done.insert(key.clone(), record);
             if let Some(limits) = &self.inner.limits {
                 limits.tidy(|key, fence| self.is_done(key, fence));
             }
@@ -115,6 +118,7 @@ impl MokaStore {
             }
             // Whoever peeks asks only for what is done.
             if was_done.is_some() {
+                open.is_done_no_more(key);
                 done.invalidate(key);
             }
         }
@@ -138,9 +142,9 @@ impl Store for MokaStore {
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let Inner { clock, open, done, .. } = &*self.inner;
+        let Inner { clock, open, .. } = &*self.inner;
         let open = open.lock(key);
-        let record = open.get(key).cloned().or_else(|| done.get(key).map(|record| (*record).clone()));
+        let record = open.get(key).cloned().or_else(|| open.done(key).map(|record| (*record).clone()));
         Ok(record.filter(|record| !record.is_expired(clock.now())))
     }
 
@@ -162,7 +166,13 @@ impl Store for MokaStore {
     }
 
     fn peek(&self, key: &Key) -> Option<Completed> {
-        self.inner.done.get(key)?.completed(self.inner.clock.now())
+        let Inner { clock, open, done, .. } = &*self.inner;
+        // Where the lock is taken, moka needs none.
+        let record = match open.try_lock(key) {
+            Some(open) => open.done(key),
+            None => done.get(key),
+        };
+        record?.completed(clock.now())
     }
 }
 

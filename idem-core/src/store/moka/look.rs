@@ -45,8 +45,9 @@ impl MokaStore {
             }
             if record.is_expired(now) {
                 // Looked at again, where nobody can write it meanwhile.
-                let _open = self.inner.open.lock(&key);
-                if self.inner.done.get(&*key).is_some_and(|record| record.is_expired(now)) {
+                let mut open = self.inner.open.lock(&key);
+                if open.done(&key).is_some_and(|record| record.is_expired(now)) {
+                    open.is_done_no_more(&key);
                     self.inner.done.invalidate(&*key);
                     taken += 1;
                 }
@@ -70,8 +71,9 @@ impl MokaStore {
             let Some((key, fence)) = limits.oldest() else {
                 return;
             };
-            let _open = self.inner.open.lock(&key);
-            if self.is_done(&key, fence) {
+            let mut open = self.inner.open.lock(&key);
+            if open.done(&key).is_some_and(|record| record.fence == fence) {
+                open.is_done_no_more(&key);
                 self.inner.done.invalidate(&key);
                 limits.forgot_one();
             }

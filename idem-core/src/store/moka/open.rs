@@ -1,6 +1,7 @@
-//! Open records of one share of the keys.
+//! The records of one share of the keys: those that are open, and where those lie that are done.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 
 use crate::clock::Timestamp;
 use crate::key::{Key, Prehashed};
@@ -11,15 +12,33 @@ pub(super) struct Open {
     records: HashMap<Key, Record, Prehashed>,
     /// At how many records the expired ones are looked for next.
     sweep_at: usize,
+    /// Records that moka keeps, as long as it does.
+    done: HashMap<Key, Weak<Record>, Prehashed>,
+    /// At how many of them those are looked for next that it does not keep any more.
+    tidy_at: usize,
 }
 
 impl Open {
-    pub(super) fn get(&self, key: &Key) -> Option<&Record> {
-        self.records.get(key)
+    pub(super) fn done(&self, key: &Key) -> Option<Arc<Record>> {
+        self.done.get(key)?.upgrade()
     }
 
-    pub(super) fn remove(&mut self, key: &Key) {
+    /// The key's record is one that moka keeps.
+    pub(super) fn is_done(&mut self, key: &Key, record: &Arc<Record>) {
         self.records.remove(key);
+        self.done.insert(key.clone(), Arc::downgrade(record));
+        if self.done.len() > self.tidy_at {
+            self.done.retain(|_, record| record.strong_count() > 0);
+            self.tidy_at = self.done.len() * 2 + 16;
+        }
+    }
+
+    pub(super) fn is_done_no_more(&mut self, key: &Key) {
+        self.done.remove(key);
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<&Record> {
+        self.records.get(key)
     }
 
     /// Puts a record in, and answers with the expired ones that were met.
