@@ -53,7 +53,7 @@ struct Context {
 }
 
 thread_local! {
-    static CONTEXT: RefCell<Context> = RefCell::default();
+    static CONTEXT: RefCell<Context> = const { RefCell::new(Context { run: None, outcome: None }) };
 }
 
 impl Run {

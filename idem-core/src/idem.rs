@@ -7,6 +7,7 @@ mod policy;
 mod scope;
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -80,7 +81,7 @@ impl Idem {
 
     /// An operation without the macro. Macro and builder address the same record when the names are the same.
     pub fn operation(&self, name: impl Into<Cow<'static, str>>) -> OperationBuilder {
-        OperationBuilder::new(self.clone(), name.into())
+        OperationBuilder::new(Handle::Own(self.clone()), name.into())
     }
 }
 
@@ -93,6 +94,27 @@ pub fn install(idem: Idem) -> Result<(), Error> {
 }
 
 /// The `Idem` of this place: the innermost scope's, else the installed one.
-pub(crate) fn ambient(operation: &'static str) -> Result<Idem, Error> {
-    scope::current().or_else(|| INSTALLED.get().cloned()).ok_or(Error::NotInstalled { operation: operation.into() })
+pub(crate) fn ambient(operation: &'static str) -> Result<Handle, Error> {
+    match scope::current() {
+        Some(idem) => Ok(Handle::Own(idem)),
+        None => INSTALLED.get().map(Handle::Installed).ok_or(Error::NotInstalled { operation: operation.into() }),
+    }
+}
+
+/// An `Idem`, which nobody counts when it is there for ever.
+#[derive(Debug, Clone)]
+pub(crate) enum Handle {
+    Installed(&'static Idem),
+    Own(Idem),
+}
+
+impl Deref for Handle {
+    type Target = Idem;
+
+    fn deref(&self) -> &Idem {
+        match self {
+            Self::Installed(idem) => idem,
+            Self::Own(idem) => idem,
+        }
+    }
 }

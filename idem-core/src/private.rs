@@ -18,10 +18,10 @@ pub use returns::{every, returns, returns_with, DecodeOnly, Memory, Nothing, Pro
 pub use testing::{every_error, recorded, replays, seed_jitter};
 
 use crate::context::report;
-use crate::engine::guard::{Answer, Started};
+use crate::engine::guard::Answer;
 use crate::engine::observe;
 use crate::error::Error;
-use crate::idem::{ambient, Scoped};
+use crate::idem::{ambient, Handle, Scoped};
 use crate::key::{KeyPart, KeyWriter};
 use crate::outcome::Kind;
 
@@ -38,7 +38,7 @@ pub fn called() {
 /// The operation of a call site, on the `Idem` it names or the ambient one.
 pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<OperationBuilder, Error> {
     let name = site.name()?;
-    Ok(OperationBuilder::new(idem.cloned().map_or_else(|| ambient(name), Ok)?, name.into()))
+    Ok(OperationBuilder::new(idem.cloned().map(Handle::Own).map_or_else(|| ambient(name), Ok)?, name.into()))
 }
 
 /// Answers at once (`Err`, to be returned), or goes on with a guard.
@@ -49,13 +49,20 @@ pub fn start<R: ReturnType>(
     operation: Result<OperationBuilder, Error>,
     returns: &Returns<R::Ok, R::Err>,
 ) -> Result<Guard, R> {
-    // Without an operation there was nothing to start.
-    let operation = operation.inspect_err(observe::refused);
-    match operation.and_then(|operation| operation.start(&returns.rules)) {
-        Ok(Started::Guarded(guard)) => Ok(guard),
-        Ok(Started::Answered(recorded)) => Err(answer(returns, Ok((recorded, Kind::Replayed)))),
-        Err(error) => Err(answer(returns, Err(error))),
-    }
+    let at_once = match &operation {
+        Ok(operation) => operation.at_once(&returns.rules),
+        Err(_) => Ok(None),
+    };
+    let refused = match at_once {
+        Ok(Some(recorded)) => return Err(answer(returns, Ok((recorded, Kind::Replayed)))),
+        Ok(None) => match operation.and_then(OperationBuilder::guard) {
+            Ok(guard) => return Ok(guard),
+            Err(error) => error,
+        },
+        Err(error) => error,
+    };
+    observe::refused(&refused);
+    Err(answer(returns, Err(refused)))
 }
 
 /// Runs the body under its guard, or answers with another call's result.

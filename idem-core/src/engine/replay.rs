@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::Serialize;
@@ -83,7 +82,7 @@ impl<T> Replay<T> {
         T: Clone + Send + Sync + 'static,
     {
         Self {
-            remember: |value| Some(Arc::new(Remembered(Some(value)))),
+            remember: |value| Some(Box::new(Remembered(Some(value)))),
             recall: |memo| memo.downcast_ref::<Remembered<T>>()?.0.clone(),
             ..self
         }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use super::policy::{Plain, Policy, Reconcile, RecordErr, RecordIf, UnknownErr};
-use super::{Idem, Scoped};
+use super::{Handle, Scoped};
 use crate::context::report;
 use crate::engine::guard::{at_once, told, Answer, Guard, Started};
 use crate::engine::observe;
@@ -29,7 +29,7 @@ use crate::outcome::{Failed, Kind, Outcome};
 #[must_use = "an operation does nothing until it runs a body"]
 pub struct OperationBuilder<P = Plain> {
     policy: P,
-    pub(super) idem: Idem,
+    pub(super) idem: Handle,
     pub(super) name: Cow<'static, str>,
     key: Option<Result<Option<Key>, InvalidKey>>,
     fingerprint: Option<Result<Fingerprint, Unserializable>>,
@@ -41,7 +41,7 @@ pub struct OperationBuilder<P = Plain> {
 }
 
 impl OperationBuilder {
-    pub(crate) const fn new(idem: Idem, name: Cow<'static, str>) -> Self {
+    pub(crate) const fn new(idem: Handle, name: Cow<'static, str>) -> Self {
         Self {
             policy: Plain,
             idem,
@@ -60,6 +60,7 @@ impl OperationBuilder {
 impl<P> OperationBuilder<P> {
     /// What identifies the operation: text, an integer, a tuple, … (see [`KeyPart`](crate::KeyPart)). `None` means "no key":
     /// the body runs unguarded. Required.
+    #[inline]
     pub fn key(mut self, key: impl IntoKey) -> Self {
         let key = key.as_key().map(|key| Key::new(&self.idem.engine.settings.namespace, &self.name, key));
         self.key = Some(key.transpose());
@@ -181,36 +182,32 @@ impl<P> OperationBuilder<P> {
 
     /// Looks for an answer that can be had at once, and prepares the call if there is none.
     pub(crate) fn start<T, E>(self, rules: &Rules<T, E>) -> Result<Started<T, E>, Error> {
-        self.try_start(rules).inspect_err(|error| {
-            report(None);
-            observe::refused(error);
-        })
-    }
-
-    fn try_start<T, E>(self, rules: &Rules<T, E>) -> Result<Started<T, E>, Error> {
-        let engine = &self.idem.engine;
-        if !engine.settings.disabled {
-            // What is at hand is answered before anything is made for more than that.
-            if let Some(request) = self.check()? {
-                return match at_once(engine, request, rules)? {
-                    Some(recorded) => Ok(Started::Answered(recorded)),
-                    None => self.guard(),
-                };
-            }
-        }
         report(None);
-        let Self { idem: Idem { engine }, name, .. } = self;
-        Ok(Started::Guarded(Guard::unguarded(engine, name)))
+        let started = match self.at_once(rules) {
+            Ok(Some(recorded)) => return Ok(Started::Answered(recorded)),
+            Ok(None) => self.guard().map(Started::Guarded),
+            Err(error) => Err(error),
+        };
+        started.inspect_err(observe::refused)
     }
 
-    /// The call, prepared for what takes longer.
-    fn guard<T, E>(self) -> Result<Started<T, E>, Error> {
+    /// The answer that is at hand, before anything is made for a call that takes longer.
+    pub(crate) fn at_once<T, E>(&self, rules: &Rules<T, E>) -> Result<Option<Result<T, E>>, Error> {
+        let engine = &self.idem.engine;
+        if engine.settings.disabled {
+            return Ok(None);
+        }
+        self.check()?.map_or(Ok(None), |request| at_once(engine, request, rules))
+    }
+
+    /// The call, prepared for what takes longer. What is wrong with it was found out before.
+    pub(crate) fn guard(self) -> Result<Guard, Error> {
         report(None);
         let engine = Arc::clone(&self.idem.engine);
         let name = self.name.clone();
         match self.made() {
-            Some(op) => Guard::new(engine, op).map(Started::Guarded),
-            None => Ok(Started::Guarded(Guard::unguarded(engine, name))),
+            Some(op) if !engine.settings.disabled => Guard::new(engine, op),
+            _ => Ok(Guard::unguarded(engine, name)),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::key::Key;
 use crate::seal::{Seal, SealError};
 
 /// The value a payload was made from, shared within this process.
-pub(crate) type Memo = Arc<dyn Any + Send + Sync>;
+pub(crate) type Memo = Box<dyn Any + Send + Sync>;
 
 /// A recorded result as a store keeps it.
 ///
@@ -22,9 +22,13 @@ pub(crate) type Memo = Arc<dyn Any + Send + Sync>;
 /// that bytes which were moved to another key, or damaged, are an error and never a result. A store writes
 /// [`as_bytes`](Self::as_bytes) down and gives them back with [`from_bytes`](Self::from_bytes); one that keeps records in this
 /// process keeps the `Payload` itself, and a replay needs no decoding.
+///
+/// A clone is the same payload.
 #[derive(Clone)]
-pub struct Payload {
-    bytes: Arc<[u8]>,
+pub struct Payload(Arc<Content>);
+
+struct Content {
+    bytes: Box<[u8]>,
     /// The hash of the key that it was made for, if that was in this process: then there is nothing to check.
     made_for: Option<u64>,
     memo: Option<Memo>,
@@ -77,14 +81,18 @@ pub enum PayloadError {
 impl Payload {
     /// A payload read back from a store.
     #[must_use]
-    pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Self {
-        Self { bytes: bytes.into(), made_for: None, memo: None }
+    pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::new(bytes.into(), None)
+    }
+
+    fn new(bytes: Vec<u8>, made_for: Option<u64>) -> Self {
+        Self(Arc::new(Content { bytes: bytes.into(), made_for, memo: None }))
     }
 
     /// The payload as a store writes it down.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0.bytes
     }
 
     pub(crate) fn encode<T: Serialize + ?Sized>(
@@ -100,19 +108,19 @@ impl Payload {
         codec.encode(value, &mut bytes)?;
         let check = check(Of::Result, key, &head, bytes.get(HEAD + LENGTH..).unwrap_or_default());
         bytes.iter_mut().skip(HEAD).zip(check).for_each(|(byte, check)| *byte = check);
-        Ok(Self { made_for: Some(key.hash()), ..Self::from_bytes(bytes) })
+        Ok(Self::new(bytes, Some(key.hash())))
     }
 
     /// This payload, sealed for the record of `key`.
     pub(crate) fn seal(&self, seal: &dyn Seal, key: &Key) -> Result<Self, SealError> {
         let mut bytes = vec![UNCHECKED, SEALED];
-        bytes.extend(seal.seal(&self.bytes, key.as_bytes())?);
-        Ok(Self { made_for: self.made_for, ..Self::from_bytes(bytes) })
+        bytes.extend(seal.seal(self.as_bytes(), key.as_bytes())?);
+        Ok(Self::new(bytes, self.0.made_for))
     }
 
     /// What was sealed; `None` of a payload that never was.
     pub(crate) fn open(&self, seal: Option<&dyn Seal>, key: &Key) -> Result<Option<Self>, PayloadError> {
-        match (&*self.bytes, seal) {
+        match (self.as_bytes(), seal) {
             ([UNCHECKED, SEALED, sealed @ ..], Some(seal)) => {
                 let opened = seal.open(sealed, key.as_bytes()).map_err(PayloadError::Seal)?;
                 Ok(Some(Self::from_bytes(opened)))
@@ -124,7 +132,7 @@ impl Payload {
 
     /// Whether this is an error.
     pub(crate) fn is_err(&self) -> bool {
-        matches!(&*self.bytes, [VERSION | UNCHECKED, _, side, ..] if *side == Side::Err as u8)
+        matches!(self.as_bytes(), [VERSION | UNCHECKED, _, side, ..] if *side == Side::Err as u8)
     }
 
     pub(crate) fn decode<T: DeserializeOwned>(&self, side: Side, key: &Key) -> Result<T, PayloadError> {
@@ -138,7 +146,7 @@ impl Payload {
 
     /// The codec's id, the side, and what the codec wrote; if all of that belongs to `key`.
     fn content(&self, key: &Key) -> Result<(u8, u8, &[u8]), PayloadError> {
-        match &*self.bytes {
+        match self.as_bytes() {
             [VERSION, codec, side, rest @ ..] => match rest.split_first_chunk() {
                 Some((found, content))
                     if self.is_made_for(key)
@@ -155,23 +163,27 @@ impl Payload {
 
     /// Whether this process made it for `key`. A store in memory that mixed keys up is found out too.
     fn is_made_for(&self, key: &Key) -> bool {
-        self.made_for == Some(key.hash())
+        self.0.made_for == Some(key.hash())
     }
 
+    /// The same, with the value it was made from; of a payload that nobody has yet.
     #[must_use]
-    pub(crate) fn with_memo(self, memo: Option<Memo>) -> Self {
-        Self { memo, ..self }
+    pub(crate) fn with_memo(mut self, memo: Option<Memo>) -> Self {
+        if let Some(content) = Arc::get_mut(&mut self.0) {
+            content.memo = memo;
+        }
+        self
     }
 
     /// The value itself, if this process made it, and for `key`.
     pub(crate) fn memo(&self, key: &Key) -> Option<&Memo> {
-        self.memo.as_ref().filter(|_| self.is_made_for(key))
+        self.0.memo.as_ref().filter(|_| self.is_made_for(key))
     }
 }
 
 impl PartialEq for Payload {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes
+        self.as_bytes() == other.as_bytes()
     }
 }
 
@@ -179,7 +191,7 @@ impl Eq for Payload {}
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Payload({} bytes)", self.bytes.len())
+        write!(f, "Payload({} bytes)", self.as_bytes().len())
     }
 }
 
@@ -207,7 +219,7 @@ mod tests {
             assert!(payload.decode::<String>(Side::Ok, &key(1)).is_ok());
             assert!(matches!(payload.decode::<String>(Side::Ok, &key(2)), Err(PayloadError::Foreign)));
         }
-        let remembered = payload.with_memo(Some(Arc::new(())));
+        let remembered = payload.with_memo(Some(Box::new(())));
         assert!(remembered.memo(&key(1)).is_some());
         assert!(remembered.memo(&key(2)).is_none());
     }
