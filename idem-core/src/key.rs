@@ -1,5 +1,6 @@
 //! What identifies an operation's call, and how it becomes the name of a record.
 
+mod bytes;
 mod hashed;
 mod part;
 mod reader;
@@ -10,12 +11,12 @@ use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::sync::OnceLock;
 
+use bytes::Bytes;
 use foldhash::quality::SeedableRandomState;
 use foldhash::SharedSeed;
 pub use hashed::{hash, Hashed};
 pub use part::{IntoKey, KeyPart};
 pub(crate) use sharded::Sharded;
-use writer::Bytes;
 pub use writer::KeyWriter;
 
 use crate::error::InvalidKey;
@@ -26,6 +27,7 @@ use crate::sync::seed as random;
 /// The encoding is self-delimiting and typed: `("a", "b:c")` and `("a:b", "c")`, or `1` and `"1"`, are different keys;
 /// integers count by value, whatever their width. It is part of the stored format and does not change between versions.
 /// `Debug` shows the operation and never the key's text.
+#[derive(Clone)]
 pub struct Key {
     /// Seeded in each process, so no client can aim for collisions.
     hash: u64,
@@ -70,7 +72,7 @@ impl Key {
         let (operation, parts) = reader::length_prefixed(rest)?;
         std::str::from_utf8(operation).ok()?;
         let end = bytes.len() - parts.len();
-        Some(Self::of(Bytes::from_slice(bytes), operation.len(), end))
+        Some(Self::of(bytes.into(), operation.len(), end))
     }
 
     /// What all keys of `operation` in `namespace` begin with, and no others.
@@ -115,15 +117,9 @@ impl Key {
     }
 }
 
-impl Clone for Key {
-    fn clone(&self) -> Self {
-        Self { bytes: Bytes::from_slice(&self.bytes), ..*self }
-    }
-}
-
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.bytes == other.bytes
+        self.hash == other.hash && *self.bytes == *other.bytes
     }
 }
 

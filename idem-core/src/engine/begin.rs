@@ -202,10 +202,10 @@ impl Call {
         let Self { engine, op, stage, watch, .. } = self;
         // One that was granted before may be so still.
         let mut known = matches!(stage, Stage::Outside);
-        let mut sent = Instant::now();
+        let mut sent = None;
         let send = || {
-            sent = Instant::now();
-            *stage = Stage::Claiming(claim.owner, sent);
+            let now = *sent.insert(Instant::now());
+            *stage = Stage::Claiming(claim.owner, now);
             engine.store.claim(&op.key, claim)
         };
         let answer = wait::insist(op.store_timeout, send, |error| {
@@ -216,7 +216,7 @@ impl Call {
         if answer.is_ok() || known {
             self.stage = Stage::Outside;
         }
-        (sent, answer)
+        (sent.unwrap_or_else(Instant::now), answer)
     }
 
     fn answer(&self, completed: Completed, kind: Kind) -> Result<Begin, Error> {

@@ -128,6 +128,11 @@ impl Flights {
 }
 
 impl Flight {
+    /// Whether somebody may have to be woken. Asked while the state is locked: who begins to follow later sees it as it is.
+    fn is_followed(&self) -> bool {
+        self.state.receiver_count() > 0
+    }
+
     fn is_overdue(&self, now: Instant) -> bool {
         match &*self.state.borrow() {
             State::Claiming { until } | State::Running(Running { heard_until: until, .. }) => *until <= now,
@@ -237,7 +242,7 @@ impl Slot {
         self.flight.state.send_if_modified(|state| {
             let known = matches!(state, State::Running(known) if known.fingerprint == running.fingerprint);
             *state = State::Running(running);
-            !known
+            !known && self.flight.is_followed()
         });
     }
 
@@ -336,7 +341,7 @@ impl Slot {
         });
         // Who waits is woken when it is free.
         drop(shard);
-        self.flight.state.send_if_modified(|_| first);
+        self.flight.state.send_if_modified(|_| first && self.flight.is_followed());
     }
 }
 

@@ -83,8 +83,8 @@ where
     let until = later(Instant::now(), limit);
     let mut backoff = Backoff::waiting();
     let (mut once_more, mut ever_unknown) = (true, false);
+    let mut left = limit;
     loop {
-        let left = until.saturating_duration_since(Instant::now());
         let asked = async { ask().await };
         let error = match answer(asked, left).await {
             Ok(answer) => return Ok(answer),
@@ -99,6 +99,7 @@ where
             return Err(if ever_unknown { error.or_unknown() } else { error });
         }
         sleep_until(later(Instant::now(), backoff.next()).min(until)).await;
+        left = until.saturating_duration_since(Instant::now());
     }
 }
 
@@ -135,8 +136,9 @@ impl Patience {
 pub(super) struct Backoff {
     pause: Duration,
     longest: Duration,
-    // Of its own: an ending may have to land while the thread's locals are being destroyed.
-    jitter: SmallRng,
+    seed: Option<u64>,
+    // Of its own: an ending may have to land while the thread's locals are being destroyed. Most calls never pause.
+    jitter: Option<SmallRng>,
 }
 
 /// The shortest pause of a waiting call, before jitter, and the longest.
@@ -165,14 +167,15 @@ impl Backoff {
     }
 
     fn up_to(longest: Duration) -> Self {
-        let seed = JITTER.get().unwrap_or_else(seed);
-        JITTER.set(JITTER.get().map(|seed| seed.wrapping_add(1)));
-        Self { pause: SHORTEST, longest, jitter: SmallRng::seed_from_u64(seed) }
+        let seed = JITTER.get();
+        JITTER.set(seed.map(|seed| seed.wrapping_add(1)));
+        Self { pause: SHORTEST, longest, seed, jitter: None }
     }
 
     pub(super) fn next(&mut self) -> Duration {
         let pause = self.pause;
         self.pause = (pause * 2).min(self.longest);
-        pause.mul_f64(self.jitter.random_range(0.5..=1.0))
+        let jitter = self.jitter.get_or_insert_with(|| SmallRng::seed_from_u64(self.seed.unwrap_or_else(seed)));
+        pause.mul_f64(jitter.random_range(0.5..=1.0))
     }
 }

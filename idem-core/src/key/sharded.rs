@@ -1,6 +1,6 @@
 //! State by key, behind many locks.
 
-use std::sync::{PoisonError, TryLockError};
+use std::sync::PoisonError;
 
 use super::Key;
 use crate::sync::{Mutex, MutexGuard};
@@ -28,8 +28,8 @@ impl<S> Sharded<S> {
     pub(crate) fn try_lock(&self, key: &Key) -> Option<MutexGuard<'_, S>> {
         match self.shard(key).try_lock() {
             Ok(shard) => Some(shard),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
+            Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(std::sync::TryLockError::WouldBlock) => None,
         }
     }
 

@@ -1,12 +1,8 @@
 //! The key encoding.
 
-use smallvec::SmallVec;
-
+use super::bytes::{Buffer, Bytes};
 use super::Key;
 use crate::error::InvalidKey;
-
-/// A key's bytes: in place as long as they are few, as those of a name, a namespace and a UUID are.
-pub(super) type Bytes = SmallVec<[u8; 72]>;
 
 /// Collects the parts of a key.
 ///
@@ -26,7 +22,7 @@ pub(super) type Bytes = SmallVec<[u8; 72]>;
 /// ```
 #[derive(Debug)]
 pub struct KeyWriter {
-    bytes: Bytes,
+    bytes: Buffer,
     /// How many bytes the user wrote, without types, lengths and prefixes.
     users: usize,
     /// How many bytes the program's own texts before the parts have.
@@ -55,7 +51,7 @@ pub(super) enum Tag {
 
 impl KeyWriter {
     pub(super) fn new(first: u8) -> Self {
-        let mut bytes = Bytes::new();
+        let mut bytes = Buffer::new();
         bytes.push(first);
         Self { bytes, users: 0, prefix: 0, invalid: None }
     }
@@ -115,14 +111,14 @@ impl KeyWriter {
         if self.users <= Key::LIMIT && self.room() {
             self.mark(tag);
             self.length(bytes.len());
-            self.bytes.extend_from_slice(bytes);
+            self.bytes.extend(bytes);
         }
     }
 
     /// A text of the program's own, before the user's parts.
     pub(super) fn prefix(&mut self, text: &str) {
         self.length(text.len());
-        self.bytes.extend_from_slice(text.as_bytes());
+        self.bytes.extend(text.as_bytes());
         self.prefix = self.bytes.len();
     }
 
@@ -142,7 +138,7 @@ impl KeyWriter {
         } else if self.users > Key::LIMIT {
             Err(InvalidKey::TooLong { bytes: self.users })
         } else {
-            Ok(self.bytes)
+            Ok(self.bytes.into())
         }
     }
 

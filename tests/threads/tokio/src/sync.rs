@@ -25,6 +25,10 @@ pub mod watch {
             self.0.borrow()
         }
 
+        pub fn receiver_count(&self) -> usize {
+            self.0.receiver_count()
+        }
+
         pub fn send_if_modified(&self, modify: impl FnOnce(&mut T) -> bool) -> bool {
             self.0.send_if_modified(modify)
         }

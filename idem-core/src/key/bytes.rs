@@ -1,0 +1,98 @@
+//! A key's bytes.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// How many bytes are held in place: those of a name, a namespace and a UUID. With this a `Key` has 96.
+const SHORT: usize = 78;
+
+/// The bytes of a key: in place as long as they are few, so that most keys need no memory of their own; else shared.
+#[derive(Clone)]
+pub(super) enum Bytes {
+    Short(u8, [u8; SHORT]),
+    Long(Arc<[u8]>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Short(length, bytes) => bytes.get(..usize::from(*length)).unwrap_or(bytes),
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        let mut buffer = Buffer::new();
+        buffer.extend(bytes);
+        buffer.into()
+    }
+}
+
+/// Bytes of a key that is written down.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    short: [u8; SHORT],
+    length: usize,
+    /// All of them, once they are too many.
+    long: Vec<u8>,
+}
+
+impl Buffer {
+    pub(super) const fn new() -> Self {
+        Self { short: [0; SHORT], length: 0, long: Vec::new() }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.length
+    }
+
+    pub(super) fn push(&mut self, byte: u8) {
+        match self.short.get_mut(self.length) {
+            Some(place) => {
+                *place = byte;
+                self.length += 1;
+            }
+            None => self.spill(&[byte]),
+        }
+    }
+
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
+        match self.short.get_mut(self.length..self.length + bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                self.length += bytes.len();
+            }
+            None => self.spill(bytes),
+        }
+    }
+
+    /// From now on there is never room in place.
+    #[cold]
+    fn spill(&mut self, bytes: &[u8]) {
+        if self.long.is_empty() {
+            self.long.extend_from_slice(self.short.get(..self.length).unwrap_or_default());
+        }
+        self.long.extend_from_slice(bytes);
+        self.length = self.long.len();
+    }
+
+    pub(super) fn into_vec(self) -> Vec<u8> {
+        if self.long.is_empty() {
+            return self.short.get(..self.length).unwrap_or_default().to_vec();
+        }
+        self.long
+    }
+}
+
+impl From<Buffer> for Bytes {
+    fn from(buffer: Buffer) -> Self {
+        match u8::try_from(buffer.length) {
+            Ok(length) if buffer.long.is_empty() => Self::Short(length, buffer.short),
+            _ => Self::Long(buffer.long.into()),
+        }
+    }
+}
