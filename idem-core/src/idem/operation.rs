@@ -218,7 +218,7 @@ impl<P> OperationBuilder<P> {
         let key = match key {
             Some(Ok(Some(key))) => key,
             Some(Ok(None)) => return Ok(None),
-            Some(Err(reason)) => return Err(Error::InvalidKey { operation: name.clone(), reason: reason.clone() }),
+            Some(Err(reason)) => return Err(Error::InvalidKey { operation: name.clone(), reason: *reason }),
             None => return Err(config("the operation has no key: give it one with `key`".into())),
         };
         if name.is_empty() {
