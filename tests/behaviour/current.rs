@@ -90,4 +90,39 @@ rows! {
         assert_eq!(value(mine.await).0, "mine");
         assert!(before.elapsed() >= LEASE && before.elapsed() < LEASE + SECOND, "{:?}", before.elapsed());
     }
+
+    async fn a_run_that_nothing_guards_knows_of_no_grant(h) {
+        // The key was granted, and before its task begins the lease is over and the store refuses.
+        let (store, trouble) = (h.store.clone(), h.store.clone());
+        let late = Idem::builder(store).fail_open().spawner(move |task| {
+            trouble.trouble(Verb::Claim, Trouble::Refused);
+            drop(tokio::spawn(async move { tokio::time::sleep(LEASE * 2).await; task.await }));
+        });
+        let op = late.build().unwrap().operation(NAME).key("k").detached();
+        let answer = op.run(async {
+            let current = current().unwrap();
+            assert!(tokio::time::timeout(LEASE, current.lost()).await.is_err(), "there is no lease to lose");
+            Ok::<_, Declined>((current.attempt(), current.fencing_token()))
+        });
+        let outcome = answer.await.unwrap();
+        assert_eq!((outcome.kind(), outcome.into_inner()), (Kind::Unguarded, (0, 0)));
+    }
+
+    async fn nor_one_whose_lease_ran_out_while_it_asked(h) {
+        h.abandon(&h.op()).await;
+        let open = h.under(Idem::builder(h.store.clone()).fail_open().build().unwrap());
+        h.store.trouble(Verb::Renew, Trouble::NotApplied(1_000_000));
+        let store = h.store.clone();
+        let op = open.op().reconcile(move || {
+            let store = store.clone();
+            async move {
+                tokio::time::sleep(LEASE * 2).await;
+                store.trouble(Verb::Claim, Trouble::Refused);
+                Ok::<Option<(u32, u64)>, Declined>(None)
+            }
+        });
+        let answer = op.run(async { Ok((current().unwrap().attempt(), current().unwrap().fencing_token())) });
+        let outcome = answer.await.unwrap();
+        assert_eq!((outcome.kind(), outcome.into_inner()), (Kind::Unguarded, (0, 0)));
+    }
 }

@@ -189,6 +189,8 @@ impl Call {
             return Err(self.op.in_progress(Duration::ZERO, self.op.lease));
         }
         self.unguarded = true;
+        // A grant of before the body is over, and says nothing of this run.
+        self.run.grant(Granted::default());
         Ok(Begin::RunUnguarded)
     }
 

@@ -91,7 +91,7 @@ fn report(what: &str, mut paths: Vec<Path>, worlds: impl Fn(&mut Every, Path)) {
         paths.retain(|path| if exact { path.to_string() == named } else { path.to_string().contains(&named) });
     }
     let mut every = Every::new(seed());
-    let (count, mut fewest, mut most) = (paths.len(), usize::MAX, 0);
+    let (mut count, mut fewest, mut most) = (0, usize::MAX, 0);
     for path in paths {
         if every.is_enough() {
             break;
@@ -99,9 +99,10 @@ fn report(what: &str, mut paths: Vec<Path>, worlds: impl Fn(&mut Every, Path)) {
         let before = every.worlds;
         worlds(&mut every, path);
         let here = every.worlds - before;
+        count += 1;
         (fewest, most) = (fewest.min(here), most.max(here));
         if is_long() {
-            println!("    {path}: {here} worlds");
+            println!("    {what}: {path}: {here} worlds");
         }
     }
     if count > 0 {

@@ -18,7 +18,7 @@ impl Judge<'_> {
     pub(super) fn over(&mut self, id: usize, answer: &Answer) {
         let at = self.at;
         let Some(call) = self.calls.get_mut(&id) else { return };
-        call.over = Some(answer.clone());
+        (call.over, call.until) = (Some(answer.clone()), Some(at));
         let took = at.saturating_sub(call.began);
         let what = match self.calls.get(&id).and_then(|call| call.run).and_then(|run| self.runs.get(run)) {
             Some(run) => {
@@ -101,7 +101,7 @@ impl Judge<'_> {
         let phase = self.record.as_ref().map(|record| &record.phase);
         match refusal {
             Refusal::InProgress if call.waits && took < PATIENT && !self.may_give_up(id) => Some("it was to wait"),
-            Refusal::InProgress if call.heard || self.has_run_beside(id) => None,
+            Refusal::InProgress if call.heard || self.has_run_beside(id) || self.heard_of_an_owner(id) => None,
             Refusal::InProgress => Some("nobody has the key"),
             Refusal::KeyReused => {
                 let mine = self.print(call.other);
@@ -148,6 +148,15 @@ impl Judge<'_> {
                 .runs
                 .iter()
                 .any(|run| run.call != id && Some(run.node) == node && (run.is_going() || self.is_done(run)))
+    }
+
+    /// Whether a call of its process that it may have waited for heard of an owner. "With `fail_open` … run unguarded …; but
+    /// once an owner is known, `InProgress`": where the store does not answer, what that one heard is what is known.
+    fn heard_of_an_owner(&self, id: usize) -> bool {
+        let Some(Call { node, began, .. }) = self.calls.get(&id) else { return false };
+        let waited_for = |call: &Call| call.node == *node && call.until.is_none_or(|until| *began <= until);
+        let heard = self.calls.iter().any(|(beside, call)| *beside != id && call.heard && waited_for(call));
+        heard && self.path.fail_open && !self.path.at_most_once && self.has_trouble(*node)
     }
 
     /// Whether what callers are told is what the record says.

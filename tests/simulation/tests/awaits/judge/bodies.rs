@@ -41,7 +41,7 @@ impl Judge<'_> {
         let guarded = fence != 0;
         let held = self.held(id, fence).map(|record| (record.attempt, record.after_unknown));
         let Some(call) = self.calls.get(&id) else { return };
-        let (ran, ask, heard) = (call.run.is_some(), call.ask.clone(), call.heard);
+        let (ran, ask, owned) = (call.run.is_some(), call.ask.clone(), call.owned);
         if call.withdrew {
             self.wrong(format!("call {id} runs, and has given the key back"));
         }
@@ -63,7 +63,9 @@ impl Judge<'_> {
             }
             None if guarded => self.wrong(format!("call {id} runs without the key")),
             None if !self.path.fail_open || self.path.at_most_once => self.wrong(format!("call {id} runs unguarded")),
-            None if heard => self.wrong(format!("call {id} runs unguarded, and knew of an owner")),
+            // "Once an owner is known, `InProgress`." One whose lease was over, for the key was granted to this call next, and
+            // who stood still until that was over, too, is none: "lease over: take over and run".
+            None if owned => self.wrong(format!("call {id} runs unguarded, and knew of an owner")),
             None if !self.has_trouble(node) => self.wrong(format!("call {id} runs unguarded, and the store answers")),
             None => {}
         }

@@ -44,6 +44,9 @@ impl Judge<'_> {
         let Some(call) = self.calls.get(&id) else { return };
         let is_over = match call.run.and_then(|run| self.runs.get(run)) {
             Some(run) => run.gone,
+            // "Dropped once the body has ended: the ending lands in the background", and what `reconcile` found is recorded
+            // like a body's success: until it lands the key is renewed.
+            None if matches!(call.ask, Some(Asking::Found(Found::Some(_)))) => false,
             None => (call.left && !self.path.detached) || call.ask == Some(Asking::Gone),
         };
         if is_over {

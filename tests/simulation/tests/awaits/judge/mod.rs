@@ -80,6 +80,8 @@ pub(super) struct Call {
     run: Option<usize>,
     ask: Option<Asking>,
     over: Option<Answer>,
+    /// When it was over, or left.
+    until: Option<Duration>,
     left: bool,
     /// How many claims it sent.
     claims: usize,
@@ -87,10 +89,10 @@ pub(super) struct Call {
     claim: Option<(usize, Claim, bool)>,
     /// The store said that somebody else has the key.
     heard: bool,
+    /// The store's last answer to a claim of its said so.
+    owned: bool,
     /// The store said of its last claim that an attempt's outcome is unknown.
     open: bool,
-    /// Both, before the answer is there.
-    hears: (bool, bool),
     granted: bool,
     /// An ending of it is on its way, and was not answered.
     landing: bool,
@@ -99,10 +101,17 @@ pub(super) struct Call {
     refused: bool,
     /// It gave the key back, for its body will not run.
     withdrew: bool,
-    /// The record as it was when the last verb of this call's was applied.
-    told: Option<(usize, Option<Record>)>,
-    /// The same, once the answer was there.
+    /// What the answers to its verbs will say.
+    told: BTreeMap<usize, Told>,
+    /// The record as it was when the last verb was applied whose answer it heard.
     knew: Option<Record>,
+}
+
+/// What the store says to a verb: the record, whether somebody else has the key, and whether an attempt's outcome is unknown.
+pub(super) struct Told {
+    record: Option<Record>,
+    live: bool,
+    open: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -166,7 +175,7 @@ impl Judge<'_> {
             Happened::Over(answer) => self.over(call, answer),
             Happened::Left => {
                 if let Some(call) = self.calls.get_mut(&call) {
-                    call.left = true;
+                    (call.left, call.until) = (true, Some(event.at));
                 }
             }
             Happened::Crashed => drop(self.crashed.insert(node)),
@@ -198,18 +207,19 @@ impl Judge<'_> {
             run: None,
             ask: None,
             over: None,
+            until: None,
             left: false,
             claims: 0,
             claim: None,
             heard: false,
+            owned: false,
             open: false,
-            hears: (false, false),
             granted: false,
             landing: false,
             finish: None,
             refused: false,
             withdrew: false,
-            told: None,
+            told: BTreeMap::new(),
             knew: None,
         };
         self.calls.insert(call, entry);
@@ -221,7 +231,7 @@ impl Judge<'_> {
         }
     }
 
-    /// What the answer to a verb will say.
+    /// What the answer to a verb will say. A copy of it that comes later is answered to nobody.
     fn told(&mut self, id: usize, verb: usize, ask: &Ask, before: Option<&Record>) {
         let theirs = before.filter(|before| before.owner != ask.owner());
         let live = theirs.is_some_and(|before| self.is_live(before));
@@ -230,27 +240,23 @@ impl Judge<'_> {
             Phase::Running { .. } => !live,
             _ => false,
         });
-        let told = Some((verb, self.record.clone()));
+        let told = Told { record: self.record.clone(), live, open };
         if let Some(call) = self.calls.get_mut(&id) {
-            call.told = told;
-            if matches!(ask, Ask::Claim(_)) {
-                call.hears = (live, open);
-            }
+            call.told.entry(verb).or_insert(told);
         }
     }
 
     fn answered(&mut self, id: usize, verb: usize, ok: bool) {
         let Some(call) = self.calls.get_mut(&id).filter(|_| ok) else { return };
-        if let Some((_, record)) = call.told.as_ref().filter(|(told, _)| *told == verb) {
-            call.knew.clone_from(record);
-        }
         // Only claims and endings have anything to say, but a renewal may be answered in between.
         call.landing &= call.finish != Some(verb);
+        let Some(told) = call.told.remove(&verb) else { return };
         if let Some((_, _, is_answered)) = call.claim.as_mut().filter(|(sent, ..)| *sent == verb) {
             *is_answered = true;
-            call.heard |= call.hears.0;
-            call.open = call.hears.1;
+            call.heard |= told.live;
+            (call.owned, call.open) = (told.live, told.open);
         }
+        call.knew = told.record;
     }
 
     /// The store's clock.
