@@ -5,7 +5,8 @@ use std::time::Duration;
 use idem::{current, idempotent, Error, Idem, Kind, Phase};
 
 use super::support::{
-    polled_once_is_pending, refusal, rows, settle, started, value, Answer, Harness, Trouble, Verb, LEASE, SECOND, WAIT,
+    polled_once_is_pending, refusal, rows, settle, started, value, Answer, Harness, Trouble, Verb, LEASE, NAME, SECOND,
+    WAIT,
 };
 
 /// The same store, under an `Idem` that fails open.
@@ -13,23 +14,102 @@ fn open(h: &Harness) -> Harness {
     h.under(Idem::builder(h.store.clone()).fail_open().build().unwrap())
 }
 
+/// The store stays as it is for a while: no call runs the body beside a success that this process knows of, and calls of
+/// other keys do. Then it is well, and the success lands.
+async fn not_again_until_it_lands(h: &Harness, open: &Harness, recorded: &str, silence: Duration) {
+    let until = tokio::time::Instant::now() + silence;
+    let other = open.start(&open.idem.operation(NAME).key("other"), "other", Duration::ZERO).await;
+    let waits = open.start(&open.op().wait(LEASE * 100), "no", SECOND).await;
+    while tokio::time::Instant::now() < until {
+        assert!(matches!(refusal(open.ok(&open.op().wait(SECOND), "no").await), Error::InProgress { .. }));
+    }
+    assert_eq!(value(other.await.unwrap()), ("other".into(), Kind::Unguarded));
+    assert_eq!(h.ran(), 2, "mine and the other key's");
+    for verb in [Verb::Claim, Verb::Renew, Verb::Finish] {
+        h.store.trouble(verb, Trouble::None);
+    }
+    assert_eq!(value(waits.await.unwrap()).0, recorded, "who waited has it");
+    assert_eq!(value(open.ok(&open.op(), "no").await), (recorded.into(), Kind::Replayed));
+    assert_eq!(value(h.ok(&h.op(), "no").await), (recorded.into(), Kind::Replayed));
+    assert_eq!(h.ran(), 2);
+}
+
 rows! {
-    async fn a_success_whose_record_is_gone_lands_behind_an_unguarded_run(h) {
+    async fn a_success_that_has_not_landed(h) {
+        let open = open(&h);
+        for verb in [Verb::Finish, Verb::Renew] {
+            h.store.trouble(verb, Trouble::Silent);
+        }
+        assert_eq!(value(open.ok(&open.op(), "mine").await), ("mine".into(), Kind::Executed));
+        h.store.trouble(Verb::Claim, Trouble::Silent);
+        not_again_until_it_lands(&h, &open, "mine", LEASE * 3).await;
+    }
+
+    async fn a_success_whose_record_is_gone(h) {
         let open = open(&h);
         let mine = open.start(&open.op(), "mine", SECOND).await;
         h.clock.step(LEASE);
         assert!(h.op().forget().await.unwrap());
         h.store.trouble(Verb::Claim, Trouble::NotApplied(1_000_000));
         assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
-        let other = open.start(&open.op(), "other", 80 * SECOND).await;
-        tokio::time::sleep(70 * SECOND).await;
-        h.store.trouble(Verb::Claim, Trouble::None);
-        other.await.unwrap().unwrap();
-        tokio::time::sleep(30 * SECOND).await;
-        assert_eq!(value(h.ok(&h.op(), "again").await), ("mine".into(), Kind::Replayed));
+        not_again_until_it_lands(&h, &open, "mine", LEASE * 3).await;
     }
 
-    async fn a_success_is_recorded_although_somebody_runs_unguarded(h) {
+    async fn a_success_of_an_unguarded_run_that_has_not_landed(h) {
+        let open = open(&h);
+        h.store.trouble(Verb::Claim, Trouble::Lost(1_000_000));
+        h.store.trouble(Verb::Finish, Trouble::Silent);
+        assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
+        not_again_until_it_lands(&h, &open, "open", LEASE / 2).await;
+    }
+
+    async fn a_success_of_an_unguarded_run_whose_claim_never_came(h) {
+        let open = open(&h);
+        h.store.trouble(Verb::Claim, Trouble::Silent);
+        assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
+        not_again_until_it_lands(&h, &open, "open", LEASE / 2).await;
+    }
+
+    async fn a_success_of_an_unguarded_run_that_is_given_up(h) {
+        let open = open(&h);
+        h.store.trouble(Verb::Claim, Trouble::Silent);
+        h.store.trouble(Verb::Finish, Trouble::Silent);
+        assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
+        // It is sent again for a lease, and no claim of it can come after that.
+        let again = open.start(&open.op(), "again", SECOND).await;
+        tokio::time::sleep(LEASE - SECOND).await;
+        assert_eq!(h.ran(), 1);
+        assert_eq!(value(again.await.unwrap()), ("again".into(), Kind::Unguarded));
+    }
+
+    async fn a_failure_of_an_unguarded_run_that_has_not_landed(h) {
+        let open = open(&h);
+        h.store.trouble(Verb::Claim, Trouble::Silent);
+        h.store.trouble(Verb::Finish, Trouble::Silent);
+        open.err(&open.op()).await.unwrap_err();
+        let no_wait = open.op().wait(Duration::ZERO);
+        assert_eq!(value(open.ok(&no_wait, "again").await), ("again".into(), Kind::Unguarded));
+    }
+
+    async fn a_success_of_an_unguarded_run_that_nobody_asked_for(h) {
+        let open = open(&h);
+        h.store.trouble(Verb::Claim, Trouble::Refused);
+        assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
+        // No claim was sent that may come, so there is no ending to send.
+        let no_wait = open.op().wait(Duration::ZERO);
+        assert_eq!(value(open.ok(&no_wait, "again").await), ("again".into(), Kind::Unguarded));
+    }
+
+    async fn a_key_is_free_when_what_would_land_is_dropped(h) {
+        let open = h.under(Idem::builder(h.store.clone()).fail_open().spawner(drop).build().unwrap());
+        h.store.trouble(Verb::Finish, Trouble::Silent);
+        assert_eq!(value(open.ok(&open.op(), "mine").await), ("mine".into(), Kind::Executed));
+        h.store.trouble(Verb::Claim, Trouble::Refused);
+        let no_wait = open.op().wait(Duration::ZERO);
+        assert_eq!(value(open.ok(&no_wait, "again").await), ("again".into(), Kind::Unguarded));
+    }
+
+    async fn a_success_is_recorded_although_its_call_slept(h) {
         let open = open(&h);
         let op = open.op();
         let mut mine = Box::pin(open.ok_after(&op, "mine", SECOND));
@@ -42,13 +122,12 @@ rows! {
         // Not polled for longer than a store's time-out, and not for a lease.
         tokio::time::sleep(SECOND * 7).await;
         h.store.trouble(Verb::Claim, Trouble::Refused);
-        let other = open.start(&open.op(), "other", SECOND).await;
+        assert!(matches!(refusal(open.ok(&open.op().wait(SECOND), "no").await), Error::InProgress { .. }));
         hold.add_permits(1000);
         assert_eq!(value(mine.await), ("mine".into(), Kind::Executed));
-        assert_eq!(value(other.await.unwrap()), ("other".into(), Kind::Unguarded));
         h.store.trouble(Verb::Claim, Trouble::None);
         tokio::time::sleep(LEASE * 3).await;
-        assert_eq!(value(h.ok(&h.op(), "again").await), ("mine".into(), Kind::Replayed));
+        assert_eq!((value(h.ok(&h.op(), "again").await), h.ran()), (("mine".into(), Kind::Replayed), 1));
     }
 
     async fn store_refuses_and_the_body_runs_unguarded(h) {
@@ -95,7 +174,7 @@ rows! {
     async fn a_claim_that_comes_too_late_is_not_renewed(h) {
         let open = open(&h);
         h.store.trouble(Verb::Claim, Trouble::Late(LEASE * 2));
-        assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
+        open.err(&open.op()).await.unwrap_err();
         h.store.trouble(Verb::Claim, Trouble::None);
         tokio::time::sleep(LEASE * 4).await;
         assert_eq!(value(h.ok(&h.op(), "again").await), ("again".into(), Kind::Executed));
@@ -127,10 +206,10 @@ rows! {
         assert_eq!(h.ran(), 2);
     }
 
-    async fn nobody_waits_for_an_ending_that_may_never_land(h) {
+    async fn nobody_waits_for_a_failure_that_may_never_land(h) {
         let open = open(&h);
         h.store.trouble(Verb::Claim, Trouble::Late(LEASE * 2));
-        assert_eq!(value(open.ok(&open.op(), "first").await), ("first".into(), Kind::Unguarded));
+        open.err(&open.op()).await.unwrap_err();
         h.store.trouble(Verb::Claim, Trouble::Refused);
         assert_eq!(value(open.ok(&open.op().wait(Duration::ZERO), "second").await), ("second".into(), Kind::Unguarded));
     }

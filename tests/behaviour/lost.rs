@@ -40,6 +40,36 @@ rows! {
         assert_eq!(h.ran(), 1);
     }
 
+    async fn success_lease_lost_and_its_own_process_has_the_key__not_run_again(h) {
+        h.store.trouble(Verb::Renew, Trouble::NotApplied(1_000_000));
+        let mine = h.start(&h.op(), "mine", LEASE + 2 * SECOND).await;
+        tokio::time::sleep(LEASE + SECOND).await;
+        // It takes the slot of a call that is not heard of, and is granted the key before that one ends.
+        let hold = h.store.hold(Verb::Claim);
+        let other = h.start(&h.op(), "no", SECOND).await;
+        tokio::time::sleep(2 * SECOND).await;
+        h.store.trouble(Verb::Renew, Trouble::None);
+        hold.add_permits(1000);
+        assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
+        assert_eq!(value(other.await.unwrap()), ("mine".into(), Kind::Attached));
+        assert_eq!(value(h.ok(&h.op(), "no").await), ("mine".into(), Kind::Replayed));
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn success_lease_lost_and_the_record_gone__not_run_again(h) {
+        let mine = h.start(&h.op(), "mine", SECOND).await;
+        h.clock.step(LEASE);
+        assert!(h.op().forget().await.unwrap());
+        h.store.trouble(Verb::Claim, Trouble::NotApplied(1_000_000));
+        assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
+        tokio::time::sleep(LEASE).await;
+        // The store is well, and would grant the key; the success is not sent again yet.
+        h.store.trouble(Verb::Claim, Trouble::None);
+        assert!(matches!(refusal(h.ok(&h.op().wait(Duration::ZERO), "no").await), Error::InProgress { .. }));
+        assert_eq!(value(h.ok(&h.op(), "no").await), ("mine".into(), Kind::Attached));
+        assert_eq!(h.ran(), 1);
+    }
+
     async fn success_lease_lost_while_draining__recorded_all_the_same(h) {
         let mine = h.start(&h.op(), "mine", 4 * SECOND).await;
         h.clock.step(LEASE);

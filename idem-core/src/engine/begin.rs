@@ -17,7 +17,7 @@ use crate::fingerprint::Fingerprint;
 use crate::operation::Request;
 use crate::outcome::Kind;
 use crate::record::{Completed, Completion, Owner, Payload};
-use crate::transition::{Claim, Claimed};
+use crate::transition::{Claim, Claimed, Ending};
 
 /// What a call does next.
 #[derive(Debug)]
@@ -64,18 +64,27 @@ impl Call {
 
     /// Asks until the call runs, has an answer, or is refused.
     pub(super) async fn begin(&mut self, patience: &mut Patience) -> Result<Begin, Error> {
-        // What this call led before is over; it must not wait for itself.
-        self.slot = None;
-        self.renewal = Renewal::NotYet;
+        // What this call led before is over, and it must not wait for itself. Only one that knows of a success keeps its
+        // slot: nobody here runs the body meanwhile.
         let mut last = LastHeard::Nobody;
         loop {
+            self.renewal = Renewal::NotYet;
+            self.slot = self.slot.take().filter(|_| self.ending.is_some());
             // Longer than a claim takes to fail: a leader that is alive tells its followers so itself.
             let silence = self.op.store_timeout + LONGEST;
-            match self.engine.flights.join(&self.op.key, |now| later(now, silence)) {
+            let place = match self.slot.clone().filter(|slot| slot.is_first()) {
+                Some(slot) => Place::Leader(slot),
+                None => self.engine.flights.join(&self.op.key, |now| later(now, silence)),
+            };
+            match place {
                 Place::Leader(slot) => {
                     self.enter()?;
-                    let slot = Arc::clone(self.slot.insert(Arc::new(slot)));
-                    return self.lead(&slot, patience, last).await;
+                    if let Some(before) = self.slot.replace(Arc::clone(&slot)) {
+                        slot.instead_of(&before);
+                    }
+                    if let Some(begin) = self.lead(&slot, patience, last).await? {
+                        return Ok(begin);
+                    }
                 }
                 Place::Follower(flight) => match flight.follow(&self.op, patience, self.may_fail_open()).await? {
                     Followed::Completed(completed, kind) => return self.answer(completed, kind),
@@ -94,8 +103,14 @@ impl Call {
         Ok(())
     }
 
-    /// Asks the store, and goes on asking while another process runs the call.
-    async fn lead(&mut self, slot: &Slot, patience: &mut Patience, mut last: LastHeard) -> Result<Begin, Error> {
+    /// Asks the store, and goes on asking while another process runs the call. `None` when another call of this process goes
+    /// before this one.
+    async fn lead(
+        &mut self,
+        slot: &Slot,
+        patience: &mut Patience,
+        mut last: LastHeard,
+    ) -> Result<Option<Begin>, Error> {
         let owner = match self.stage {
             // Its lease ran out before the body began; it may still be this call's.
             Stage::Granted(lease) => lease.owner,
@@ -124,7 +139,7 @@ impl Call {
             self.watch.took(Took::Claim, timer);
             let answer = match answer {
                 Ok(answer) => answer,
-                Err(error) => return self.unanswered(slot, error, last),
+                Err(error) => return self.unanswered(slot, error, last).map(Some),
             };
             match answer {
                 // This call was not polled while the answer lay there, and the key may be somebody else's by now.
@@ -143,14 +158,18 @@ impl Call {
                     let running = Running::ours(sent, later(sent, self.op.lease), grant.fingerprint);
                     // A call that knows its own outcome runs nothing beside anybody.
                     if !slot.granted(running) && self.ending.is_none() {
+                        if slot.is_beside_success() {
+                            self.give_way().await;
+                            return Ok(None);
+                        }
                         return Err(self.op.in_progress(Duration::ZERO, self.op.lease));
                     }
-                    return Ok(Begin::Run);
+                    return Ok(Some(Begin::Run));
                 }
                 Claimed::Completed(completed) => {
                     let kind = if waited { Kind::Attached } else { Kind::Replayed };
                     slot.found(completed.clone(), kind);
-                    return self.answer(completed, kind);
+                    return self.answer(completed, kind).map(Some);
                 }
                 Claimed::Reused => return Err(self.op.key_reused()),
                 Claimed::Abandoned { attempt } => return Err(self.op.indeterminate(attempt)),
@@ -178,11 +197,21 @@ impl Call {
         }
     }
 
+    /// Gives the key back to a success that this process knows of. If that is not answered, this call's end says it again.
+    async fn give_way(&mut self) {
+        if self.send(&Ending::Withdrawn).await.is_ok() {
+            self.stage = Stage::Outside;
+        }
+    }
+
     /// Without the store's answer the body does not run, unless that was chosen; and even so not beside an owner's.
     fn unanswered(&mut self, slot: &Slot, error: StoreError, last: LastHeard) -> Result<Begin, Error> {
         // What this build cannot read is an answer.
         if !self.may_fail_open() || error.is_unreadable() {
-            slot.silent(error.clone());
+            // Who waits for a success to land goes on waiting.
+            if self.ending.is_none() {
+                slot.silent(error.clone());
+            }
             return Err(self.op.store(error));
         }
         if last == LastHeard::Owner || !slot.unguarded(&self.op) {

@@ -41,12 +41,17 @@ impl Call {
         if let Ending::Completed(Completion::Unreplayable) = ending {
             self.watch.happened(Happened::Unreplayable);
         }
-        if let (Ending::Completed(_), Some(slot), false) = (&ending, &self.slot, self.unguarded) {
+        if let (Some(slot), true) = (&self.slot, self.may_land(&ending)) {
             // Known to be done: nobody in this process takes over while that lands.
             slot.done();
         }
         self.run.body_ended();
         self.ending = Some(ending);
+    }
+
+    /// Whether it is a success that is sent until it lands. One that nothing guarded is, if a claim may have been granted.
+    const fn may_land(&self, ending: &Ending) -> bool {
+        matches!(ending, Ending::Completed(_)) && !(self.unguarded && matches!(self.stage, Stage::Outside))
     }
 
     /// Writes it into the record, as far as that is possible while the caller waits. If the key was lost meanwhile, this is
@@ -98,7 +103,7 @@ impl Call {
             match (sent, &ending) {
                 (Ok(Held::Held), _) => return self.landed(ending),
                 // Once more through the first table, as a new claim, with the outcome standing in for the body.
-                (Ok(Held::Lost), Ending::Completed(_)) if !self.unguarded => match self.begin(&mut patience).await {
+                (Ok(Held::Lost), _) if self.may_land(&ending) => match self.begin(&mut patience).await {
                     // At once, but not again and again: a store that grants and forgets must not be asked without a pause.
                     Ok(Begin::Run) if !std::mem::replace(&mut reclaimed, true) => continue,
                     Ok(Begin::Run | Begin::RunUnguarded) => {}
@@ -107,8 +112,6 @@ impl Call {
                         return Landed::Theirs(payload);
                     }
                     Err(Error::Store { .. }) => {}
-                    // Nobody took over: this process ran it beside the store.
-                    Err(Error::InProgress { .. }) if self.engine.flights.runs_unguarded(&self.op.key) => {}
                     Err(_) => return self.over(),
                 },
                 (Ok(Held::Lost), _) if !self.claim_may_come() => return self.over(),
@@ -134,7 +137,7 @@ impl Call {
     }
 
     /// Sends an ending once. A call that has not the key any more has lost it.
-    async fn send(&mut self, ending: &Ending) -> Result<Held, StoreError> {
+    pub(super) async fn send(&mut self, ending: &Ending) -> Result<Held, StoreError> {
         let Some(finish) = self.finish_with(ending) else {
             return Ok(Held::Lost);
         };
@@ -163,7 +166,9 @@ impl Call {
 
     /// The record knows the ending; so do all who wait for this call, unless they have to ask which it is.
     fn landed(&mut self, ending: Ending) -> Landed {
-        if let (Some(slot), Ending::Completed(completion), false) = (&self.slot, ending, self.in_doubt) {
+        // Of a claim whose answer was not heard, only the store knows which request it was for.
+        let ask = self.in_doubt || matches!(self.stage, Stage::Claiming(..));
+        if let (Some(slot), Ending::Completed(completion), false) = (&self.slot, ending, ask) {
             slot.recorded(completion, self.op.ttl);
         }
         self.over()
@@ -192,9 +197,11 @@ impl Call {
         };
         let limit;
         (self.renewal, limit) = match ending {
-            // The claim may still have been granted, and then this is the record; else there will be none, and nobody waits.
+            // The claim may still have been granted, and then this is the record. For anything but a success nobody waits.
             _ if self.unguarded => {
-                self.slot = None;
+                if !self.may_land(&ending) {
+                    self.slot = None;
+                }
                 (Renewal::Over, self.op.lease)
             }
             Ending::Completed(_) | Ending::Released => (Renewal::NotYet, self.op.ttl),

@@ -59,6 +59,9 @@ pub(super) struct Running {
     heard_until: Instant,
     fingerprint: Option<Fingerprint>,
     whose: Whose,
+    /// A body of this process has ended with a success, and the record does not know yet. Until it does, whoever comes
+    /// follows, whatever else is heard: nobody in this process runs the body again.
+    done: bool,
 }
 
 /// In which process a body runs.
@@ -67,8 +70,6 @@ enum Whose {
     Ours,
     /// Ours, without the store's answer.
     Unguarded,
-    /// Ours, and done; the record does not know yet.
-    Done,
     Theirs,
 }
 
@@ -83,7 +84,7 @@ pub(super) enum LastHeard {
 
 /// A call's place in its key's slot.
 pub(super) enum Place {
-    Leader(Slot),
+    Leader(Arc<Slot>),
     Follower(Arc<Flight>),
 }
 
@@ -107,11 +108,6 @@ impl Flights {
         self.0.each().map(|shard| shard.len()).sum()
     }
 
-    /// Whether the key's slot is that of a run that nothing guards.
-    pub(super) fn runs_unguarded(&self, key: &Key) -> bool {
-        self.0.lock(key).get(key).is_some_and(|flight| flight.runs_unguarded())
-    }
-
     /// Joins the key's slot: as its leader if there is none, or none that was heard of in time.
     pub(super) fn join(&self, key: &Key, claim_until: impl FnOnce(Instant) -> Instant) -> Place {
         let mut shard = self.0.lock(key);
@@ -123,7 +119,7 @@ impl Flights {
         let state = State::Claiming { until: claim_until(now) };
         let flight = Arc::new(Flight { state: watch::Sender::new(state), behind });
         shard.insert(key.clone(), Arc::clone(&flight));
-        Place::Leader(Slot { flights: self.clone(), key: key.clone(), flight })
+        Place::Leader(Arc::new(Slot { flights: self.clone(), key: key.clone(), flight }))
     }
 }
 
@@ -149,9 +145,20 @@ impl Flight {
     /// Whether a body runs in this process, or was heard of in another and may still have the key.
     fn is_running(&self) -> bool {
         match &*self.state.borrow() {
-            State::Running(running) => running.whose != Whose::Theirs || Instant::now() < running.lease_until,
+            State::Running(running) => {
+                running.done || running.whose != Whose::Theirs || Instant::now() < running.lease_until
+            }
             _ => false,
         }
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Running(Running { done: true, .. }))
+    }
+
+    /// The leaders that this one took the slot from.
+    fn all_behind(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(self.behind.as_deref(), |flight| flight.behind.as_deref())
     }
 
     fn runs_unguarded(&self) -> bool {
@@ -195,7 +202,7 @@ impl Flight {
 impl Running {
     pub(super) const fn ours(sent: Instant, lease_until: Instant, fingerprint: Option<Fingerprint>) -> Self {
         let age = (Duration::ZERO, sent);
-        Self { age, lease_until, heard_until: lease_until, fingerprint, whose: Whose::Ours }
+        Self { age, lease_until, heard_until: lease_until, fingerprint, whose: Whose::Ours, done: false }
     }
 
     /// A run that nothing guards. It is heard of for as long as it has its slot.
@@ -216,7 +223,12 @@ impl Running {
         heard_until: Instant,
         fingerprint: Option<Fingerprint>,
     ) -> Self {
-        Self { age: (age, now), lease_until, heard_until, fingerprint, whose: Whose::Theirs }
+        Self { age: (age, now), lease_until, heard_until, fingerprint, whose: Whose::Theirs, done: false }
+    }
+
+    /// The same of a call that knows its own success. It is heard of for as long as it has its slot.
+    fn and_done(self) -> Self {
+        Self { heard_until: later(Instant::now(), Duration::MAX), done: true, ..self }
     }
 
     fn in_progress(&self, op: &Operation) -> Error {
@@ -240,29 +252,37 @@ impl Slot {
     /// The claim was answered: a call is running. Those who knew that are not woken.
     pub(super) fn running(&self, running: Running) {
         self.flight.state.send_if_modified(|state| {
-            let known = matches!(state, State::Running(known) if known.fingerprint == running.fingerprint);
-            *state = State::Running(running);
+            let (known, done) = match state {
+                State::Running(known) => (known.fingerprint == running.fingerprint, known.done),
+                _ => (false, false),
+            };
+            *state = State::Running(if done { running.and_done() } else { running });
             !known && self.flight.is_followed()
         });
     }
 
-    /// The key was granted. Refused where somebody in this process runs without it: the leader slept over its slot.
+    /// The key was granted. Refused where somebody in this process runs without it, for the leader slept over its slot, or
+    /// knows of a success.
     pub(super) fn granted(&self, running: Running) -> bool {
         let shard = self.flights.0.lock(&self.key);
         let other = shard.get(&self.key).filter(|flight| !Arc::ptr_eq(flight, &self.flight));
-        let alone = !other.is_some_and(|flight| flight.runs_unguarded());
+        let alone = !other.is_some_and(|flight| flight.runs_unguarded()) && !self.is_beside_success();
         if alone {
             self.running(running);
         }
         alone
     }
 
+    /// Whether a call that this one took the slot from knows of a success.
+    pub(super) fn is_beside_success(&self) -> bool {
+        self.flight.all_behind().any(Flight::is_done)
+    }
+
     /// Takes the slot for a run that nothing guards. Refused where this process may have another body for the key.
     pub(super) fn unguarded(&self, op: &Operation) -> bool {
         let shard = self.flights.0.lock(&self.key);
         let mine = shard.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
-        let behind = std::iter::successors(self.flight.behind.as_deref(), |flight| flight.behind.as_deref());
-        let alone = mine && !behind.into_iter().any(Flight::is_running);
+        let alone = mine && !self.flight.all_behind().any(Flight::is_running);
         if alone {
             self.running(Running::unguarded(op));
         }
@@ -274,7 +294,7 @@ impl Slot {
         self.flight.state.send_if_modified(|state| {
             if let State::Running(running) = state {
                 running.lease_until = lease_until;
-                if running.whose == Whose::Ours {
+                if running.whose == Whose::Ours && !running.done {
                     running.heard_until = lease_until;
                 }
             }
@@ -286,12 +306,27 @@ impl Slot {
     pub(super) fn done(&self) {
         self.flight.state.send_if_modified(|state| {
             if let State::Running(running) = state {
-                running.whose = Whose::Done;
-                running.heard_until = later(Instant::now(), Duration::MAX);
+                *running = running.clone().and_done();
             }
             // Who follows looks again at its own deadline.
             false
         });
+    }
+
+    /// Whether this is the key's slot still, and nobody took it.
+    pub(super) fn is_first(&self) -> bool {
+        let first = self.flights.0.lock(&self.key).get(&self.key).map(Arc::clone);
+        first.is_some_and(|flight| Arc::ptr_eq(&flight, &self.flight))
+    }
+
+    /// Takes the part of a slot that the same call had before.
+    pub(super) fn instead_of(&self, before: &Self) {
+        if Arc::ptr_eq(&self.flight, &before.flight) {
+            return;
+        }
+        if let State::Running(running) = before.flight.state.borrow().clone() {
+            self.running(running.and_done());
+        }
     }
 
     /// When the lease is over that followers know of.
