@@ -1,93 +1,17 @@
 //! Replay and fresh runs in memory, beside `#[cached]` and `moka::future`, in one run.
 
+mod subject;
+
 use std::cell::Cell;
 use std::future::Future;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use cached::macros::cached;
-use idem::{idempotent, Idem, MokaStore};
+use idem::{Idem, MokaStore};
 use idem_benches::{compare, Contender};
-use moka::future::Cache;
-use serde::{Deserialize, Serialize};
+use subject::{by_hand, by_hand_decoded, cache, decoded, fingerprinted, guarded, memoized, order, receipt};
+use subject::{Failed, Once, Order, Receipt};
 use tokio::runtime::Runtime;
-
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("failed")]
-struct Failed;
-
-impl From<idem::Error> for Failed {
-    fn from(_: idem::Error) -> Self {
-        Self
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct Order {
-    id: u64,
-    tenant: String,
-    cents: u64,
-}
-
-/// About 130 bytes as JSON.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Receipt {
-    order: u64,
-    cents: u64,
-    currency: String,
-    gateway: String,
-    reference: String,
-}
-
-/// The same, and not `Clone`: it has to be decoded.
-#[derive(Debug, Serialize, Deserialize)]
-struct Once(Receipt);
-
-fn receipt(order: &Order) -> Receipt {
-    Receipt {
-        order: order.id,
-        cents: order.cents,
-        currency: "EUR".into(),
-        gateway: "gateway.example".into(),
-        reference: "ch_3PqLk2eZvKYlo2C1gFJ8x4Yb".into(),
-    }
-}
-
-fn order(id: u64) -> Order {
-    Order { id, tenant: "acme".into(), cents: 12_345 }
-}
-
-#[idempotent(key = order.id)]
-async fn guarded(order: &Order) -> Result<Receipt, Failed> {
-    Ok(receipt(order))
-}
-
-#[idempotent(key = order.id, fingerprint = order)]
-async fn fingerprinted(order: &Order) -> Result<Receipt, Failed> {
-    Ok(receipt(order))
-}
-
-#[idempotent(key = order.id)]
-async fn decoded(order: &Order) -> Result<Once, Failed> {
-    Ok(Once(receipt(order)))
-}
-
-#[cached(key = "u64", convert = r#"{ order.id }"#)]
-async fn memoized(order: &Order) -> Result<Receipt, Failed> {
-    Ok(receipt(order))
-}
-
-async fn by_hand(cache: &Cache<u64, Receipt>, order: &Order) -> Receipt {
-    let made = cache.try_get_with(order.id, async { Ok::<_, Failed>(receipt(order)) });
-    made.await.expect("it does not fail")
-}
-
-async fn by_hand_decoded(cache: &Cache<u64, Vec<u8>>, order: &Order) -> Once {
-    let bytes = cache.get(&order.id).await.expect("it is there");
-    serde_json::from_slice(&bytes).expect("it decodes")
-}
-
-const TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
@@ -119,8 +43,8 @@ fn time<F: Future>(runtime: &Runtime, calls: u32, mut call: impl FnMut() -> F) -
 
 fn replays(runtime: &Runtime) {
     let order = order(1);
-    let cache = Cache::builder().time_to_live(TTL).build();
-    let bytes = Cache::builder().time_to_live(TTL).build();
+    let receipts = cache();
+    let bytes = cache();
     runtime.block_on(bytes.insert(order.id, serde_json::to_vec(&Once(receipt(&order))).expect("it encodes")));
     compare(
         "replay",
@@ -128,7 +52,7 @@ fn replays(runtime: &Runtime) {
         31,
         vec![
             Contender::new("moka::future try_get_with, by hand", |calls| {
-                time(runtime, calls, || by_hand(&cache, &order))
+                time(runtime, calls, || by_hand(&receipts, &order))
             }),
             Contender::new("#[cached]", |calls| time(runtime, calls, || memoized(&order))),
             Contender::new("#[idempotent]", |calls| time(runtime, calls, || guarded(&order))),
@@ -154,7 +78,7 @@ fn fresh_runs(runtime: &Runtime) {
         let first = next.replace(next.get() + u64::from(calls));
         (first..first + u64::from(calls)).map(order).collect()
     };
-    let cache = Cache::builder().time_to_live(TTL).build();
+    let receipts = cache();
     compare(
         "fresh run",
         2_000,
@@ -164,7 +88,7 @@ fn fresh_runs(runtime: &Runtime) {
                 let mut orders = orders(calls).into_iter();
                 time(runtime, calls, || {
                     let order = orders.next().expect("enough");
-                    async { by_hand(&cache, &{ order }).await }
+                    async { by_hand(&receipts, &{ order }).await }
                 })
             }),
             Contender::new("#[idempotent]", |calls| {

@@ -1,0 +1,89 @@
+//! The function and the value that are measured: guarded, remembered by others, and by hand.
+
+use std::time::Duration;
+
+use cached::macros::cached;
+use idem::idempotent;
+use moka::future::Cache;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("failed")]
+pub struct Failed;
+
+impl From<idem::Error> for Failed {
+    fn from(_: idem::Error) -> Self {
+        Self
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct Order {
+    pub id: u64,
+    pub tenant: String,
+    pub cents: u64,
+}
+
+/// About 130 bytes as JSON.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Receipt {
+    pub order: u64,
+    pub cents: u64,
+    pub currency: String,
+    pub gateway: String,
+    pub reference: String,
+}
+
+/// The same, and not `Clone`: it has to be decoded.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Once(pub Receipt);
+
+pub const TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub fn order(id: u64) -> Order {
+    Order { id, tenant: "acme".into(), cents: 12_345 }
+}
+
+pub fn receipt(order: &Order) -> Receipt {
+    Receipt {
+        order: order.id,
+        cents: order.cents,
+        currency: "EUR".into(),
+        gateway: "gateway.example".into(),
+        reference: "ch_3PqLk2eZvKYlo2C1gFJ8x4Yb".into(),
+    }
+}
+
+#[idempotent(key = order.id)]
+pub async fn guarded(order: &Order) -> Result<Receipt, Failed> {
+    Ok(receipt(order))
+}
+
+#[idempotent(key = order.id, fingerprint = order)]
+pub async fn fingerprinted(order: &Order) -> Result<Receipt, Failed> {
+    Ok(receipt(order))
+}
+
+#[idempotent(key = order.id)]
+pub async fn decoded(order: &Order) -> Result<Once, Failed> {
+    Ok(Once(receipt(order)))
+}
+
+#[cached(key = "u64", convert = r#"{ order.id }"#)]
+pub async fn memoized(order: &Order) -> Result<Receipt, Failed> {
+    Ok(receipt(order))
+}
+
+pub fn cache<T: Clone + Send + Sync + 'static>() -> Cache<u64, T> {
+    Cache::builder().time_to_live(TTL).build()
+}
+
+pub async fn by_hand(cache: &Cache<u64, Receipt>, order: &Order) -> Receipt {
+    let made = cache.try_get_with(order.id, async { Ok::<_, Failed>(receipt(order)) });
+    made.await.expect("it does not fail")
+}
+
+pub async fn by_hand_decoded(cache: &Cache<u64, Vec<u8>>, order: &Order) -> Once {
+    let bytes = cache.get(&order.id).await.expect("it is there");
+    serde_json::from_slice(&bytes).expect("it decodes")
+}
