@@ -12,8 +12,8 @@ pub enum Ids {
     Own(u64),
     /// Never one twice.
     Fresh(Arc<AtomicU64>),
-    /// These, over and over, each caller from another place on.
-    List(Arc<[u64]>),
+    /// These, over and over; each caller goes on where the last one was to end.
+    List(Arc<[u64]>, Arc<AtomicU64>),
 }
 
 impl Ids {
@@ -25,7 +25,12 @@ impl Ids {
     /// Each of so many as often as any other.
     pub fn uniform(of: u64) -> Self {
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
-        Self::List((0..DRAWN).map(|_| random.next() % of).collect())
+        Self::list((0..DRAWN).map(|_| random.next() % of))
+    }
+
+    /// These.
+    pub fn list(ids: impl IntoIterator<Item = u64>) -> Self {
+        Self::List(ids.into_iter().collect(), Arc::default())
     }
 
     /// The first half as often as all of the next two, three and so on: Zipf's law with an exponent of 1.
@@ -43,7 +48,7 @@ impl Ids {
             // Ranks are strewn over the keys.
             sums.partition_point(|sum| *sum < at) as u64 * 7_919 % of
         };
-        Self::List((0..DRAWN).map(draw).collect())
+        Self::list((0..DRAWN).map(draw))
     }
 
     /// The keys of a caller that makes so many calls.
@@ -52,21 +57,20 @@ impl Ids {
         let first = match self {
             Self::Hot(id) => *id,
             Self::Own(id) => id + u64::from(caller),
-            Self::Fresh(next) => next.fetch_add(u64::from(calls), Ordering::Relaxed),
-            Self::List(list) => (list.len() as u64).wrapping_mul(u64::from(caller)) / 64,
+            Self::Fresh(next) | Self::List(_, next) => next.fetch_add(u64::from(calls), Ordering::Relaxed),
         };
         move || {
             next += 1;
             match &ids {
                 Self::Hot(_) | Self::Own(_) => first,
                 Self::Fresh(_) => first + next,
-                Self::List(list) => list[((first + next) % list.len() as u64) as usize],
+                Self::List(list, _) => list[((first + next) % list.len() as u64) as usize],
             }
         }
     }
 }
 
-const DRAWN: usize = 1 << 17;
+const DRAWN: usize = 1 << 20;
 
 /// xorshift64*.
 #[derive(Debug)]

@@ -43,18 +43,11 @@ impl Report {
         self.table(&head, cells);
     }
 
-    /// A row of the table of budgets that is no ratio of times.
-    pub fn judged(&mut self, path: &str, beside: &str, value: String, budget: String, met: bool) {
+    /// A row of the table of budgets that is no ratio of times: path, beside, value, spread, budget.
+    pub fn judged(&mut self, cells: [String; 5], met: bool) {
+        let [path, beside, value, spread, budget] = cells;
         let verdict = if met { "met" } else { "over" };
-        self.budgets.push(vec![
-            path.into(),
-            beside.into(),
-            String::new(),
-            value,
-            String::new(),
-            budget,
-            verdict.into(),
-        ]);
+        self.budgets.push(vec![path, beside, String::new(), value, spread, budget, verdict.into()]);
     }
 
     /// Any other table.

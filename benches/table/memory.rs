@@ -211,7 +211,7 @@ const KEYS: u64 = 100_000;
 
 /// By how the keys are drawn; 8 callers.
 fn keys(report: &Report, runtime: &Runtime) -> Vec<Row> {
-    let all = Ids::List((0..KEYS).collect());
+    let all = Ids::list(0..KEYS);
     let calls = KEYS as u32;
     fan(runtime, 1, calls, &all, by_hand_id);
     fan(runtime, 1, calls, &all, memoized_by_id);

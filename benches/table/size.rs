@@ -16,13 +16,9 @@ pub(crate) fn run(report: &mut Report) {
     let cells = rows.map(|(what, plain, guarded, result)| {
         let budget = plain + result + 512;
         let met = guarded <= budget;
-        report.judged(
-            &format!("future, {what}"),
-            &format!("plain, {plain} bytes"),
-            format!("{guarded} bytes"),
-            budget.to_string(),
-            met,
-        );
+        let beside = format!("plain, {plain} bytes");
+        let cells = [format!("future, {what}"), beside, format!("{guarded} bytes"), String::new(), budget.to_string()];
+        report.judged(cells, met);
         let verdict = if met { "met" } else { "over" };
         let numbers = [plain, guarded, budget].map(|bytes| bytes.to_string());
         [vec![what.to_owned()], numbers.to_vec(), vec![verdict.to_owned()]].concat()
