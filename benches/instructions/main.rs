@@ -1,6 +1,6 @@
 //! `instructions CASE CALLS`: so many calls of one kind, one after another, for valgrind to count: see `scripts/instructions`.
 
-#[path = "../subject.rs"]
+#[path = "../lib/subject.rs"]
 mod subject;
 
 use std::hint::black_box;

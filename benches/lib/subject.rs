@@ -1,4 +1,5 @@
 //! The function and the value that are measured: guarded, remembered by others, and by hand.
+#![allow(missing_docs, dead_code)]
 
 use std::time::Duration;
 
@@ -86,4 +87,51 @@ pub async fn by_hand(cache: &Cache<u64, Receipt>, order: &Order) -> Receipt {
 pub async fn by_hand_decoded(cache: &Cache<u64, Vec<u8>>, order: &Order) -> Once {
     let bytes = cache.get(&order.id).await.expect("it is there");
     serde_json::from_slice(&bytes).expect("it decodes")
+}
+
+/// A result of some size.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Blob {
+    pub id: u64,
+    pub body: String,
+}
+
+/// The same, and not `Clone`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct OnceBlob(pub Blob);
+
+/// About so many bytes as JSON.
+pub fn blob(id: u64, bytes: usize) -> Blob {
+    Blob { id, body: "x".repeat(bytes.saturating_sub(20)) }
+}
+
+#[idempotent(key = id)]
+pub async fn by_id(id: u64) -> Result<Receipt, Failed> {
+    Ok(receipt(&order(id)))
+}
+
+#[cached(key = "u64", convert = r#"{ id }"#)]
+pub async fn memoized_by_id(id: u64) -> Result<Receipt, Failed> {
+    Ok(receipt(&order(id)))
+}
+
+#[idempotent(key = id)]
+pub async fn sized(id: u64, bytes: usize) -> Result<Blob, Failed> {
+    Ok(blob(id, bytes))
+}
+
+#[cached(key = "u64", convert = r#"{ id }"#)]
+pub async fn memoized_sized(id: u64, bytes: usize) -> Result<Blob, Failed> {
+    Ok(blob(id, bytes))
+}
+
+#[idempotent(key = id)]
+pub async fn sized_decoded(id: u64, bytes: usize) -> Result<OnceBlob, Failed> {
+    Ok(OnceBlob(blob(id, bytes)))
+}
+
+/// In a store of the caller's choice.
+#[idempotent(name = "payments.charge", key = id, idem = idem)]
+pub async fn elsewhere(idem: idem::Idem, id: u64, bytes: usize) -> Result<Blob, Failed> {
+    Ok(blob(id, bytes))
 }

@@ -1,0 +1,41 @@
+//! How long a run may take.
+
+use std::time::Duration;
+
+/// `IDEM_BENCH`: `quick`, the default, is a few minutes for all tables, `full` about an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// A few minutes.
+    Quick,
+    /// An hour.
+    Full,
+}
+
+impl Effort {
+    /// As the environment says.
+    pub fn of_environment() -> Self {
+        match std::env::var("IDEM_BENCH").as_deref() {
+            Err(_) | Ok("quick") => Self::Quick,
+            Ok("full") => Self::Full,
+            Ok(other) => panic!("IDEM_BENCH is quick or full, not {other}"),
+        }
+    }
+
+    /// One or the other.
+    pub fn pick<T>(self, quick: T, full: T) -> T {
+        match self {
+            Self::Quick => quick,
+            Self::Full => full,
+        }
+    }
+
+    /// How many rounds.
+    pub fn rounds(self) -> usize {
+        self.pick(11, 41)
+    }
+
+    /// How long each contender runs in a round.
+    pub fn slice(self) -> Duration {
+        Duration::from_millis(self.pick(20, 100))
+    }
+}
