@@ -61,6 +61,8 @@ pub fn start<R: ReturnType>(
         },
         Err(error) => error,
     };
+    // Whatever was told meanwhile is of a call in its options.
+    report(None);
     observe::refused(&refused);
     Err(answer(returns, Err(refused)))
 }

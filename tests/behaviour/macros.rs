@@ -440,6 +440,16 @@ rows! {
         let first = with_outcome(outer(&h.idem, 1)).await.1;
         assert_eq!(first, Some(Kind::Executed), "the inner one's replay does not count");
         assert_eq!(with_outcome(async { 7 }).await, (7, None));
+
+        // Nor is one in its options, when it is refused itself.
+        #[idempotent(name = "macros.keyed", key = outer(idem, id).await?, fingerprint = cents, idem = idem)]
+        async fn keyed(idem: &Idem, id: u64, cents: u64) -> Result<u64, ChargeError> {
+            Ok(cents)
+        }
+        assert_eq!(with_outcome(keyed(&h.idem, 1, 5)).await.1, Some(Kind::Executed));
+        let (refused, kind) = with_outcome(keyed(&h.idem, 1, 6)).await;
+        assert!(matches!(refused, Err(ChargeError::Idempotency(Error::KeyReused { .. }))), "{refused:?}");
+        assert_eq!(kind, None);
         let both = with_outcome(async {
             outer(&h.idem, 1).await.unwrap();
             inner(&h.idem, 2).await.unwrap();
