@@ -90,9 +90,10 @@ impl Builder {
     /// Runs bodies unguarded while the store does not answer, instead of refusing their calls. Default: off.
     ///
     /// **A retry that meets the store's absence runs the body again.** Within this process still only one body at a time runs
-    /// for a key; an operation with `at_most_once` is refused all the same, and so is a call that has heard of an owner
-    /// ([`Error::InProgress`]). What an unguarded run comes to reaches only its own caller ([`Kind::Unguarded`]); it is recorded
-    /// only if the store turns out to have granted the key after all.
+    /// for a key; an operation with `at_most_once` is refused all the same, and so is a call that has heard of an owner, or
+    /// whose process is still sending a success of that key ([`Error::InProgress`]). What an unguarded run comes to reaches only
+    /// its own caller ([`Kind::Unguarded`]), unless the store may have heard of its claim: then a success is sent for a lease, and
+    /// recorded where nobody has taken over.
     ///
     /// [`Kind::Unguarded`]: crate::Kind::Unguarded
     #[must_use]

@@ -4,6 +4,7 @@ use idem::Record;
 
 use super::{Asking, Judge, Run};
 use crate::history::{End, Fault, Found};
+use crate::path::LEASE;
 use crate::world::Fate;
 
 impl Judge<'_> {
@@ -80,7 +81,7 @@ impl Judge<'_> {
         if let Some(call) = self.calls.get_mut(&id) {
             call.run = Some(self.runs.len());
         }
-        self.runs.push(Run { call: id, node, guarded, fence, end: None, gone: false });
+        self.runs.push(Run { call: id, node, guarded, fence, end: None, at: self.at, gone: false });
     }
 
     /// Whether the store may not have answered a process, or that was not there to hear it.
@@ -105,6 +106,11 @@ impl Judge<'_> {
         let here = run.node == node;
         if here && run.is_going() && !(run.guarded && guarded) {
             return Some("one is unguarded, and they are in one process");
+        }
+        // What nothing guarded is sent again for a lease.
+        let again = run.guarded || self.at < run.at + LEASE;
+        if here && again && self.is_done(run) && self.calls.get(&run.call).is_some_and(|call| call.landing) {
+            return Some("its process knows that it was done");
         }
         // Where nothing guards it, or the store was not there for long enough, another process may run.
         if !run.guarded || !guarded || self.is_hard() || !self.is_well(run.node) {

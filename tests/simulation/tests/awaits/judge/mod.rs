@@ -128,6 +128,8 @@ pub(super) struct Run {
     guarded: bool,
     fence: u64,
     end: Option<End>,
+    /// When it began; once it has ended, when that was.
+    at: Duration,
     gone: bool,
 }
 
@@ -160,7 +162,7 @@ impl Judge<'_> {
             Happened::Ends(run, end) => {
                 self.has_its_key(*run);
                 if let Some(run) = self.runs.get_mut(*run) {
-                    run.end = Some(end.clone());
+                    (run.end, run.at) = (Some(end.clone()), self.at);
                 }
             }
             Happened::Gone(run) => {
