@@ -1,12 +1,13 @@
 //! Unguarded by choice: `fail_open` with its bounds, and `Idem::disabled`.
 
+use std::future::ready;
 use std::time::Duration;
 
-use idem::{current, idempotent, Error, Idem, Kind, Phase};
+use idem::{current, idempotent, Error, Failed, Idem, Kind, Phase};
 
 use super::support::{
-    polled_once_is_pending, refusal, rows, settle, started, value, Answer, Harness, Trouble, Verb, LEASE, NAME, SECOND,
-    WAIT,
+    landed, polled_once_is_pending, refusal, rows, settle, started, value, Answer, Declined, Harness, Trouble, Verb,
+    LEASE, NAME, SECOND, WAIT,
 };
 
 /// The same store, under an `Idem` that fails open.
@@ -287,6 +288,32 @@ rows! {
         assert_eq!(value(awake.await.unwrap()), ("awake".into(), Kind::Unguarded));
         assert_eq!(h.ran(), 1);
         drop(hold);
+    }
+
+    async fn a_failure_that_nothing_guarded_leaves_unknown_what_was(h) {
+        for once in [false, true] {
+            let under = |h: &Harness| match once {
+                true => h.idem.operation(NAME).key(once).at_most_once(),
+                false => h.idem.operation(NAME).key(once),
+            };
+            h.abandon(&under(&h)).await;
+            let open = open(&h);
+            let asks = |h: &Harness| {
+                h.idem.operation(NAME).key(once).reconcile(|| ready(Ok::<_, Declined>(Some("the first's".to_owned()))))
+            };
+            // Applied, and never answered: what became of the first attempt is not asked.
+            h.store.trouble(Verb::Claim, Trouble::Lost(usize::MAX));
+            let failed: Answer<String> = asks(&open).run(async { Err(Declined) }).await;
+            assert!(matches!(failed, Err(Failed::Body(Declined))), "{failed:?}");
+            h.store.trouble(Verb::Claim, Trouble::None);
+            landed().await;
+            tokio::time::sleep(2 * LEASE).await;
+            if once {
+                assert!(matches!(refusal(h.ok(&under(&h), "again").await), Error::Indeterminate { .. }));
+            }
+            let found: Answer<String> = asks(&h).run(async { Ok("again".to_owned()) }).await;
+            assert_eq!(value(found), ("the first's".to_owned(), Kind::Reconciled));
+        }
     }
 
     async fn disabled_runs_every_body_and_counts_it(h) {

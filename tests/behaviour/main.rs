@@ -10,6 +10,7 @@ mod at_most_once;
 mod attacked;
 mod cas;
 mod changes;
+mod copies;
 mod current;
 mod detached;
 mod ends;

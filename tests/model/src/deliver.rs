@@ -97,7 +97,11 @@ impl World {
             }
         }
         let caller = &mut state.calls[call];
-        if held == Held::Lost && caller.at == At::Ending(end, turn) {
+        let names_its_run = state.sent[token].fence.is_some();
+        if held == Held::Lost && caller.at == At::Ending(end, turn) && end == End::Completed && names_its_run {
+            // A success is sent once more, whatever its token was granted since.
+            state.sent[token].fence = None;
+        } else if held == Held::Lost && caller.at == At::Ending(end, turn) {
             if change.stored.is_some() {
                 self.met.meet(Event::Lost);
             }
