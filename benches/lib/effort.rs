@@ -31,7 +31,7 @@ impl Effort {
 
     /// How many rounds.
     pub fn rounds(self) -> usize {
-        self.pick(11, 41)
+        self.pick(21, 61)
     }
 
     /// How long each contender runs in a round.

@@ -48,7 +48,7 @@ const STYLE: &str = "\
 :root{--ink:#1f2328;--dim:#59636e;--grid:#d1d9e0;--paper:#ffffff;--c0:#0969da;--c1:#bc4c00;--c2:#1a7f37;--c3:#8250df}
 @media (prefers-color-scheme:dark){:root{--ink:#f0f6fc;--dim:#9198a1;--grid:#3d444d;--paper:#0d1117;--c0:#58a6ff;--c1:#ffa657;--c2:#56d364;--c3:#d2a8ff}}
 text{font:13px system-ui,sans-serif;fill:var(--ink)}.dim{fill:var(--dim);font-size:12px}.title{font-size:15px;font-weight:600}
-.grid{stroke:var(--grid)}.line{fill:none;stroke-width:2}.band{stroke-width:1.2;opacity:.6}
+.paper{fill:var(--paper)}.grid{stroke:var(--grid)}.line{fill:none;stroke-width:2}.band{stroke-width:1.2;opacity:.6}
 .s0{--c:var(--c0)}.s1{--c:var(--c1)}.s2{--c:var(--c2)}.s3{--c:var(--c3)}.line,.band{stroke:var(--c)}.dot{fill:var(--c)}";
 
 impl Plot {
@@ -64,7 +64,7 @@ impl Plot {
         let up = Axis::around(points().flat_map(|(_, y)| *y), HEIGHT - BOTTOM, TOP, true);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">\n<title>{title}</title>\n\
-             <style>{STYLE}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"var(--paper)\"/>\n\
+             <style>{STYLE}</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n\
              <text class=\"title\" x=\"{LEFT}\" y=\"24\">{title}</text>\n",
             title = escape(&self.title)
         );
@@ -94,7 +94,7 @@ impl Plot {
                 WIDTH - RIGHT,
                 LEFT - 8.0,
                 y + 4.0,
-                escape(&(self.y)(tick))
+                escape(&(self.y)(tick).replace(".00 ", " ").replace(".0 ", " "))
             );
         }
         for tick in across.ticks() {

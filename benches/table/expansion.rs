@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use idem_benches::effort::Effort;
 use idem_benches::report::Report;
 use idem_benches::spread::Spread;
-use idem_benches::unit::{bytes, figures};
+use idem_benches::unit::{count, figures};
 
 use crate::binary;
 
@@ -36,22 +36,34 @@ pub(crate) fn run(report: &mut Report) {
     let row = |what: &str, [plain, guarded]: [String; 2]| vec![what.to_owned(), plain, guarded];
     let mut rows = vec![row("`cargo check`", checks.map(ms)), row("of which macros expand in", expansions.map(ms))];
     if report.effort == Effort::Full {
-        let code = [false, true].map(|guarded| binary::code(&folder(guarded, true)));
-        rows.push(row("machine code, release", code.map(|code| bytes(code / FUNCTIONS))));
-        let builds = [false, true].map(|guarded| binary::clean_build(&folder(guarded, true)));
-        rows.push(row("clean release build of all of it", builds.map(|took| format!("{:.0} s", took.as_secs_f64()))));
+        // Of two programs, so that what they share is left out.
+        let code = |guarded, functions| binary::code(&folder(guarded, Some(functions)));
+        let each = |guarded| (code(guarded, FUNCTIONS) - code(guarded, 1)) / (FUNCTIONS - 1);
+        rows.push(row(
+            "machine code, release",
+            [false, true].map(|guarded| format!("{} bytes", count(each(guarded) as u64))),
+        ));
+        for (functions, what) in [(1, "clean release build of a program with one"), (FUNCTIONS, "of one with all 300")]
+        {
+            let builds = [false, true].map(|guarded| binary::clean_build(&folder(guarded, Some(functions))));
+            rows.push(row(what, builds.map(|took| format!("{} s", figures(took.as_secs_f64())))));
+        }
     }
     report.table(&["a function", "plain", "guarded"], rows);
 }
 
-/// A crate of its own, written anew.
-fn folder(guarded: bool, program: bool) -> PathBuf {
+/// A crate of its own, written anew; a program of so many functions, or else a library of all.
+fn folder(guarded: bool, program: Option<usize>) -> PathBuf {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let name = format!("{}-{}", if guarded { "guarded" } else { "plain" }, if program { "program" } else { "library" });
+    let name = format!(
+        "{}-{}",
+        if guarded { "guarded" } else { "plain" },
+        program.map_or("library".into(), |functions| format!("program-{functions}"))
+    );
     let folder = top.join("target/expansion").join(&name);
     std::fs::create_dir_all(&folder).expect("a folder");
-    let library = if program { "" } else { "[lib]\npath = \"lib.rs\"\n" };
-    let main = if program { "[[bin]]\nname = \"expansion\"\npath = \"lib.rs\"\n" } else { "" };
+    let library = if program.is_some() { "" } else { "[lib]\npath = \"lib.rs\"\n" };
+    let main = if program.is_some() { "[[bin]]\nname = \"expansion\"\npath = \"lib.rs\"\n" } else { "" };
     let idem = if guarded { format!("idem-rs = {{ path = \"{}\" }}\n", top.display()) } else { String::new() };
     let manifest = format!(
         "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2021\"\n[workspace]\n{library}{main}\
@@ -59,13 +71,15 @@ fn folder(guarded: bool, program: bool) -> PathBuf {
     );
     std::fs::write(folder.join("Cargo.toml"), manifest).expect("written");
     std::fs::write(folder.join("lib.rs"), source(guarded, program, 0)).expect("written");
+    // The versions that are locked here; what it does not need of them cargo leaves out.
+    std::fs::copy(top.join("Cargo.lock"), folder.join("Cargo.lock")).expect("copied");
     folder
 }
 
 /// How long it took to check, and, in seconds, to expand.
 fn check(guarded: bool, round: usize) -> (Duration, f64) {
-    let folder = folder(guarded, false);
-    std::fs::write(folder.join("lib.rs"), source(guarded, false, round)).expect("written");
+    let folder = folder(guarded, None);
+    std::fs::write(folder.join("lib.rs"), source(guarded, None, round)).expect("written");
     let began = Instant::now();
     let output = Command::new(env!("CARGO"))
         .args(["rustc", "-q", "--profile", "check", "--target-dir", "../target", "--", "-Ztime-passes"])
@@ -82,7 +96,8 @@ fn check(guarded: bool, round: usize) -> (Duration, f64) {
     (took, seconds.trim_end_matches(';').parse().expect("seconds"))
 }
 
-fn source(guarded: bool, program: bool, round: usize) -> String {
+fn source(guarded: bool, program: Option<usize>, round: usize) -> String {
+    let functions = program.unwrap_or(FUNCTIONS);
     let mut source = format!(
         "//! Round {round}.\n#[derive(Clone, serde::Serialize, serde::Deserialize)]\n\
          pub struct Order {{ pub id: u64 }}\n#[derive(Debug, thiserror::Error)]\n"
@@ -91,7 +106,7 @@ fn source(guarded: bool, program: bool, round: usize) -> String {
         true => "pub enum Fails { #[error(transparent)] Idempotency(#[from] idem::Error) }\n",
         false => "pub enum Fails { #[error(\"failed\")] Failed }\n",
     });
-    for n in 0..FUNCTIONS {
+    for n in 0..functions {
         if guarded {
             let _ = writeln!(source, "#[idem::idempotent(key = order.id, ttl = \"24h\", fingerprint = order)]");
         }
@@ -100,12 +115,12 @@ fn source(guarded: bool, program: bool, round: usize) -> String {
             "pub async fn charge_{n}(order: Order) -> Result<Order, Fails> {{ Ok(Order {{ id: order.id + {n} }}) }}"
         );
     }
-    if program {
+    if program.is_some() {
         // Whoever is in such a list has to be there.
         let _ =
             writeln!(source, "type Call = std::pin::Pin<Box<dyn std::future::Future<Output = Result<Order, Fails>>>>;");
-        let _ = writeln!(source, "const CALLS: [fn(Order) -> Call; {FUNCTIONS}] = [");
-        (0..FUNCTIONS).for_each(|n| {
+        let _ = writeln!(source, "const CALLS: [fn(Order) -> Call; {functions}] = [");
+        (0..functions).for_each(|n| {
             let _ = writeln!(source, "    |order| Box::pin(charge_{n}(order)),");
         });
         let _ = writeln!(source, "];\nfn main() {{ for call in std::hint::black_box(CALLS) {{ drop(std::hint::black_box(call(Order {{ id: 1 }}))); }} }}");

@@ -192,7 +192,7 @@ fn callers(report: &Report, runtime: &Runtime) -> Vec<Row> {
     let mut rows = Vec::new();
     for callers in [1, 2, 8, 64] {
         let timed = three(Rounds::of(report.effort), runtime, callers, &Ids::Hot(4_000_000_000));
-        rows.extend(Row::all(&format!("replay, {callers} callers"), &timed, None));
+        rows.extend(Row::all(&format!("replay, {}", who(callers)), &timed, None));
         let first = 5_000_000_000 + u64::from(callers) * 100_000_000;
         let (one, two) = (Ids::fresh(first), Ids::fresh(first));
         let fresh = compare(
@@ -202,9 +202,13 @@ fn callers(report: &Report, runtime: &Runtime) -> Vec<Row> {
                 Contender::new("`#[idempotent]`", |calls| fan(runtime, callers, calls, &two, by_id)),
             ],
         );
-        rows.extend(Row::all(&format!("fresh run, {callers} callers"), &fresh, None));
+        rows.extend(Row::all(&format!("fresh run, {}", who(callers)), &fresh, None));
     }
     rows
+}
+
+fn who(callers: u32) -> String {
+    format!("{callers} caller{}", if callers == 1 { "" } else { "s" })
 }
 
 const KEYS: u64 = 100_000;

@@ -156,6 +156,7 @@ fn postgres(
     still.push(size as f64, timed[1].each);
     rows.push(Row::of(&format!("replay, PostgreSQL, {} records", count(size)), &timed[1], &timed[0], None));
     fill(&on, 0, report.effort.pick(100_000, 800_000), true);
+    on.database.psql("ANALYZE idem.records");
     let (stop, swept) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let sweeper = runtime.spawn({
         let (idem, stop, swept) = (idem.clone(), Arc::clone(&stop), Arc::clone(&swept));

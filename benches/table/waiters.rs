@@ -25,7 +25,7 @@ pub(crate) fn run(report: &mut Report) {
     let idem = Idem::builder(MokaStore::new()).build().expect("an Idem");
     let (mut bare, mut guarded) = (Line::new("bare watch"), Line::new("#[idempotent]"));
     let mut rows = Vec::new();
-    let rounds = report.effort.pick(41, 201);
+    let rounds = report.effort.pick(101, 401);
     let crowds: &[u32] = match report.effort {
         Effort::Quick => &[1, 10, 100, 1_000, 10_000],
         Effort::Full => &[1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000],
