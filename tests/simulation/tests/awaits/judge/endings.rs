@@ -2,7 +2,7 @@
 
 use idem::{Claim, Completion, Ending, Payload, Phase, Record};
 
-use super::{content, Asking, Judge};
+use super::{content, Asking, Judge, Run};
 use crate::history::{Ask, End, Fault, Found};
 use crate::path::{LEASE, TTL};
 use crate::world::Fate;
@@ -70,11 +70,9 @@ impl Judge<'_> {
                 let comes_back = !matches!(&run.end, Some(End::Ok(value)) if value.exact.is_nan());
                 self.is_done(run) && (!comes_back || call.refused)
             }
-            (Some(run), Ending::Released) => match &run.end {
-                Some(End::Ok(value)) => !value.yes,
-                Some(End::Err(fault)) => matches!(fault, Fault::Known(_)),
-                None => false,
-            },
+            // Of a run that nothing guarded it says no more than that itself had no effect.
+            (Some(run), Ending::Withdrawn) if !run.guarded => is_failure(run),
+            (Some(run), Ending::Released) => is_failure(run),
             (Some(run), Ending::Abandoned) => run.gone || matches!(run.end, Some(End::Err(Fault::Unknown(_)))),
             (None, Ending::Completed(completion)) => match (&call.ask, completion) {
                 (Some(Asking::Found(Found::Some(value))), Completion::Result(payload)) => is_of(payload, value),
@@ -152,5 +150,14 @@ impl Judge<'_> {
         if self.is_well(call.node) && !self.is_hard() && !unguarded && !given_up && !again {
             self.wrong(format!("call {id} had the key, and let its lease run out"));
         }
+    }
+}
+
+/// Whether a run ended, and is known to have had no effect.
+fn is_failure(run: &Run) -> bool {
+    match &run.end {
+        Some(End::Ok(value)) => !value.yes,
+        Some(End::Err(fault)) => matches!(fault, Fault::Known(_)),
+        None => false,
     }
 }
