@@ -26,7 +26,7 @@ struct Bare {
 
 const CLAIM: [Type; 9] =
     [Type::BYTEA, Type::BYTEA, Type::BYTEA, Type::BYTEA, Type::BOOL, Type::BOOL, Type::INT8, Type::INT8, Type::TEXT];
-const FINISH: [Type; 6] = [Type::BYTEA, Type::BYTEA, Type::TEXT, Type::INT8, Type::BYTEA, Type::BOOL];
+const FINISH: [Type; 7] = [Type::BYTEA, Type::BYTEA, Type::TEXT, Type::INT8, Type::BYTEA, Type::BOOL, Type::INT8];
 
 impl Bare {
     async fn send(&self, text: &str, types: &[Type], values: &[&(dyn ToSql + Sync)]) -> Vec<tokio_postgres::Row> {
@@ -49,7 +49,7 @@ impl Bare {
     }
 
     async fn finish(&self, id: &[u8], owner: &[u8], result: &[u8]) {
-        let values: [&(dyn ToSql + Sync); 6] = [&id, &owner, &"completed", &3_i64, &Some(result), &false];
+        let values: [&(dyn ToSql + Sync); 7] = [&id, &owner, &"completed", &3_i64, &Some(result), &false, &-1_i64];
         assert!(self.send(&self.finish, &FINISH, &values).await[0].get::<_, bool>("written"));
     }
 }
