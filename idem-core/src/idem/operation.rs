@@ -22,7 +22,7 @@ use crate::key::{IntoKey, Key};
 use crate::operation::{Operation, Request};
 use crate::outcome::{Failed, Kind, Outcome};
 
-/// One operation and its key; made by [`Idem::operation`].
+/// One operation and its key; made by [`Idem::operation`](super::Idem::operation).
 ///
 /// Every option of the macro is a method of the same name.
 #[derive(Debug, Clone)]
