@@ -720,7 +720,10 @@ async fn a_claim_that_arrives_after_an_unguarded_body_failed_is_ended() {
     let failed: Answer<u32> = op.run(async { Err(Declined) }).await;
     assert!(matches!(failed, Err(Failed::Body(Declined))));
     tokio::time::sleep(SECOND * 12).await;
-    assert_eq!(op.inspect().await.unwrap().unwrap().phase, Phase::Released);
+    // Withdrawn: nothing was known of the key before.
+    assert_eq!(op.inspect().await.unwrap(), None);
+    let again = op.run(async { Ok::<u32, Declined>(1) }).await.unwrap();
+    assert_eq!(again.kind(), Kind::Executed);
 }
 
 #[tokio::test(start_paused = true)]
