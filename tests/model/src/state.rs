@@ -148,7 +148,11 @@ impl Sent {
     }
 
     pub(crate) fn each(self) -> impl Iterator<Item = Message> {
-        Message::ALL.into_iter().enumerate().filter(move |(bit, _)| self.messages >> bit & 1 == 1).map(|(_, message)| message)
+        Message::ALL
+            .into_iter()
+            .enumerate()
+            .filter(move |(bit, _)| self.messages >> bit & 1 == 1)
+            .map(|(_, message)| message)
     }
 }
 

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem_core::{
-    transition, Change, Claim, Claimed, Finish, Held, Key, Owner, Record, Renew, Store, StoreError, Timestamp,
-    Verb,
+    transition, Change, Claim, Claimed, Finish, Held, Key, Owner, Record, Renew, Store, StoreError, Timestamp, Verb,
 };
 use shuttle::sync::Mutex;
 use tokio::task::yield_now;
