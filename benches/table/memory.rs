@@ -30,7 +30,7 @@ pub(crate) fn run(report: &mut Report) {
          are tasks on a runtime of two threads.",
     );
     let runtime = one_thread();
-    let rows = [replays(report, &runtime), fresh(report, &runtime)].concat_rows();
+    let rows = [replays(report, &runtime), fresh(report, &runtime)].into_iter().flatten().collect();
     report.compared(rows);
     let runtime = two_threads();
     let rows = values(report, &runtime);
@@ -39,16 +39,6 @@ pub(crate) fn run(report: &mut Report) {
     report.compared(rows);
     let rows = keys(report, &runtime);
     report.compared(rows);
-}
-
-trait Concat {
-    fn concat_rows(self) -> Vec<Row>;
-}
-
-impl<const N: usize> Concat for [Vec<Row>; N] {
-    fn concat_rows(self) -> Vec<Row> {
-        self.into_iter().flatten().collect()
-    }
 }
 
 /// The rows of the budget.

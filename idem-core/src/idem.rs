@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use builder::Builder;
+pub(crate) use operation::start;
 pub use operation::{DetachedOperation, OperationBuilder};
 pub use policy::{Plain, Policy, Reconcile, RecordErr, RecordIf, UnknownErr};
 pub use scope::Scoped;

@@ -18,10 +18,9 @@ pub use returns::{every, returns, returns_with, DecodeOnly, Memory, Nothing, Pro
 pub use testing::{every_error, recorded, replays, seed_jitter};
 
 use crate::context::report;
-use crate::engine::guard::Answer;
-use crate::engine::observe;
+use crate::engine::guard::{Answer, Started};
 use crate::error::Error;
-use crate::idem::{ambient, Handle, Scoped};
+use crate::idem::{ambient, start as begun, Handle, Scoped};
 use crate::key::{KeyPart, KeyWriter};
 use crate::outcome::Kind;
 
@@ -49,22 +48,11 @@ pub fn start<R: ReturnType>(
     operation: Result<OperationBuilder, Error>,
     returns: &Returns<R::Ok, R::Err>,
 ) -> Result<Guard, R> {
-    let at_once = match &operation {
-        Ok(operation) => operation.at_once(&returns.rules),
-        Err(_) => Ok(None),
-    };
-    let refused = match at_once {
-        Ok(Some(recorded)) => return Err(answer(returns, Ok((recorded, Kind::Replayed)))),
-        Ok(None) => match operation.and_then(OperationBuilder::guard) {
-            Ok(guard) => return Ok(guard),
-            Err(error) => error,
-        },
-        Err(error) => error,
-    };
-    // Whatever was told meanwhile is of a call in its options.
-    report(None);
-    observe::refused(&refused);
-    Err(answer(returns, Err(refused)))
+    match begun(operation, &returns.rules) {
+        Ok(Started::Guarded(guard)) => Ok(guard),
+        Ok(Started::Answered(recorded)) => Err(answer(returns, Ok((recorded, Kind::Replayed)))),
+        Err(error) => Err(answer(returns, Err(error))),
+    }
 }
 
 /// Runs the body under its guard, or answers with another call's result.

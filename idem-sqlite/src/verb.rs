@@ -18,45 +18,24 @@ pub(crate) trait Apply: Send + 'static {
 }
 
 macro_rules! apply {
-    ($($verb:ty => $answer:ty, $given:expr;)*) => {$(
+    ($($verb:ty => $answer:ty, |$this:ident| $given:expr;)*) => {$(
         impl Apply for $verb {
             type Answer = $answer;
 
             fn apply(&self, found: Option<&Record>, now: Timestamp) -> (Change, $answer) {
-                let given: fn(&$verb) -> _ = $given;
-                transition(found, given(self), now)
+                let $this = self;
+                transition(found, $given, now)
             }
         }
     )*};
 }
 
-impl Apply for Claim {
-    type Answer = Claimed;
-
-    fn apply(&self, found: Option<&Record>, now: Timestamp) -> (Change, Claimed) {
-        transition(found, self, now)
-    }
-}
-
-impl Apply for Finish {
-    type Answer = Held;
-
-    fn apply(&self, found: Option<&Record>, now: Timestamp) -> (Change, Held) {
-        transition(found, self, now)
-    }
-}
-
-impl Apply for SaveStep {
-    type Answer = Held;
-
-    fn apply(&self, found: Option<&Record>, now: Timestamp) -> (Change, Held) {
-        transition(found, self, now)
-    }
-}
-
 apply! {
+    Claim => Claimed, |claim| claim;
     Renew => Held, |renew| *renew;
-    Settle => Settled, Clone::clone;
+    Finish => Held, |finish| finish;
+    SaveStep => Held, |save| save;
+    Settle => Settled, |settle| settle.clone();
 }
 
 /// A verb, and who waits for its answer.

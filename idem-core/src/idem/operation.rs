@@ -167,7 +167,7 @@ impl<P> OperationBuilder<P> {
         let (this, policy) = (self.clone(), self.policy.clone());
         async move {
             let rules = policy.rules(Rules::new(Replay::decoding()));
-            let mut guard = match this.start(&rules) {
+            let mut guard = match start(Ok(this), &rules) {
                 Ok(Started::Answered(recorded)) => return outcome(Ok((recorded, Kind::Replayed))),
                 Ok(Started::Guarded(guard)) => guard,
                 Err(error) => return outcome(Err(error)),
@@ -180,19 +180,8 @@ impl<P> OperationBuilder<P> {
         }
     }
 
-    /// Looks for an answer that can be had at once, and prepares the call if there is none.
-    pub(crate) fn start<T, E>(self, rules: &Rules<T, E>) -> Result<Started<T, E>, Error> {
-        report(None);
-        let started = match self.at_once(rules) {
-            Ok(Some(recorded)) => return Ok(Started::Answered(recorded)),
-            Ok(None) => self.guard().map(Started::Guarded),
-            Err(error) => Err(error),
-        };
-        started.inspect_err(observe::refused)
-    }
-
     /// The answer that is at hand, before anything is made for a call that takes longer.
-    pub(crate) fn at_once<T, E>(&self, rules: &Rules<T, E>) -> Result<Option<Result<T, E>>, Error> {
+    fn at_once<T, E>(&self, rules: &Rules<T, E>) -> Result<Option<Result<T, E>>, Error> {
         let engine = &self.idem.engine;
         if engine.settings.disabled {
             return Ok(None);
@@ -201,7 +190,7 @@ impl<P> OperationBuilder<P> {
     }
 
     /// The call, prepared for what takes longer. What is wrong with it was found out before.
-    pub(crate) fn guard(self) -> Result<Guard, Error> {
+    fn guard(self) -> Result<Guard, Error> {
         report(None);
         let engine = Arc::clone(&self.idem.engine);
         let name = self.name.clone();
@@ -261,6 +250,25 @@ impl<P> OperationBuilder<P> {
     }
 }
 
+/// Looks for an answer that can be had at once, and prepares the call if there is none.
+pub(crate) fn start<P, T, E>(
+    operation: Result<OperationBuilder<P>, Error>,
+    rules: &Rules<T, E>,
+) -> Result<Started<T, E>, Error> {
+    // By reference: most of an operation is only needed where nothing is at hand.
+    let at_once = operation.as_ref().map_or(Ok(None), |operation| operation.at_once(rules));
+    let started = match at_once {
+        Ok(Some(recorded)) => return Ok(Started::Answered(recorded)),
+        Ok(None) => operation.and_then(OperationBuilder::guard).map(Started::Guarded),
+        Err(error) => Err(error),
+    };
+    started.inspect_err(|error| {
+        // Whatever was told before is of another call.
+        report(None);
+        observe::refused(error);
+    })
+}
+
 fn outcome<T, E>(answer: Answer<T, E>) -> Result<Outcome<T>, Failed<E>> {
     match told(answer)? {
         (Ok(value), kind) => Ok(Outcome::new(value, kind)),
@@ -292,7 +300,7 @@ impl<P> DetachedOperation<P> {
         let (this, policy) = (self.0.clone(), self.0.policy.clone());
         async move {
             let rules = policy.rules(Rules::new(Replay::decoding()));
-            let mut guard = match this.start(&rules) {
+            let mut guard = match start(Ok(this), &rules) {
                 Ok(Started::Answered(recorded)) => return outcome(Ok((recorded, Kind::Replayed))),
                 Ok(Started::Guarded(guard)) => guard,
                 Err(error) => return outcome(Err(error)),

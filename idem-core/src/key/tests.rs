@@ -154,3 +154,25 @@ fn a_keys_scope_is_its_operations_prefix() {
     let back = Key::from_bytes(key.as_bytes()).expect("a key");
     assert_eq!(back.scope(), key.scope());
 }
+
+#[test]
+fn a_key_of_any_length_is_what_was_written() {
+    for length in 1..400_usize {
+        let text = "k".repeat(length);
+        let mut expected = b"\x01\x02ns\x02op\x01".to_vec();
+        expected.extend(if length < 128 {
+            vec![length as u8]
+        } else {
+            vec![(length & 127) as u8 | 128, (length >> 7) as u8]
+        });
+        expected.extend(text.as_bytes());
+        let written = key(text.as_str());
+        assert_eq!(written.as_bytes(), expected, "{length}");
+        assert_eq!(Key::from_bytes(&expected).expect("a key"), written, "{length}");
+        assert_eq!((written.operation(), written.clone()), ("op", written.clone()), "{length}");
+        // Its last byte alone does not fit any more, or is the first of a part that does not.
+        let pushed = key((text.as_str(), true));
+        assert_eq!(Key::from_bytes(pushed.as_bytes()).expect("a key"), pushed, "{length}");
+        assert!(pushed.as_bytes().ends_with(&[10]), "{length}");
+    }
+}

@@ -33,6 +33,7 @@ impl MokaStore {
         let now = self.inner.clock.now();
         let mut taken = 0;
         for mut open in self.inner.open.each() {
+            open.tidy();
             let swept = open.sweep(limit - taken, now);
             taken += swept.len();
             if let Some(limits) = &self.inner.limits {

@@ -28,9 +28,14 @@ impl Open {
         self.records.remove(key);
         self.done.insert(key.clone(), Arc::downgrade(record));
         if self.done.len() > self.tidy_at {
-            self.done.retain(|_, record| record.strong_count() > 0);
-            self.tidy_at = self.done.len() * 2 + 16;
+            self.tidy();
         }
+    }
+
+    /// Lets go of what moka does not keep any more.
+    pub(super) fn tidy(&mut self) {
+        self.done.retain(|_, record| record.strong_count() > 0);
+        self.tidy_at = self.done.len() * 2 + 16;
     }
 
     pub(super) fn is_done_no_more(&mut self, key: &Key) {
@@ -75,6 +80,6 @@ impl Open {
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.records.len()
+        self.records.len() + self.done.len()
     }
 }

@@ -80,6 +80,43 @@ fn expired_results_give_their_memory_back() {
         store.inner.done.run_pending_tasks();
         std::thread::yield_now();
     }
+    let found = || store.inner.open.each().map(|open| open.len()).sum::<usize>();
+    assert!(found() > 0, "where they lay is not forgotten one by one");
+    // moka lets go of the last of them as it goes on.
+    while found() > 0 {
+        assert!(Instant::now() < patience, "{} are left", found());
+        store.take_back(usize::MAX);
+        store.inner.done.run_pending_tasks();
+    }
+}
+
+#[test]
+fn where_records_lay_is_forgotten_as_others_come() {
+    let mut open = Open::default();
+    let record = |n: usize| Arc::new(Record::new(Phase::Released, Owner::random(), Timestamp::from_micros(n as u64)));
+    let kept: Vec<_> = (0..10).map(record).collect();
+    kept.iter().enumerate().for_each(|(n, record)| open.is_done(&key(n), record));
+    (10..10_000).for_each(|n| open.is_done(&key(n), &record(n)));
+    assert!(open.len() <= 2 * 11 + 17, "{}", open.len());
+    assert!((0..10).all(|n| open.done(&key(n)).as_ref() == kept.get(n)));
+}
+
+/// Where others are at the lock, moka is asked, and says the same.
+#[test]
+fn what_is_done_is_seen_beside_those_who_write() {
+    let store = MokaStore::new();
+    complete(&store, 1, TTL);
+    let seen = |n| {
+        let free = store.peek(&key(n)).map(|completed| completed.completion);
+        let _taken = store.inner.open.lock(&key(n));
+        assert_eq!(store.peek(&key(n)).map(|completed| completed.completion), free);
+        free.is_some()
+    };
+    assert!(seen(1) && !seen(2));
+    let record = store.inner.open.lock(&key(1)).done(&key(1)).expect("it is done");
+    let settle = Settle::new(&record, Owner::random(), crate::transition::Settlement::Released);
+    assert_eq!(store.apply(&key(1), settle), Ok(Settled::Settled));
+    assert!(!seen(1), "what an operator has undone");
 }
 
 #[test]
