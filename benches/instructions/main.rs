@@ -3,10 +3,14 @@
 #[path = "../lib/subject.rs"]
 mod subject;
 
+use std::future::Future;
 use std::hint::black_box;
+use std::sync::Arc;
 
-use idem::{Idem, MokaStore};
-use subject::{by_hand, by_hand_decoded, cache, decoded, fingerprinted, guarded, memoized, order, receipt, Once};
+use idem::{idempotent, Idem, MokaStore};
+use subject::{by_hand, by_hand_decoded, cache, decoded, fingerprinted, guarded, memoized, order, receipt};
+use subject::{Failed, Once, Receipt};
+use tokio::sync::watch;
 
 fn main() {
     let mut args = std::env::args().skip(1);
@@ -45,9 +49,40 @@ async fn run(case: &str, calls: u64) {
         }
         "moka fresh" => repeat!(order, n => n, by_hand(&receipts, &order)),
         "cached replay" => repeat!(order, _ => 1, memoized(&order)),
+        "attached" => {
+            let gate = Arc::new(watch::Sender::new(false));
+            crowd(calls, || gated(gate.subscribe()), || gate.send_replace(true)).await;
+        }
+        "woken by a watch" => {
+            let sender = Arc::new(watch::Sender::new(None));
+            let woken = |mut news: watch::Receiver<Option<Receipt>>| async move {
+                news.wait_for(Option::is_some).await.ok().and_then(|value| value.clone())
+            };
+            crowd(calls, || woken(sender.subscribe()), || sender.send_replace(Some(receipt(&order(1)))).is_some()).await;
+        }
         other => {
             eprintln!("no case {other}");
             std::process::exit(2);
         }
+    }
+}
+
+#[idempotent(name = "gated", key = 1)]
+async fn gated(mut gate: watch::Receiver<bool>) -> Result<Receipt, Failed> {
+    gate.wait_for(|open| *open).await.map_err(|_| Failed)?;
+    Ok(receipt(&order(1)))
+}
+
+/// So many tasks that wait for one thing.
+async fn crowd<F>(of: u64, call: impl Fn() -> F, open: impl FnOnce() -> bool)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let tasks: Vec<_> = (0..of).map(|_| tokio::spawn(call())).collect();
+    tokio::task::yield_now().await;
+    open();
+    for task in tasks {
+        let _ = black_box(task.await);
     }
 }

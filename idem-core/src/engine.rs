@@ -24,6 +24,7 @@ pub(crate) mod wait;
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,7 +136,7 @@ impl Engine {
         verb: &'static str,
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Error> {
-        let answer = wait::answer(answer, self.settings.store_timeout).await;
+        let answer = wait::answer(pin!(answer), self.settings.store_timeout).await;
         answer.map_err(|source| {
             observe::store_failed(&operation, verb, &source);
             Error::Store { operation, source }

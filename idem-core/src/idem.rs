@@ -95,10 +95,13 @@ pub fn install(idem: Idem) -> Result<(), Error> {
 }
 
 /// The `Idem` of this place: the innermost scope's, else the installed one.
+#[inline]
 pub(crate) fn ambient(operation: &'static str) -> Result<Handle, Error> {
     match scope::current() {
         Some(idem) => Ok(Handle::Own(idem)),
-        None => INSTALLED.get().map(Handle::Installed).ok_or(Error::NotInstalled { operation: operation.into() }),
+        None => {
+            INSTALLED.get().map(Handle::Installed).ok_or_else(|| Error::NotInstalled { operation: operation.into() })
+        }
     }
 }
 

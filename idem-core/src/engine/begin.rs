@@ -159,7 +159,8 @@ impl Call {
                     // A call that knows its own outcome runs nothing beside anybody.
                     if !slot.granted(running) && self.ending.is_none() {
                         if slot.is_beside_success() {
-                            self.give_way().await;
+                            // It is rare, and would be the most of a call that waits.
+                            Box::pin(self.give_way()).await;
                             return Ok(None);
                         }
                         return Err(self.op.in_progress(Duration::ZERO, self.op.lease));

@@ -1,6 +1,7 @@
 //! How a run ends: the second table of the contract.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake};
 use std::time::Duration;
@@ -103,7 +104,7 @@ impl Call {
             match (sent, &ending) {
                 (Ok(Held::Held), _) => return self.landed(ending),
                 // Once more through the first table, as a new claim, with the outcome standing in for the body.
-                (Ok(Held::Lost), _) if self.may_land(&ending) => match self.begin(&mut patience).await {
+                (Ok(Held::Lost), _) if self.may_land(&ending) => match Box::pin(self.begin(&mut patience)).await {
                     // At once, but not again and again: a store that grants and forgets must not be asked without a pause.
                     Ok(Begin::Run) if !std::mem::replace(&mut reclaimed, true) => continue,
                     Ok(Begin::Run | Begin::RunUnguarded) => {}
@@ -155,7 +156,9 @@ impl Call {
     async fn deliver(&mut self, finish: &Finish) -> Result<Held, StoreError> {
         let (store, key, limit) = (Arc::clone(&self.engine.store), self.op.key.clone(), self.op.store_timeout);
         let (renewal, make) = self.renewing();
-        renewal.beside(make, wait::answer(async { store.finish(&key, finish).await }, limit)).await
+        let answer = pin!(async { store.finish(&key, finish).await });
+        let answer = pin!(wait::answer(answer, limit));
+        renewal.beside(make, answer).await
     }
 
     /// The ending of what this call was granted, as far as it knows.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -192,7 +193,7 @@ impl Flight {
                 }
             };
             // This flight holds the sender itself, so waiting ends with news or at the deadline, never because it is gone.
-            if wait::until(news.changed(), || deadline).await.is_none() && self.is_overdue(Instant::now()) {
+            if wait::until(pin!(news.changed()), || deadline).await.is_none() && self.is_overdue(Instant::now()) {
                 return Ok(Followed::Gone(Some(LastHeard::of(&self.state.borrow()))));
             }
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::{poll_fn, Future};
-use std::pin::pin;
+use std::pin::{pin, Pin};
 use std::sync::Arc;
 use std::task::Context;
 
@@ -54,11 +54,10 @@ impl Renewal {
     pub(super) async fn beside<T>(
         &mut self,
         mut make: impl FnMut() -> Option<Task>,
-        work: impl Future<Output = T>,
+        mut work: impl Future<Output = T> + Unpin,
     ) -> T {
-        let mut work = pin!(work);
         poll_fn(|cx| {
-            let output = work.as_mut().poll(cx);
+            let output = Pin::new(&mut work).poll(cx);
             if output.is_pending() {
                 self.poll(&mut make, cx);
             }
@@ -103,7 +102,7 @@ pub(super) async fn renew(
         }
         // The store's own futures may take part in the body's cooperative budget, which a busy body has spent.
         let answer = tokio::task::unconstrained(async { engine.store.renew(&op.key, lease.owner).await });
-        match wait::answer(answer, op.store_timeout).await {
+        match wait::answer(pin!(answer), op.store_timeout).await {
             Ok(Held::Held) => {
                 until = later(sent, op.lease);
                 slot.renewed(until);

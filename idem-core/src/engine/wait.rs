@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::future::{poll_fn, Future};
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::pin::pin;
+use std::pin::{pin, Pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -17,12 +17,16 @@ use crate::sync::seed;
 
 /// What `event` comes to, or `None` at the deadline. The deadline is not asked for, and no timer is made, when `event` is
 /// ready at once.
-pub(super) async fn until<T>(event: impl Future<Output = T>, deadline: impl FnOnce() -> Instant) -> Option<T> {
-    let mut event = pin!(event);
-    let mut deadline = Some(deadline);
-    let mut timer = None;
-    poll_fn(|cx| {
-        if let Poll::Ready(output) = event.as_mut().poll(cx) {
+///
+/// Like all here it takes what stays where it is already, pinned by whoever asks: what an `async fn` takes and pins lies in
+/// its future twice.
+pub(super) fn until<T>(
+    mut event: impl Future<Output = T> + Unpin,
+    deadline: impl FnOnce() -> Instant,
+) -> impl Future<Output = Option<T>> {
+    let (mut deadline, mut timer) = (Some(deadline), None);
+    poll_fn(move |cx| {
+        if let Poll::Ready(output) = Pin::new(&mut event).poll(cx) {
             return Poll::Ready(Some(output));
         }
         if let Some(deadline) = deadline.take() {
@@ -33,12 +37,11 @@ pub(super) async fn until<T>(event: impl Future<Output = T>, deadline: impl FnOn
             None => Poll::Pending,
         }
     })
-    .await
 }
 
 /// A store's answer, or an error when it does not come within `limit`. A store that panics has not answered either.
 pub(super) async fn answer<T>(
-    answer: impl Future<Output = Result<T, StoreError>>,
+    answer: impl Future<Output = Result<T, StoreError>> + Unpin,
     limit: Duration,
 ) -> Result<T, StoreError> {
     until(unpanicked(answer), || later(Instant::now(), limit)).await.unwrap_or_else(|| {
@@ -49,25 +52,25 @@ pub(super) async fn answer<T>(
 
 /// A hint of the store's. One that panics gives none.
 pub(super) async fn hint(hint: impl Future<Output = ()>) {
-    let _ = unpanicked(async {
+    let _ = unpanicked(pin!(async {
         hint.await;
         Ok(())
-    })
+    }))
     .await;
 }
 
 /// Begins to wait for a hint, and says whether it is there already.
 pub(super) async fn is_there(hint: &mut (impl Future<Output = ()> + Unpin)) -> bool {
-    poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut *hint).poll(cx).is_ready())).await
+    poll_fn(|cx| Poll::Ready(Pin::new(&mut *hint).poll(cx).is_ready())).await
 }
 
-async fn unpanicked<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    let mut answer = pin!(answer);
-    poll_fn(|cx| {
-        let polled = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx)));
+fn unpanicked<T>(
+    mut answer: impl Future<Output = Result<T, StoreError>> + Unpin,
+) -> impl Future<Output = Result<T, StoreError>> + Unpin {
+    poll_fn(move |cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut answer).poll(cx)));
         polled.unwrap_or_else(|_| Poll::Ready(Err(StoreError::unknown("the store panicked"))))
     })
-    .await
 }
 
 /// A store's answer to a verb that may be sent again: one that was not applied once more, one that may have been as often as
@@ -85,8 +88,7 @@ where
     let (mut once_more, mut ever_unknown) = (true, false);
     let mut left = limit;
     loop {
-        let asked = async { ask().await };
-        let error = match answer(asked, left).await {
+        let error = match answer(pin!(async { ask().await }), left).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
