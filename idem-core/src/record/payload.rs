@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
-use super::check::{check, Of, LENGTH};
+use super::check::{check, quick, Of, LENGTH};
 use crate::codec::{Codec, CodecError};
 use crate::key::Key;
 use crate::seal::{Seal, SealError};
@@ -34,9 +34,11 @@ struct Content {
     memo: Option<Memo>,
 }
 
-/// The head's version: it, the codec's id, the side, and the checksum.
-const VERSION: u8 = 2;
-/// The same without a checksum, and the version of what is under seal. No single flipped bit makes it of the other one.
+/// The head's version: it, the codec's id, the side, and the checksum. No single flipped bit makes it of another one.
+const VERSION: u8 = 4;
+/// The same with a checksum by SHA-256, which takes longer.
+const BY_SHA_256: u8 = 2;
+/// The same without a checksum, and the version of what is under seal.
 const UNCHECKED: u8 = 1;
 /// Before the checksum stand version, codec and side.
 const HEAD: usize = 3;
@@ -106,7 +108,7 @@ impl Payload {
         bytes.extend_from_slice(&head);
         bytes.resize(HEAD + LENGTH, 0);
         codec.encode(value, &mut bytes)?;
-        let check = check(Of::Result, key, &head, bytes.get(HEAD + LENGTH..).unwrap_or_default());
+        let check = quick(key, &head, bytes.get(HEAD + LENGTH..).unwrap_or_default());
         bytes.iter_mut().skip(HEAD).zip(check).for_each(|(byte, check)| *byte = check);
         Ok(Self::new(bytes, Some(key.hash())))
     }
@@ -132,7 +134,7 @@ impl Payload {
 
     /// Whether this is an error.
     pub(crate) fn is_err(&self) -> bool {
-        matches!(self.as_bytes(), [VERSION | UNCHECKED, _, side, ..] if *side == Side::Err as u8)
+        matches!(self.as_bytes(), [VERSION | BY_SHA_256 | UNCHECKED, _, side, ..] if *side == Side::Err as u8)
     }
 
     pub(crate) fn decode<T: DeserializeOwned>(&self, side: Side, key: &Key) -> Result<T, PayloadError> {
@@ -146,19 +148,23 @@ impl Payload {
 
     /// The codec's id, the side, and what the codec wrote; if all of that belongs to `key`.
     fn content(&self, key: &Key) -> Result<(u8, u8, &[u8]), PayloadError> {
-        match self.as_bytes() {
-            [VERSION, codec, side, rest @ ..] => match rest.split_first_chunk() {
-                Some((found, content))
-                    if self.is_made_for(key)
-                        || *found == check(Of::Result, key, &[VERSION, *codec, *side], content) =>
-                {
-                    Ok((*codec, *side, content))
-                }
-                _ => Err(PayloadError::Foreign),
-            },
-            [UNCHECKED, codec, side, content @ ..] => Ok((*codec, *side, content)),
-            other => Err(PayloadError::Version(other.first().copied())),
+        let (head, rest) = match self.as_bytes().split_first_chunk::<HEAD>() {
+            Some((head @ &[VERSION | BY_SHA_256 | UNCHECKED, ..], rest)) => (head, rest),
+            _ => return Err(PayloadError::Version(self.as_bytes().first().copied())),
+        };
+        let &[version, codec, side] = head;
+        if version == UNCHECKED {
+            return Ok((codec, side, rest));
         }
+        let (found, content) = rest.split_first_chunk().ok_or(PayloadError::Foreign)?;
+        let is_its_own = || match version {
+            VERSION => *found == quick(key, head, content),
+            _ => *found == check(Of::Result, key, head, content),
+        };
+        if !self.is_made_for(key) && !is_its_own() {
+            return Err(PayloadError::Foreign);
+        }
+        Ok((codec, side, content))
     }
 
     /// Whether this process made it for `key`. A store in memory that mixed keys up is found out too.
@@ -206,7 +212,7 @@ mod tests {
     #[test]
     fn the_head_is_frozen() {
         let payload = Payload::encode("a", Codec::Json, Side::Ok, &key(1)).expect("encodes");
-        assert_eq!(payload.as_bytes(), b"\x02\x01\x00\xe6\xd4\x2e\xab\xe1\x0e\x75\x67\"a\"");
+        assert_eq!(payload.as_bytes(), b"\x04\x01\x00\xf2\x97\x0a\xa2\xae\x09\xc0\x64\"a\"");
         assert_eq!(payload.decode::<String>(Side::Ok, &key(1)).expect("decodes"), "a");
         let read = Payload::from_bytes(payload.as_bytes());
         assert_eq!(read.decode::<String>(Side::Ok, &key(1)).expect("decodes"), "a");
@@ -215,7 +221,8 @@ mod tests {
     #[test]
     fn what_belongs_to_another_key_is_an_error() {
         let payload = Payload::encode("a", Codec::Json, Side::Ok, &key(1)).expect("encodes");
-        for payload in [payload.clone(), Payload::from_bytes(payload.as_bytes())] {
+        let of_version_2 = Payload::from_bytes(b"\x02\x01\x00\xe6\xd4\x2e\xab\xe1\x0e\x75\x67\"a\"");
+        for payload in [payload.clone(), Payload::from_bytes(payload.as_bytes()), of_version_2] {
             assert!(payload.decode::<String>(Side::Ok, &key(1)).is_ok());
             assert!(matches!(payload.decode::<String>(Side::Ok, &key(2)), Err(PayloadError::Foreign)));
         }
@@ -245,6 +252,7 @@ mod tests {
         assert!(matches!(decode(b""), Err(PayloadError::Version(None))));
         assert!(matches!(decode(b"\x03\x01\x007"), Err(PayloadError::Version(Some(3)))));
         assert!(matches!(decode(b"\x02\x01\x007"), Err(PayloadError::Foreign)));
+        assert!(matches!(decode(b"\x04\x01\x007"), Err(PayloadError::Foreign)));
         assert!(matches!(decode(b"\x01\x09\x007"), Err(PayloadError::Codec(9))));
         assert!(matches!(decode(b"\x01\x01\x017"), Err(PayloadError::Side)));
         assert!(matches!(decode(b"\x01\x01\x00seven"), Err(PayloadError::Type(_))));
