@@ -43,13 +43,18 @@ pub(crate) struct Granted {
     pub(crate) fence: u64,
 }
 
-/// Where `with_outcome` wants the kind to be left.
-type Outcome = Arc<Mutex<Option<Kind>>>;
+/// Where a `with_outcome` wants the kind to be left.
+#[derive(Debug)]
+struct Outcome {
+    kind: Mutex<Option<Kind>>,
+    /// That of the `with_outcome` around it, which asks after the same calls.
+    around: Option<Arc<Outcome>>,
+}
 
 #[derive(Debug, Default)]
 struct Context {
     run: Option<Arc<Run>>,
-    outcome: Option<Outcome>,
+    outcome: Option<Arc<Outcome>>,
 }
 
 thread_local! {
@@ -158,24 +163,25 @@ pub(crate) fn refused() {
     });
 }
 
-/// Says how a guarded call was answered, to the `with_outcome` around it; `None` when it begins.
+/// Says how a guarded call was answered, to each `with_outcome` around it; `None` when it begins.
 pub(crate) fn report(kind: Option<Kind>) {
     CONTEXT.with_borrow(|context| {
-        if let Some(outcome) = &context.outcome {
-            *outcome.lock().unwrap_or_else(PoisonError::into_inner) = kind;
-        }
+        let outward = std::iter::successors(context.outcome.as_deref(), |outcome| outcome.around.as_deref());
+        outward.for_each(|outcome| *outcome.kind.lock().unwrap_or_else(PoisonError::into_inner) = kind);
     });
 }
 
 /// Runs `future` and says how the guarded call in it was answered.
 ///
 /// The kind is that of the last outermost guarded call: calls made inside its body do not count. It is `None` when that
-/// call was refused, or there was none. Calls in tasks that `future` spawns are not seen.
+/// call was refused, or there was none. Calls in tasks that `future` spawns are not seen. One `with_outcome` around another
+/// hears of the same calls.
 ///
 /// # Cancellation
 /// Dropping it drops `future`.
 pub async fn with_outcome<F: Future>(future: F) -> (F::Output, Option<Kind>) {
-    let outcome = Outcome::default();
+    let around = CONTEXT.with_borrow(|context| context.outcome.clone());
+    let outcome = Arc::new(Outcome { kind: Mutex::new(None), around });
     let mut future = pin!(future);
     let output = std::future::poll_fn(|cx| {
         let run = CONTEXT.with_borrow(|context| context.run.clone());
@@ -183,7 +189,7 @@ pub async fn with_outcome<F: Future>(future: F) -> (F::Output, Option<Kind>) {
         Pin::new(&mut future).poll(cx)
     })
     .await;
-    let kind = *outcome.lock().unwrap_or_else(PoisonError::into_inner);
+    let kind = *outcome.kind.lock().unwrap_or_else(PoisonError::into_inner);
     (output, kind)
 }
 

@@ -324,6 +324,14 @@ rows! {
         assert_eq!(h.ran(), 2);
     }
 
+    async fn drain__says_how_many_have_not_ended_by_then(h) {
+        let short = h.start(&h.op(), "a", 5 * SECOND).await;
+        let long = h.start(&h.idem.operation(NAME).key("long"), "b", 20 * SECOND).await;
+        assert_eq!(h.idem.drain(10 * SECOND).await, 1, "one of them had ended by then");
+        let (short, long) = (short.await.unwrap(), long.await.unwrap());
+        assert_eq!((value(short).0, value(long).0), ("a".into(), "b".into()));
+    }
+
     async fn a_long_run_keeps_its_key(h) {
         let first = h.start(&h.op(), "a", 100 * SECOND).await;
         for _ in 0..9 {

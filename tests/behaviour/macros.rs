@@ -470,8 +470,11 @@ rows! {
             parsed(&h.idem, "x").await.unwrap_err();
         });
         assert_eq!(early.await.1, None, "the last one returned before its claim");
-        let nested = with_outcome(async { with_outcome(outer(&h.idem, 1)).await.1 }).await;
-        assert_eq!(nested, (Some(Kind::Replayed), None), "the inner with_outcome took it");
+        let nested = with_outcome(async {
+            inner(&h.idem, 4).await.unwrap();
+            with_outcome(outer(&h.idem, 1)).await.1
+        });
+        assert_eq!(nested.await, (Some(Kind::Replayed), Some(Kind::Replayed)), "it is the last one of both");
         assert!(Kind::Attached.is_replayed() && !Kind::Unguarded.is_replayed());
     }
 

@@ -57,9 +57,12 @@ impl Calls {
         loop {
             let mut none = pin!(self.0.none.notified());
             none.as_mut().enable();
-            let left = self.0.count.load(Ordering::SeqCst);
-            if left == 0 || wait::until(none, || until).await.is_none() {
-                return left;
+            if self.count() == 0 {
+                return 0;
+            }
+            if wait::until(none, || until).await.is_none() {
+                // Some may have ended meanwhile: only the last one is told of.
+                return self.count();
             }
         }
     }
