@@ -147,6 +147,8 @@ fn in_the_way(view: &View<'_>, key: usize, success: &Success, by: usize, but: im
     let changes = &view.changes[key];
     // What stood when it came was nothing to a guarded one, which took over.
     let first = match changes.iter().rposition(|changed| changed.seq < success.since) {
+        // What was lost may have come back.
+        _ if view.class() == Class::Forgets => 0,
         Some(before) if !success.guarded => before,
         Some(before) => before + 1,
         None => 0,
