@@ -71,6 +71,20 @@ rows! {
         not_again_until_it_lands(&h, &open, "open", LEASE / 2).await;
     }
 
+    async fn a_success_of_an_unguarded_run_that_took_longer_than_a_lease(h) {
+        let open = open(&h);
+        h.store.trouble(Verb::Claim, Trouble::Silent);
+        let mine = open.start(&open.op(), "open", LEASE * 2).await;
+        let waits = open.start(&open.op().wait(LEASE * 3), "no", SECOND).await;
+        tokio::time::sleep(LEASE).await;
+        h.store.trouble(Verb::Claim, Trouble::None);
+        // Its own claim never came, and cannot any more. It is a success all the same, and nobody has taken over.
+        assert_eq!(value(mine.await.unwrap()), ("open".into(), Kind::Unguarded));
+        assert_eq!(value(waits.await.unwrap()).0, "open");
+        assert_eq!(value(h.ok(&h.op(), "no").await), ("open".into(), Kind::Replayed));
+        assert_eq!(h.ran(), 1);
+    }
+
     async fn a_success_of_an_unguarded_run_that_is_given_up(h) {
         let open = open(&h);
         h.store.trouble(Verb::Claim, Trouble::Silent);

@@ -56,6 +56,46 @@ rows! {
         assert_eq!(h.ran(), 1);
     }
 
+    async fn success_lease_lost_behind_another_that_is_not_heard_of__not_asked_without_end(h) {
+        h.store.trouble(Verb::Renew, Trouble::NotApplied(1_000_000));
+        let mine = h.start(&h.op(), "mine", LEASE * 2 + 2 * SECOND).await;
+        tokio::time::sleep(LEASE + SECOND).await;
+        // It has taken over, and is not heard of either when the first one ends.
+        let other = h.start(&h.op(), "other", LEASE * 5).await;
+        tokio::time::sleep(LEASE).await;
+        h.store.trouble(Verb::Finish, Trouble::NotApplied(1_000_000));
+        assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
+        tokio::time::sleep(LEASE).await;
+        // The success is not sent again yet.
+        h.store.trouble(Verb::Finish, Trouble::None);
+        let before = h.store.count(Verb::Claim);
+        assert!(matches!(refusal(h.ok(&h.op().wait(Duration::ZERO), "no").await), Error::InProgress { .. }));
+        assert!(h.store.count(Verb::Claim) <= before + 1);
+        assert_eq!(value(h.ok(&h.op(), "no").await).0, "mine");
+        assert_eq!(value(other.await.unwrap()), ("mine".into(), Kind::Replayed));
+        assert_eq!(h.ran(), 2);
+    }
+
+    async fn success_lease_lost_and_given_up_after_a_key_was_given_back_unanswered__in_progress(h) {
+        h.store.trouble(Verb::Renew, Trouble::NotApplied(1_000_000));
+        let mine = h.start(&h.op().ttl(SECOND), "mine", LEASE + 2 * SECOND).await;
+        tokio::time::sleep(LEASE + SECOND).await;
+        h.store.trouble(Verb::Finish, Trouble::NotApplied(1_000_000));
+        let hold = h.store.hold(Verb::Claim);
+        let other = h.start(&h.op(), "no", SECOND).await;
+        tokio::time::sleep(2 * SECOND).await;
+        h.store.trouble(Verb::Finish, Trouble::Lost(1));
+        hold.add_permits(1000);
+        settle().await;
+        h.store.trouble(Verb::Finish, Trouble::NotApplied(1_000_000));
+        // Its TTL is over, and with it all that is known of it. Nothing is unknown, and nobody may say so.
+        assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
+        assert!(matches!(refusal(other.await.unwrap()), Error::InProgress { .. }));
+        h.store.trouble(Verb::Finish, Trouble::None);
+        assert_eq!(value(h.ok(&h.op(), "next").await), ("next".into(), Kind::Executed));
+        assert_eq!(h.ran(), 2);
+    }
+
     async fn success_lease_lost_and_the_record_gone__not_run_again(h) {
         let mine = h.start(&h.op(), "mine", SECOND).await;
         h.clock.step(LEASE);

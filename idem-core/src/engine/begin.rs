@@ -74,7 +74,7 @@ impl Call {
             let silence = self.op.store_timeout + LONGEST;
             let place = match self.slot.clone().filter(|slot| slot.is_first()) {
                 Some(slot) => Place::Leader(slot),
-                None => self.engine.flights.join(&self.op.key, |now| later(now, silence)),
+                None => self.engine.flights.join(&self.op.key, self.ending.is_some(), |now| later(now, silence)),
             };
             match place {
                 Place::Leader(slot) => {
@@ -111,6 +111,13 @@ impl Call {
         patience: &mut Patience,
         mut last: LastHeard,
     ) -> Result<Option<Begin>, Error> {
+        if self.given_back {
+            self.give_way().await;
+            // What may have been given back cannot be asked for with the same token, nor with another one while it may not.
+            if self.given_back {
+                return Err(self.op.in_progress(Duration::ZERO, self.op.lease));
+            }
+        }
         let owner = match self.stage {
             // Its lease ran out before the body began; it may still be this call's.
             Stage::Granted(lease) => lease.owner,
@@ -198,9 +205,11 @@ impl Call {
         }
     }
 
-    /// Gives the key back to a success that this process knows of. If that is not answered, this call's end says it again.
+    /// Gives the key back to a success that this process knows of. If that is not answered, it is said again: before this call
+    /// asks for the key once more, or at its end.
     async fn give_way(&mut self) {
-        if self.send(&Ending::Withdrawn).await.is_ok() {
+        self.given_back = self.send(&Ending::Withdrawn).await.is_err();
+        if !self.given_back {
             self.stage = Stage::Outside;
         }
     }

@@ -27,6 +27,8 @@ pub(crate) struct Call {
     pub(super) stage: Stage,
     /// The store did not answer, and the body runs all the same.
     pub(super) unguarded: bool,
+    /// The key was granted beside a success of this process and given back, and that was not answered.
+    pub(super) given_back: bool,
     pub(super) renewal: Renewal,
     /// How the body ended, once it has, until the record knows or needs not.
     pub(super) ending: Option<Ending>,
@@ -64,6 +66,7 @@ impl Call {
             under_way: None,
             stage: Stage::Outside,
             unguarded: false,
+            given_back: false,
             renewal: Renewal::NotYet,
             ending: None,
             in_doubt: false,

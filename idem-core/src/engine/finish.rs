@@ -79,6 +79,8 @@ impl Call {
         let mut patience = Patience::new(self.op.wait);
         let mut backoff = Backoff::landing();
         let mut reclaimed = false;
+        // Whatever becomes of its claim meanwhile: this process knows of the success.
+        let lands = self.ending.as_ref().is_some_and(|ending| self.may_land(ending));
         while let Some(ending) = self.ending.clone() {
             let had_the_key = matches!(self.stage, Stage::Granted(_) | Stage::Running(_));
             let mut sent = self.send(&ending).await;
@@ -104,7 +106,7 @@ impl Call {
             match (sent, &ending) {
                 (Ok(Held::Held), _) => return self.landed(ending),
                 // Once more through the first table, as a new claim, with the outcome standing in for the body.
-                (Ok(Held::Lost), _) if self.may_land(&ending) => match Box::pin(self.begin(&mut patience)).await {
+                (Ok(Held::Lost), _) if lands => match Box::pin(self.begin(&mut patience)).await {
                     // At once, but not again and again: a store that grants and forgets must not be asked without a pause.
                     Ok(Begin::Run) if !std::mem::replace(&mut reclaimed, true) => continue,
                     Ok(Begin::Run | Begin::RunUnguarded) => {}
@@ -147,7 +149,9 @@ impl Call {
             // Perhaps to a copy of this call's own claim, under which nobody runs: a success is one all the same.
             held = self.deliver(&finish.fence(None)).await?;
         }
-        if held == Held::Lost && !self.claim_may_come() {
+        // A success asks for the key again, and with the token that it asked with before: it is one claim.
+        let asks_again = matches!((ending, self.stage), (Ending::Completed(_), Stage::Claiming(..)));
+        if held == Held::Lost && !asks_again && !self.claim_may_come() {
             self.stage = Stage::Outside;
         }
         Ok(held)

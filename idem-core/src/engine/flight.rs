@@ -109,13 +109,18 @@ impl Flights {
         self.0.each().map(|shard| shard.len()).sum()
     }
 
-    /// Joins the key's slot: as its leader if there is none, or none that was heard of in time.
-    pub(super) fn join(&self, key: &Key, claim_until: impl FnOnce(Instant) -> Instant) -> Place {
+    /// Joins the key's slot: as its leader if there is none, or none that was heard of in time. Who knows of a success and has
+    /// lost its slot takes another; everybody else waits for that one, whoever had the slot since.
+    pub(super) fn join(&self, key: &Key, is_done: bool, claim_until: impl FnOnce(Instant) -> Instant) -> Place {
         let mut shard = self.0.lock(key);
         let now = Instant::now();
         let behind = match shard.get(key) {
             Some(flight) if !flight.is_overdue(now) => return Place::Follower(Arc::clone(flight)),
-            other => other.and_then(|flight| flight.at_work()),
+            Some(flight) => match flight.leaders().find(|flight| !is_done && flight.is_done()) {
+                Some(done) => return Place::Follower(Arc::clone(done)),
+                None => flight.at_work(),
+            },
+            None => None,
         };
         let state = State::Claiming { until: claim_until(now) };
         let flight = Arc::new(Flight { state: watch::Sender::new(state), behind });
@@ -137,10 +142,14 @@ impl Flight {
         }
     }
 
+    /// This leader, and those that it took the slot from.
+    fn leaders(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
+        std::iter::successors(Some(self), |flight| flight.behind.as_ref())
+    }
+
     /// The last leader that has not ended, this one or one behind it.
     fn at_work(self: &Arc<Self>) -> Option<Arc<Self>> {
-        let mut leaders = std::iter::successors(Some(self), |flight| flight.behind.as_ref());
-        leaders.find(|flight| !matches!(&*flight.state.borrow(), State::Ended(_))).map(Arc::clone)
+        self.leaders().find(|flight| !matches!(&*flight.state.borrow(), State::Ended(_))).map(Arc::clone)
     }
 
     /// Whether a body runs in this process, or was heard of in another and may still have the key.

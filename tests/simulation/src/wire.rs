@@ -21,7 +21,7 @@ pub use drive::{drive, Script};
 pub use fate::{Trouble, Troubled};
 pub use line::Line;
 pub use memory::Watched;
-pub use note::{Answer, Change, End, Fault, Found, Note, Refusal, Seen, Value, Word};
+pub use note::{Answer, Change, End, Fault, Found, Heard, Note, Refusal, Seen, Value, Word};
 pub use server::{Ask, Told};
 
 use crate::dice::Dice;

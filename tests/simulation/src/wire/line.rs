@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem::{
-    Applied, Claim, Claimed, Finish, Held, Key, Owner, Record, Settle, Settled, Store, StoreError, Timestamp, Versioned,
+    Claim, Claimed, Finish, Held, Key, Owner, Record, Settle, Settled, Store, StoreError, Timestamp, Versioned,
 };
 
-use super::note::Note;
+use super::note::{Heard, Note};
 use super::server::{Ask, Told};
 use super::Wire;
 use crate::tasks::{current_call, Tasks};
@@ -49,10 +49,13 @@ impl Line {
         let answer = self.wire.inner().send(self.slot, key, call, ask);
         match answer.await {
             Ok(answer) => {
-                // What was certainly not applied is an answer, too.
-                let told = answer.as_ref().map_or_else(|error| error.applied() == Applied::No, |_| true);
-                if let Some(owner) = owner.filter(|_| told) {
-                    self.wire.note(Note::Told { call, owner });
+                let claimed = match &answer {
+                    Ok(Told::Claimed(claimed)) => Ok(claimed),
+                    Ok(_) => return answer,
+                    Err(error) => Err(error),
+                };
+                if let (Some(owner), Some(heard)) = (owner, Heard::of(claimed)) {
+                    self.wire.note(Note::Told { call, owner, heard });
                 }
                 answer
             }

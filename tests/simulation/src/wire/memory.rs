@@ -1,6 +1,7 @@
-//! `MokaStore` on the world's clock, with its records' changes written down.
+//! `MokaStore` on the world's clock, in the world's trouble, with its records' changes written down.
 
 use std::fmt;
+use std::future::Future;
 
 use async_trait::async_trait;
 use idem::{
@@ -8,7 +9,8 @@ use idem::{
     Timestamp,
 };
 
-use super::note::{Change, Note};
+use super::fate::Fate;
+use super::note::{Change, Heard, Note};
 use super::Wire;
 use crate::tasks::current_call;
 
@@ -32,7 +34,25 @@ impl Watched {
         Self { store: MokaStore::with_clock(wire.clone()), wire: wire.clone() }
     }
 
-    async fn watch<T>(&self, key: &Key, verb: impl std::future::Future<Output = T> + Send) -> T {
+    /// A verb in the trouble of the moment. There is no way that takes time: what is lost is never answered.
+    async fn ask<T>(
+        &self,
+        key: &Key,
+        verb: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let Fate { there, back, failure, .. } = self.wire.inner().fate(0);
+        let answer = match there {
+            Some(_) => Some(self.watch(key, verb).await),
+            None => None,
+        };
+        match (failure, answer.filter(|_| back.is_some())) {
+            (Some((_, error)), _) => Err(error),
+            (None, Some(answer)) => answer,
+            (None, None) => std::future::pending().await,
+        }
+    }
+
+    async fn watch<T>(&self, key: &Key, verb: impl Future<Output = T> + Send) -> T {
         let before = self.store.load(key).await.ok().flatten();
         let answer = verb.await;
         let after = self.store.load(key).await.ok().flatten();
@@ -50,17 +70,19 @@ impl Store for Watched {
     async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
         let (call, owner) = (current_call(), claim.owner);
         self.wire.note(Note::Claims { call, owner });
-        let answer = self.watch(key, self.store.claim(key, claim)).await;
-        self.wire.note(Note::Told { call, owner });
+        let answer = self.ask(key, self.store.claim(key, claim)).await;
+        if let Some(heard) = Heard::of(answer.as_ref()) {
+            self.wire.note(Note::Told { call, owner, heard });
+        }
         answer
     }
 
     async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
-        self.watch(key, self.store.renew(key, owner)).await
+        self.ask(key, self.store.renew(key, owner)).await
     }
 
     async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
-        self.watch(key, self.store.finish(key, finish)).await
+        self.ask(key, self.store.finish(key, finish)).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

@@ -1,6 +1,6 @@
 //! What is seen of a world.
 
-use idem::{Kind, Owner, Record, Timestamp};
+use idem::{Applied, Claimed, Kind, Owner, Record, StoreError, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Something that was seen, and when: in milliseconds since the world began.
@@ -48,6 +48,8 @@ pub enum Note {
         call: u32,
         /// With which token it had been sent.
         owner: Owner,
+        /// What it was told.
+        heard: Heard,
     },
     /// A record changed.
     Changed(Box<Change>),
@@ -72,6 +74,31 @@ pub enum Note {
     Drained(u32, usize),
     /// All trouble is over.
     Healed,
+}
+
+/// What a claim was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// That it certainly did not arrive.
+    Nothing,
+    /// That somebody else has the key.
+    Owner,
+    /// That it is granted.
+    Granted,
+    /// That the key is done, or not to be had.
+    Other,
+}
+
+impl Heard {
+    /// Nothing is known of a claim that may have arrived.
+    pub(super) fn of(answer: Result<&Claimed, &StoreError>) -> Option<Self> {
+        match answer {
+            Ok(Claimed::Running { .. }) => Some(Self::Owner),
+            Ok(Claimed::Granted(_)) => Some(Self::Granted),
+            Ok(_) => Some(Self::Other),
+            Err(error) => (error.applied() == Applied::No).then_some(Self::Nothing),
+        }
+    }
 }
 
 /// A record's change.

@@ -5,11 +5,12 @@ mod answers;
 mod bodies;
 mod changes;
 mod ends;
+mod open;
 
 use std::collections::BTreeMap;
 
-use idem::{Completion, Fingerprint, Phase, Record};
-use idem_simulation::wire::{Answer, Change, End, Fault, Found, Note, Value};
+use idem::{Completion, Fingerprint, Owner, Phase, Record};
+use idem_simulation::wire::{Answer, Change, End, Fault, Found, Heard, Note, Value};
 
 use crate::plan::{Act, Class, Deploy, Kept};
 use crate::world::{Call, History, Who};
@@ -19,6 +20,7 @@ pub(crate) fn check(history: &History) -> Vec<String> {
     let mut view = View::new(history);
     changes::check(&mut view);
     bodies::check(&mut view);
+    open::check(&mut view);
     answers::check(&mut view);
     ends::check(&mut view);
     view.wrong
@@ -45,6 +47,13 @@ struct Run {
     ended: Option<(usize, End)>,
 }
 
+impl Run {
+    /// Whether the key was its call's. Without it there is no fence.
+    const fn guarded(&self) -> bool {
+        self.fence != 0
+    }
+}
+
 /// A change, and its place in the history.
 #[derive(Debug, Clone, Copy)]
 struct Changed<'a> {
@@ -58,6 +67,9 @@ struct Changed<'a> {
 struct Asked<'a> {
     runs: Vec<u64>,
     found: Vec<(usize, Found)>,
+    /// Its claims, and what they were answered.
+    claims: Vec<(usize, Owner)>,
+    told: Vec<(usize, Owner, Heard)>,
     /// Fences of the records it looked at.
     loaded: Vec<(usize, Option<u64>)>,
     answer: Option<(usize, u64, &'a Answer)>,
@@ -89,6 +101,8 @@ impl<'a> View<'a> {
                 }
                 Note::Asked(call, found) => view.calls[*call as usize].found.push((seq, *found)),
                 Note::Answered(call, answer) => view.calls[*call as usize].answer = Some((seq, seen.at, answer)),
+                Note::Claims { call, owner } => view.calls[*call as usize].claims.push((seq, *owner)),
+                Note::Told { call, owner, heard } => view.calls[*call as usize].told.push((seq, *owner, *heard)),
                 Note::Loaded { call, fence, .. } => view.calls[*call as usize].loaded.push((seq, *fence)),
                 Note::Changed(change) => {
                     view.changes[change.key as usize].push(Changed { seq, at: seen.at, change });

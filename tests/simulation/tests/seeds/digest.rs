@@ -16,7 +16,7 @@ pub(crate) fn digest(history: &History) -> u64 {
         let _ = write!(hash, "{};", seen.at);
         let _ = match &seen.note {
             Note::Claims { call, owner } => write!(hash, "claims {call} {}", number(&mut owners, *owner)),
-            Note::Told { call, owner } => write!(hash, "told {call} {}", number(&mut owners, *owner)),
+            Note::Told { call, owner, .. } => write!(hash, "told {call} {}", number(&mut owners, *owner)),
             Note::Changed(change) => {
                 let (owner, record) = (number(&mut owners, change.after.owner), record(&change.after));
                 write!(hash, "changed {} {} {} {:?} {owner} {record}", change.key, change.call, change.sent, change.now)

@@ -5,6 +5,9 @@ use idem_simulation::wire::{Trouble, Troubled, Word};
 
 use crate::plan::{Act, Body, Class, Deploy, Ends, Kept, Plan, Print, LASTS};
 
+/// Dice of their own: all else in a world is as it would be without `fail_open`.
+const OPEN: u64 = 0x6f70_656e;
+
 /// The world of a seed.
 pub(crate) fn plan(seed: u64) -> Plan {
     let mut dice = Dice::new(seed);
@@ -17,7 +20,9 @@ pub(crate) fn plan(seed: u64) -> Plan {
     };
     let slots = if class == Class::Memory { 1 } else { dice.between(1, 3) };
     let keys = dice.between(1, 2);
-    let deploys = deploys(&mut dice, class);
+    let mut deploys = deploys(&mut dice, class);
+    let mut open = Dice::new(seed ^ OPEN);
+    fail_open(&mut open, &mut deploys);
     let mut plan = Plan {
         seed,
         class,
@@ -31,9 +36,37 @@ pub(crate) fn plan(seed: u64) -> Plan {
     make.calls();
     make.trouble();
     let mut acts = make.acts;
+    if class == Class::Memory && plan.deploys.iter().any(|deploy| deploy.fail_open) {
+        acts.extend(of_memory(&mut open));
+    }
     acts.sort_by_key(|(at, _)| *at);
     plan.acts = acts;
     plan
+}
+
+/// Some fail open, and some stop or begin to in their next deploy.
+fn fail_open(dice: &mut Dice, deploys: &mut [Deploy]) {
+    let first = dice.chance(35);
+    for (number, deploy) in deploys.iter_mut().enumerate() {
+        deploy.fail_open = first ^ (number > 0 && dice.chance(25));
+    }
+}
+
+/// Trouble of a store in memory, which has none where nobody fails open: it refuses, or never answers.
+fn of_memory(dice: &mut Dice) -> Vec<(u64, Act)> {
+    let trouble = |dice: &mut Dice| {
+        let percent = dice.pick(&[20, 50, 100]);
+        let trouble = match dice.below(4) {
+            0 => Trouble::Cut,
+            1 => Trouble::Loses(percent),
+            2 => Trouble::Resets(percent),
+            _ => Trouble::Refuses(percent),
+        };
+        let at = dice.below(LASTS);
+        let until = at + dice.below(2_000);
+        (at, Act::Trouble(Troubled { slot: None, trouble, until }))
+    };
+    (0..dice.between(1, 6)).map(|_| trouble(dice)).collect()
 }
 
 fn index(dice: &mut Dice, of: usize) -> usize {
@@ -89,6 +122,7 @@ fn deploy(dice: &mut Dice, class: Class) -> Deploy {
         unknown_err: dice.chance(70),
         reconcile: dice.chance(25),
         detached: dice.chance(30),
+        fail_open: false,
         store,
     }
 }

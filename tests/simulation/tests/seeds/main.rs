@@ -66,6 +66,7 @@ fn name(answer: &Answer) -> &'static str {
         Answer::Value(_, idem::Kind::Executed) => "executed",
         Answer::Value(_, idem::Kind::Replayed) => "replayed",
         Answer::Value(_, idem::Kind::Attached) => "attached",
+        Answer::Value(_, idem::Kind::Unguarded) | Answer::Error(_, Some(idem::Kind::Unguarded)) => "unguarded",
         Answer::Value(..) => "reconciled",
         Answer::Error(..) | Answer::Panicked => "failed",
         Answer::Refused(Refusal::InProgress) => "in-progress",

@@ -46,7 +46,15 @@ pub(crate) struct Deploy {
     pub unknown_err: bool,
     pub reconcile: bool,
     pub detached: bool,
+    pub fail_open: bool,
     pub store: Kept,
+}
+
+impl Deploy {
+    /// "With `fail_open`, and neither `at_most_once` nor `tx`: run unguarded."
+    pub(crate) const fn opens(&self) -> bool {
+        self.fail_open && !self.at_most_once
+    }
 }
 
 /// What is fingerprinted.

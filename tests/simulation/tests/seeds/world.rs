@@ -288,6 +288,7 @@ impl World {
             unknown_err: true,
             reconcile: false,
             detached: false,
+            fail_open: false,
             store: Kept::Plain,
         };
         let node = self.start(u32::MAX, deploy);
@@ -315,7 +316,8 @@ impl World {
 
 fn build(store: impl Store, deploy: Deploy, tasks: Tasks, node: u32) -> Idem {
     let ms = Duration::from_millis;
-    Idem::builder(store)
+    let builder = if deploy.fail_open { Idem::builder(store).fail_open() } else { Idem::builder(store) };
+    builder
         .ttl(ms(deploy.ttl))
         .lease(ms(deploy.lease))
         .wait(ms(deploy.wait))

@@ -34,8 +34,17 @@ fn judge(view: &View<'_>, call: u32, seq: usize, at: u64, answer: &Answer) -> Re
         |what: Holds| view.seen(call, seq, at, |record| is_mine(view, call, record) && holds(record) == Some(what));
     let or = |ok: bool, why: &str| if ok { Ok(()) } else { Err(why.to_owned()) };
     let own = view.end_of(call, seq);
+    let guarded = view.run_of(call).is_none_or(|(_, run)| run.guarded());
     match own {
         Some((_, End::Panicked)) => or(*answer == Answer::Panicked, "law 9: the panic did not go on")?,
+        // Nothing is recorded that could go before it.
+        Some((run, End::Value(_))) if !guarded => {
+            or(*answer == Answer::Value(run, Kind::Unguarded), "law 9: the unguarded body's value was lost")?;
+        }
+        Some((_, End::Error(fault))) if !guarded => {
+            let fine = *answer == Answer::Error(fault, Some(Kind::Unguarded));
+            or(fine, "law 9: the unguarded body's error was lost")?;
+        }
         // An outcome that is recorded may come too late.
         Some((_, End::Value(_))) => or(
             matches!(answer, Answer::Value(..) | Answer::Error(Fault::Kept(_), Some(Kind::Replayed))),
@@ -53,7 +62,8 @@ fn judge(view: &View<'_>, call: u32, seq: usize, at: u64, answer: &Answer) -> Re
     }
     match answer {
         Answer::Value(run, Kind::Executed) => {
-            or(matches!(own, Some((own, End::Value(_))) if own == *run), "law 2: no value of its own")?;
+            let mine = guarded && matches!(own, Some((own, End::Value(_))) if own == *run);
+            or(mine, "law 2: no value of its own")?;
             late(view, call, seq, at, *run)
         }
         Answer::Value(run, Kind::Replayed | Kind::Attached) => {
@@ -63,7 +73,10 @@ fn judge(view: &View<'_>, call: u32, seq: usize, at: u64, answer: &Answer) -> Re
             let found = view.found_by(call, seq) == Some(Found::Effect(*run));
             or(found, "it was not told so")
         }
-        Answer::Value(..) => Err("law 8: nothing guarded it".into()),
+        Answer::Value(_, Kind::Unguarded) | Answer::Error(_, Some(Kind::Unguarded)) => {
+            or(!guarded && own.is_some(), "law 8: nothing guarded it")
+        }
+        Answer::Value(..) => Err("an answer of no known kind".into()),
         Answer::Garbled(value) => Err(format!("law 3: no body made {value}")),
         Answer::Error(fault, Some(Kind::Executed)) => {
             or(matches!(own, Some((_, End::Error(own))) if own == *fault), "law 9: not its own error")
@@ -125,12 +138,15 @@ fn justified(view: &View<'_>, call: u32, seq: usize, at: u64, refusal: &Refusal)
         // The record changed under the operator's eyes, or somebody has the key.
         Refusal::InProgress if is_operator(info) => seen(&|_| true),
         Refusal::InProgress => {
-            let patient = at - info.at >= deploy.wait || deploy.reconcile;
-            patient && (seen(&runs) || lands(view, call, seq, false))
+            // "With `fail_open` … run unguarded, one at a time per process and key; but once an owner is known,
+            // `InProgress`": nobody waits then.
+            let hasty = deploy.opens() && in_trouble(view, call, at);
+            let patient = at - info.at >= deploy.wait || deploy.reconcile || hasty;
+            patient && (seen(&runs) || lands(view, call, seq, at, false) || hasty && slept_over(view, call, at))
         }
         Refusal::KeyReused => {
             seen(&|record| !is_mine(view, call, record) && record.phase != Phase::Released)
-                || lands(view, call, seq, true)
+                || lands(view, call, seq, at, true)
         }
         Refusal::Indeterminate(attempt) => {
             let unknown = |record: &Record| match record.phase {
@@ -146,7 +162,8 @@ fn justified(view: &View<'_>, call: u32, seq: usize, at: u64, refusal: &Refusal)
             let error = |record: &Record| matches!(holds(record), Some(Holds::Error(_)));
             !deploy.record_err && seen(&|record| is_mine(view, call, record) && error(record))
         }
-        Refusal::Store => in_trouble(view, call, at),
+        // Whoever fails open has another answer to that.
+        Refusal::Store => in_trouble(view, call, at) && (!deploy.opens() || is_operator(info)),
         Refusal::ShuttingDown => {
             view.history.notes[..seq].iter().any(|seen| matches!(seen.note, Note::Drains(node) if node == info.node))
         }
@@ -155,11 +172,12 @@ fn justified(view: &View<'_>, call: u32, seq: usize, at: u64, refusal: &Refusal)
 }
 
 /// Whether another call of this process had the key, or an outcome that was still on its way to the store.
-fn lands(view: &View<'_>, call: u32, seq: usize, of_another: bool) -> bool {
+fn lands(view: &View<'_>, call: u32, seq: usize, at: u64, of_another: bool) -> bool {
     let info = view.call(call);
     (0_u32..).zip(&view.history.calls).any(|(number, other)| {
         let known = &view.calls[number as usize];
-        let began = view.run_of(number).is_some_and(|(_, run)| run.began < seq);
+        // One that nothing guards was there before: detached, it begins a little later.
+        let began = view.run_of(number).is_some_and(|(_, run)| run.began < seq || !run.guarded() && other.at <= at);
         let found = known.found.iter().any(|(at, found)| *at < seq && matches!(found, Found::Effect(_)));
         let there = other.node == info.node && other.key == info.key && number != call && (began || found);
         // Nobody knows when what its caller left behind landed; nor what was in trouble, and is sent again now and then.
@@ -169,6 +187,19 @@ fn lands(view: &View<'_>, call: u32, seq: usize, of_another: bool) -> bool {
         });
         there && landing && (!of_another || !same(other.print.as_ref(), info.print.as_ref()))
     })
+}
+
+/// Whether this call was not heard of while its process stood still, and another one of it may have its slot.
+fn slept_over(view: &View<'_>, call: u32, at: u64) -> bool {
+    let info = view.call(call);
+    let slept = view.history.nodes[info.node as usize].stops.iter().any(|(from, to)| *from <= at && info.at <= *to);
+    let others = (0_u32..).zip(&view.history.calls);
+    let mut beside = others.filter(|(other, there)| *other != call && there.node == info.node && there.key == info.key);
+    slept
+        && beside.any(|(other, there)| {
+            let over = view.calls[other as usize].answer.is_some_and(|(_, answered, _)| answered < info.at);
+            there.at <= at && !over
+        })
 }
 
 /// Whether the store can have been silent for this call.

@@ -14,7 +14,8 @@ pub(super) fn check(view: &mut View<'_>) {
         }
     }
     for key in 0..view.of_key.len() {
-        let runs: Vec<_> = view.of_key[key].iter().map(|run| view.runs[run]).collect();
+        // Of the others no record needs to know; what they may do is said in `open`.
+        let runs: Vec<_> = view.of_key[key].iter().map(|run| view.runs[run]).filter(Run::guarded).collect();
         let mut at_most_once = false;
         for (index, run) in runs.iter().enumerate() {
             let last = index.checked_sub(1).map(|last| runs[last]);

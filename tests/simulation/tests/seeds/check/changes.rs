@@ -7,7 +7,7 @@ use idem::{Owner, Phase, Record, Timestamp};
 use idem_simulation::wire::{Change, End, Fault, Found, Note, Trouble, Word};
 
 use super::{holds, is_operator, same, Changed, Holds, View};
-use crate::plan::{Act, Class, Kept};
+use crate::plan::{Act, Class, Deploy, Kept};
 use crate::world::Who;
 
 pub(super) fn check(view: &mut View<'_>) {
@@ -98,7 +98,7 @@ fn tokens(view: &mut View<'_>, owners: &mut BTreeMap<[u8; 16], u32>) {
                     view.fail(seq, "law 6: another token before the first was answered");
                 }
             }
-            Note::Told { call, owner } if waits.get(call).is_some_and(|(waits, _)| waits == owner) => {
+            Note::Told { call, owner, .. } if waits.get(call).is_some_and(|(waits, _)| waits == owner) => {
                 waits.remove(call);
             }
             _ => {}
@@ -155,6 +155,7 @@ fn own(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before: &R
     let (after, now, deploy) = (&change.after, change.now, view.deploy(change.call));
     let (ended, began) =
         (view.end_of(change.call, seq), view.run_of(change.call).is_some_and(|(_, run)| run.began < seq));
+    let unguarded = view.run_of(change.call).is_some_and(|(_, run)| !run.guarded());
     let full = view.has(|act| matches!(act, Act::Trouble(troubled) if troubled.trouble == Trouble::Full));
     if let Phase::Completed(_) = before.phase {
         view.fail(seq, "law 4: what was done was changed");
@@ -189,10 +190,18 @@ fn own(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before: &R
                 view.fail(seq, format!("law 2: recorded {held:?}, but it ended {ended:?}"));
             }
         }
+        // It had no effect. What became of an attempt before it was not asked, and is as it was: "as if withdrawn".
+        phase @ (Phase::Released | Phase::Abandoned) if unguarded && is_failure(&deploy, ended) => {
+            withdrawn = true;
+            if (*phase == Phase::Abandoned) != before.after_unknown {
+                view.fail(
+                    seq,
+                    format!("{phase:?} by a failure that nothing guarded, after unknown: {}", before.after_unknown),
+                );
+            }
+        }
         Phase::Released => match ended {
-            Some((_, End::Error(Fault::Known(_)))) => {}
-            Some((_, End::Error(Fault::Kept(_)))) if !deploy.record_err => {}
-            Some((_, End::Error(Fault::Unknown(_)))) if !deploy.unknown_err => {}
+            ended if is_failure(&deploy, ended) => {}
             None if !began && !before.after_unknown => withdrawn = true,
             _ => view.fail(seq, format!("released, but it ended {ended:?}, begun: {began}")),
         },
@@ -211,6 +220,16 @@ fn own(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before: &R
     }
     if after.attempt != before.attempt - u32::from(withdrawn) {
         view.fail(seq, "an attempt was forgotten, or counted that never began");
+    }
+}
+
+/// Whether a body is known to have had no effect.
+const fn is_failure(deploy: &Deploy, ended: Option<(u64, End)>) -> bool {
+    match ended {
+        Some((_, End::Error(Fault::Known(_)))) => true,
+        Some((_, End::Error(Fault::Kept(_)))) => !deploy.record_err,
+        Some((_, End::Error(Fault::Unknown(_)))) => !deploy.unknown_err,
+        _ => false,
     }
 }
 

@@ -58,7 +58,7 @@ fn landed(view: &mut View<'_>) {
         let (info, deploy) = (view.call(run.call), view.deploy(run.call));
         let lived = view.history.nodes[info.node as usize].died.is_none() || drained[info.node as usize];
         let Some((ended, End::Value(_))) = run.ended else { continue };
-        if !lived || deploy.ttl < 10_000 {
+        if !lived || deploy.ttl < 10_000 || !run.guarded() {
             continue;
         }
         let changes = &view.changes[info.key as usize];
