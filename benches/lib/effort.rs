@@ -1,5 +1,6 @@
 //! How long a run may take.
 
+use std::fmt;
 use std::time::Duration;
 
 /// `IDEM_BENCH`: `quick`, the default, is a few minutes for all tables, `full` about an hour.
@@ -9,6 +10,12 @@ pub enum Effort {
     Quick,
     /// An hour.
     Full,
+}
+
+impl fmt::Display for Effort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.pick("quick", "full"))
+    }
 }
 
 impl Effort {

@@ -14,25 +14,27 @@ use crate::unit::{figures, time};
 pub struct Report {
     /// How thorough it is.
     pub effort: Effort,
+    day: String,
     text: String,
     budgets: Vec<Vec<String>>,
     plots: Vec<(String, String)>,
 }
 
 impl Report {
-    /// An empty one.
-    pub fn new(effort: Effort) -> Self {
-        Self { effort, text: String::new(), budgets: Vec::new(), plots: Vec::new() }
+    /// An empty one, of this day.
+    pub fn new(effort: Effort, day: String) -> Self {
+        Self { effort, day, text: String::new(), budgets: Vec::new(), plots: Vec::new() }
     }
 
     /// Begins a part, and says what is measured in it.
     pub fn part(&mut self, title: &str, what: &str) {
-        self.say(&format!("\n## {title}\n\n{what}\n"));
+        let Self { effort, day, .. } = self;
+        let text = format!("\n## {title}\n\n{what} ({effort}, {day})\n");
+        self.say(&text);
     }
 
     /// A table of contenders beside the first of them; those that have a budget are judged.
     pub fn compared(&mut self, rows: Vec<Row>) {
-        let head = ["path", "beside", "time", "ratio", "10–90 %", "budget", ""];
         let cells = rows.iter().map(|row| {
             if row.stands {
                 self.budgets.push(row.cells());
@@ -40,7 +42,7 @@ impl Report {
             row.cells()
         });
         let cells = cells.collect();
-        self.table(&head, cells);
+        self.table(&BUDGETS_HEAD, cells);
     }
 
     /// A row of the table of budgets that is no ratio of times: path, beside, value, spread, budget.
@@ -75,19 +77,62 @@ impl Report {
     }
 
     fn of_budgets(&self) -> String {
-        table(&["path", "beside", "time", "ratio", "10–90 %", "budget", ""], &self.budgets)
+        table(&BUDGETS_HEAD, &self.budgets)
     }
 
-    /// Writes `figures.md` and the plots.
-    pub fn write(&self, to: &Path, about: &str) -> std::io::Result<()> {
+    /// Writes `figures.md` and the plots. Of some parts only, the page that is there keeps its others.
+    pub fn write(&self, to: &Path, about: &str, whole: bool) -> std::io::Result<()> {
         std::fs::create_dir_all(to)?;
         for (file, svg) in &self.plots {
             std::fs::write(to.join(file), svg)?;
         }
-        let budgets = self.of_budgets();
-        let Self { text, .. } = self;
-        let page = format!("# Figures\n\n{about}\n\n## The budgets\n\n{budgets}{text}");
-        std::fs::write(to.join("figures.md"), page)
+        let file = to.join("figures.md");
+        let mut page = Page::default();
+        if !whole {
+            page.add(&std::fs::read_to_string(&file)?);
+        }
+        page.add(&format!("\n## {BUDGETS}\n\n{}{}", self.of_budgets(), self.text));
+        std::fs::write(file, page.to_markdown(about))
+    }
+}
+
+const BUDGETS: &str = "The budgets";
+const BUDGETS_HEAD: [&str; 7] = ["path", "beside", "time", "ratio", "10–90 %", "budget", ""];
+
+/// The written page, by its titles; of the budgets, by their paths. What comes later takes the place of what was there.
+#[derive(Default)]
+struct Page {
+    budgets: Vec<(String, String)>,
+    parts: Vec<(String, String)>,
+}
+
+impl Page {
+    fn add(&mut self, markdown: &str) {
+        for part in markdown.split("\n## ").skip(1) {
+            let (title, text) = part.split_once('\n').unwrap_or((part, ""));
+            if title != BUDGETS {
+                put(&mut self.parts, title, text);
+                continue;
+            }
+            for row in text.lines().filter(|line| line.starts_with('|')).skip(2) {
+                put(&mut self.budgets, row.split('|').nth(1).unwrap_or_default().trim(), row);
+            }
+        }
+    }
+
+    fn to_markdown(&self, about: &str) -> String {
+        let cells = |row: &String| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+        let rows: Vec<_> = self.budgets.iter().map(|(_, row)| cells(row)).collect();
+        let budgets = table(&BUDGETS_HEAD, &rows);
+        let parts = self.parts.iter().map(|(title, text)| format!("\n## {title}\n{}\n", text.trim_end()));
+        format!("# Figures\n\n{about}\n\n## {BUDGETS}\n\n{budgets}{}", parts.collect::<String>())
+    }
+}
+
+fn put(all: &mut Vec<(String, String)>, key: &str, text: &str) {
+    match all.iter_mut().find(|(known, _)| known == key) {
+        Some((_, known)) => *known = text.to_owned(),
+        None => all.push((key.to_owned(), text.to_owned())),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything that `docs/PERFORMANCE.md` shows: `cargo bench --manifest-path benches/Cargo.toml`, a few minutes, or an hour with
-//! `IDEM_BENCH=full`. Parts can be named behind `--`, such as `memory redis`; then nothing is written.
+//! `IDEM_BENCH=full`. Parts can be named behind `--`, such as `memory redis`; then nothing is written, or, with `--write`, only
+//! their sections are renewed.
 
 mod binary;
 mod expansion;
@@ -52,7 +53,7 @@ fn main() {
     }
     idem::install(Idem::new(MokaStore::new())).expect("installed once");
     let effort = Effort::of_environment();
-    let mut report = Report::new(effort);
+    let mut report = Report::new(effort, first_line("date", "-I"));
     let began = Instant::now();
     for (name, run) in PARTS {
         if named.is_empty() || named.iter().any(|part| *part == name) {
@@ -63,9 +64,9 @@ fn main() {
     }
     let met = report.conclude();
     eprintln!("[{:.0} s]", began.elapsed().as_secs_f64());
-    if named.is_empty() {
+    if named.is_empty() || args.iter().any(|arg| arg == "--write") {
         let to = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance");
-        report.write(&to, &about(effort)).expect("docs/performance can be written");
+        report.write(&to, &about(), named.is_empty()).expect("docs/performance can be written");
         println!(
             "\nWritten: docs/performance. {}",
             if met { "Every budget is met." } else { "Not every budget is met." }
@@ -74,21 +75,18 @@ fn main() {
 }
 
 /// On what it was measured.
-fn about(effort: Effort) -> String {
-    let first_line = |program: &str, arg: &str| {
-        let output = Command::new(program).arg(arg).output().ok();
-        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-        text.lines().next().unwrap_or("?").to_owned()
-    };
+fn about() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let (day, rustc, redis) = (first_line("date", "-I"), first_line("rustc", "-V"), first_line("redis-server", "-v"));
+    let (rustc, redis) = (first_line("rustc", "-V"), first_line("redis-server", "-v"));
     let redis = redis.split_whitespace().find_map(|word| word.strip_prefix("v=")).unwrap_or("?").to_owned();
-    let effort = match effort {
-        Effort::Quick => "quick",
-        Effort::Full => "full",
-    };
     format!(
-        "Written by `cargo bench --manifest-path benches/Cargo.toml` (`IDEM_BENCH={effort}`) on {day}, on {cores} cores with {rustc}, \
-         Redis {redis}. [PERFORMANCE.md](../PERFORMANCE.md) says how to read it."
+        "Written by `cargo bench --manifest-path benches/Cargo.toml` on {cores} cores with {rustc}, Redis {redis}. Each part says whether it \
+         was a quick run or a full one (`IDEM_BENCH=full`), and of which day. [PERFORMANCE.md](../PERFORMANCE.md) says how to read it."
     )
+}
+
+fn first_line(program: &str, arg: &str) -> String {
+    let output = Command::new(program).arg(arg).output().ok();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    text.lines().next().unwrap_or("?").to_owned()
 }
