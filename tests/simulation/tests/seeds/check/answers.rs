@@ -142,7 +142,8 @@ fn justified(view: &View<'_>, call: u32, seq: usize, at: u64, refusal: &Refusal)
             // `InProgress`": nobody waits then.
             let hasty = deploy.opens() && in_trouble(view, call, at);
             let patient = at - info.at >= deploy.wait || deploy.reconcile || hasty;
-            patient && (seen(&runs) || lands(view, call, seq, at, false) || hasty && slept_over(view, call, at))
+            let known = seen(&runs) || lands(view, call, seq, at, false);
+            patient && (known || hasty && (was_leased(view, call, seq) || slept_over(view, call, at)))
         }
         Refusal::KeyReused => {
             seen(&|record| !is_mine(view, call, record) && record.phase != Phase::Released)
@@ -186,6 +187,17 @@ fn lands(view: &View<'_>, call: u32, seq: usize, at: u64, of_another: bool) -> b
             answered + later >= info.at
         });
         there && landing && (!of_another || !same(other.print.as_ref(), info.print.as_ref()))
+    })
+}
+
+/// Whether an owner can be known that gave its key back before its lease was over: where the store does not answer, what was
+/// heard of it last is what is known.
+fn was_leased(view: &View<'_>, call: u32, seq: usize) -> bool {
+    let info = view.call(call);
+    let mut before = view.changes[info.key as usize].iter().take_while(|changed| changed.seq < seq);
+    before.any(|changed| match changed.change.after.phase {
+        Phase::Running { lease_until, .. } => view.class() == Class::Steps || clock(lease_until) >= info.at,
+        _ => false,
     })
 }
 
