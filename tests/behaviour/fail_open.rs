@@ -271,6 +271,24 @@ rows! {
         assert_eq!(value(open.ok(&open.op(), "next").await), ("next".into(), Kind::Executed));
     }
 
+    async fn an_owner_elsewhere_was_heard_of_before_the_next_leader_was_dropped(h) {
+        let open = open(&h);
+        let _theirs = h.elsewhere().hang(&h.elsewhere().op()).await;
+        let first = open.start(&open.op(), "no", SECOND).await;
+        let next = open.start(&open.op(), "no", SECOND).await;
+        let last = open.start(&open.op(), "no", SECOND).await;
+        let _hold = h.store.hold(Verb::Claim);
+        first.abort();
+        settle().await;
+        h.store.trouble(Verb::Claim, Trouble::Refused);
+        next.abort();
+        assert!(matches!(refusal(last.await.unwrap()), Error::InProgress { .. }), "it has heard of the owner all the same");
+        assert_eq!(h.ran(), 1);
+        h.clock.step(LEASE);
+        h.store.trouble(Verb::Claim, Trouble::None);
+        assert_eq!(value(open.ok(&open.op(), "next").await), ("next".into(), Kind::Executed));
+    }
+
     async fn an_owner_in_this_process_whose_lease_cannot_be_renewed(h) {
         let open = open(&h);
         let owner = open.start(&open.op(), "owner", LEASE * 3).await;

@@ -45,8 +45,8 @@ enum End {
     Recorded(Completed, Kind),
     /// The store would not answer them either.
     Silent(StoreError),
-    /// Nothing: one of them leads next.
-    Nothing(LastHeard),
+    /// Nothing: one of them leads next. What the leader heard of the key, if it had come so far.
+    Nothing(Option<LastHeard>),
 }
 
 /// A call that has the key: the leader's own, or another process'.
@@ -190,7 +190,7 @@ impl Flight {
                 State::Ended(End::Recorded(completed, kind)) => return Ok(Followed::Completed(completed, kind)),
                 State::Ended(End::Silent(_)) if may_fail_open => return Ok(Followed::Gone(seen)),
                 State::Ended(End::Silent(error)) => return Err(op.store(error)),
-                State::Ended(End::Nothing(last)) => return Ok(Followed::Gone(Some(last))),
+                State::Ended(End::Nothing(heard)) => return Ok(Followed::Gone(heard.or(seen))),
                 State::Claiming { until } => until,
                 State::Running(running) if !op.is_same_request(running.fingerprint.as_ref()) => {
                     return Err(op.key_reused());
@@ -203,7 +203,7 @@ impl Flight {
             };
             // This flight holds the sender itself, so waiting ends with news or at the deadline, never because it is gone.
             if wait::until(pin!(news.changed()), || deadline).await.is_none() && self.is_overdue(Instant::now()) {
-                return Ok(Followed::Gone(Some(LastHeard::of(&self.state.borrow()))));
+                return Ok(Followed::Gone(LastHeard::of(&self.state.borrow()).or(seen)));
             }
         }
     }
@@ -250,11 +250,9 @@ impl Running {
 }
 
 impl LastHeard {
-    fn of(state: &State) -> Self {
-        match state {
-            State::Running(_) => Self::Owner,
-            _ => Self::Nobody,
-        }
+    /// From a leader that is not heard of itself. One that asks the store has heard nothing.
+    fn of(state: &State) -> Option<Self> {
+        matches!(state, State::Running(_)).then_some(Self::Owner)
     }
 }
 
@@ -392,12 +390,13 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let last = match &*self.flight.state.borrow() {
+        let heard = match &*self.flight.state.borrow() {
             // This leader's own run is over; another process' may not be.
-            State::Running(running) if running.whose == Whose::Theirs => LastHeard::Owner,
-            _ => LastHeard::Nobody,
+            State::Running(running) if running.whose == Whose::Theirs => Some(LastHeard::Owner),
+            State::Running(_) => Some(LastHeard::Nobody),
+            _ => None,
         };
-        self.end(End::Nothing(last));
+        self.end(End::Nothing(heard));
     }
 }
 
