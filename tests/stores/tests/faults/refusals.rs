@@ -58,9 +58,7 @@ impl Refused<'_> {
             let other = reign.fingerprint.as_ref().is_some_and(|print| *print != mine);
             // A run that nothing guards may be one whose claim never came there.
             let was_there = reign.is_possible() || self.is_mine(reign) && !reign.failed.is_empty();
-            let released =
-                reign.ends.iter().filter(|end| end.ending == Ending::Released).filter_map(|end| end.held).min();
-            let until = reign.replaced(&self.story.reigns).min(released.unwrap_or(NEVER));
+            let until = reign.released().min(reign.replaced(&self.story.reigns));
             other && was_there && until.saturating_add(HEARSAY) >= self.call.from
         })
     }

@@ -69,6 +69,12 @@ impl Reign {
         later.filter_map(|other| other.kept.first()).map(|(_, heard)| *heard).min().unwrap_or(NEVER)
     }
 
+    /// When the record was certainly free for every request.
+    pub(crate) fn released(&self) -> u64 {
+        let released = self.ends.iter().filter(|end| end.ending == Ending::Released).filter_map(|end| end.held).min();
+        released.filter(|_| self.silent.is_empty()).unwrap_or(NEVER)
+    }
+
     /// When its lease was certainly over.
     pub(crate) fn over(&self, all: &[Self]) -> u64 {
         if !self.silent.is_empty() {
