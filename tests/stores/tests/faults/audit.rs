@@ -28,6 +28,8 @@ pub(crate) struct Audited {
     /// Keys whose outcome is unknown in the end, and that must not run again.
     unknown: usize,
     refused: BTreeMap<String, usize>,
+    /// Replays under the faults, and in place of how many of them a refusal of each kind would have been found out.
+    replays: (usize, [usize; 6]),
 }
 
 /// What is wrong, in an error.
@@ -48,6 +50,10 @@ impl Audited {
             let told = values::judge(story, call).map_err(of)?;
             if refusals::judge(story, call).map_err(of)? {
                 *self.refused.entry(call.answer[2].clone()).or_default() += 1;
+            } else if call.answer.first().is_some_and(|kind| kind == "Replayed") && !call.client().ends_with("last") {
+                self.replays.0 += 1;
+                let found = refusals::would_be_found(story, call);
+                self.replays.1.iter_mut().zip(found).for_each(|(count, found)| *count += usize::from(found));
             }
             self.answers += usize::from(call.answer.last().is_some_and(|word| word != "dropped"));
             self.own += usize::from(told == Told::Own);
@@ -66,8 +72,21 @@ impl Audited {
     }
 
     pub(crate) fn add(&mut self, other: Self) {
-        let Self { keys, bodies, effects, repeated, unguarded, alone, asked, answers, errors, own, unknown, refused } =
-            other;
+        let Self {
+            keys,
+            bodies,
+            effects,
+            repeated,
+            unguarded,
+            alone,
+            asked,
+            answers,
+            errors,
+            own,
+            unknown,
+            refused,
+            replays,
+        } = other;
         self.keys += keys;
         self.bodies += bodies;
         self.effects += effects;
@@ -79,6 +98,8 @@ impl Audited {
         self.errors += errors;
         self.own += own;
         self.unknown += unknown;
+        self.replays.0 += replays.0;
+        self.replays.1.iter_mut().zip(replays.1).for_each(|(all, more)| *all += more);
         for (why, count) in refused {
             *self.refused.entry(why).or_default() += count;
         }
@@ -87,15 +108,31 @@ impl Audited {
 
 impl fmt::Display for Audited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { keys, bodies, effects, repeated, unguarded, alone, asked, answers, errors, own, unknown, refused } =
-            self;
+        let Self {
+            keys,
+            bodies,
+            effects,
+            repeated,
+            unguarded,
+            alone,
+            asked,
+            answers,
+            errors,
+            own,
+            unknown,
+            refused,
+            replays,
+        } = self;
         let refused: Vec<_> = refused.iter().map(|(why, count)| format!("{count} {why}")).collect();
+        let found = |found: &usize| format!("{}%", found * 100 / replays.0.max(1));
+        let found: Vec<_> = refusals::ALL.iter().zip(&replays.1).map(|(why, count)| found(count) + " " + why).collect();
         write!(
             f,
-            "{answers} calls answered ({errors} recorded errors; refused: {}), {bodies} bodies on {keys} keys ({unguarded} \
+            "{answers} calls answered ({errors} recorded errors; refused: {}; in place of a replay each would be found out: {}), {bodies} bodies on {keys} keys ({unguarded} \
              unguarded, {alone} outlived their callers), {effects} effects ({repeated} keys with more than one), {asked} \
              asked, {own} values that reached only their caller, {unknown} outcomes unknown",
-            refused.join(", ")
+            refused.join(", "),
+            found.join(", ")
         )
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use idem::Fingerprint;
 
 use crate::reigns::{Ending, Reign, NEVER};
-use crate::story::{Call, Story};
+use crate::story::{client, Body, Call, Story};
 
 /// For how long a process may go by what it has heard of another: its next question, an answer's time-out, and while it
 /// stands still. In microseconds, as all times.
@@ -13,23 +13,21 @@ const HEARSAY: u64 = 2_000_000;
 /// How far the store's clock may be apart from the clients'.
 const SKEW: u64 = 2_000;
 
+/// All that there may be reasons for.
+pub(crate) const ALL: [&str; 6] = ["KeyReused", "Indeterminate", "InProgress", "Unreplayable", "Decode", "Store"];
+
 /// What is wrong with an answer that is a refusal, in an error.
 pub(crate) fn judge(story: &Story, call: &Call) -> Result<bool, String> {
     let words: Vec<&str> = call.answer.iter().map(String::as_str).collect();
     let [_, "refused", why, attempt, ..] = words[..] else { return Ok(false) };
-    let refused = Refused { story, call };
-    let possible = match why {
-        "KeyReused" => refused.reused(),
-        "Indeterminate" => refused.indeterminate(attempt.parse().unwrap()),
-        "InProgress" => refused.in_progress(),
-        "Unreplayable" => refused.sent(|ending| *ending == Ending::Unreplayable),
-        // Whoever records errors can read both.
-        "Decode" => !call.options.record_err && refused.sent(|ending| matches!(ending, Ending::Result(_, true))),
-        "Store" => refused.silent(),
-        // Nobody drains, calls itself, or leaves out what is needed.
-        _ => false,
-    };
+    let possible = Refused { story, call }.is_possible(why, attempt.parse().unwrap());
     possible.then_some(true).ok_or_else(|| "refused without a reason".into())
+}
+
+/// Which refusals in place of a call's answer would have been found out: how much this judges.
+pub(crate) fn would_be_found(story: &Story, call: &Call) -> [bool; 6] {
+    let refused = Refused { story, call };
+    ALL.map(|why| !refused.is_possible(why, 1))
 }
 
 struct Refused<'a> {
@@ -38,6 +36,20 @@ struct Refused<'a> {
 }
 
 impl Refused<'_> {
+    fn is_possible(&self, why: &str, attempt: u32) -> bool {
+        match why {
+            "KeyReused" => self.reused(),
+            "Indeterminate" => self.indeterminate(attempt),
+            "InProgress" => self.in_progress(),
+            "Unreplayable" => self.sent(|ending| *ending == Ending::Unreplayable),
+            // Whoever records errors can read both.
+            "Decode" => !self.call.options.record_err && self.sent(|ending| matches!(ending, Ending::Result(_, true))),
+            "Store" => self.silent(),
+            // Nobody drains, calls itself, or leaves out what is needed.
+            _ => false,
+        }
+    }
+
     fn reigns(&self) -> impl Iterator<Item = &Reign> {
         self.story.reigns.iter().filter(|reign| reign.sent <= self.call.to)
     }
@@ -72,15 +84,33 @@ impl Refused<'_> {
         once && !self.call.options.reconcile && self.reigns().any(unknown)
     }
 
-    /// Whether another call was under way, or had the key for a while yet.
+    /// Whether another call was under way, or had the key for a while yet. What is done stays so: after that only its own
+    /// process may still be busy with it.
     fn in_progress(&self) -> bool {
-        let meets = self.story.calls.iter().any(|other| other.id != self.call.id && other.meets(self.call));
+        let done = self.reigns().map(Reign::done).min().unwrap_or(NEVER);
+        let mine_alone = done < self.call.from;
+        let meets = |other: &&Call| other.meets(self.call) && !(mine_alone && other.client() != self.call.client());
         let owned = |reign: &Reign| {
             // What was asked for since by its own client, it or another call of that client has asked for.
             let others = reign.sent < self.call.from || !self.is_mine(reign);
-            others && reign.is_possible() && reign.over(&self.story.reigns).saturating_add(SKEW) >= self.call.from
+            let over = reign.over(&self.story.reigns).min(done);
+            others && reign.is_possible() && over.saturating_add(SKEW) >= self.call.from
         };
-        meets || self.reigns().any(|reign| owned(reign) || self.lands(reign))
+        self.others().any(|other| meets(&other))
+            || self.runs_here()
+            || self.reigns().any(|reign| owned(reign) || self.lands(reign))
+    }
+
+    fn others(&self) -> impl Iterator<Item = &Call> {
+        self.story.calls.iter().filter(|other| other.id != self.call.id)
+    }
+
+    /// Whether another body of its own client was running, whoever has the key.
+    fn runs_here(&self) -> bool {
+        let mine = |run: &str| run != self.call.id && client(run) == self.call.client();
+        let over = |body: &Body| body.ended.map_or(NEVER, |(at, _)| at);
+        let mut bodies = self.story.bodies.iter().filter(|(run, _)| mine(run));
+        bodies.any(|(_, body)| body.began <= self.call.to && over(body) >= self.call.from)
     }
 
     /// Whether a success was on its way into the record, whoever has the key meanwhile.
@@ -90,10 +120,12 @@ impl Refused<'_> {
         self.is_mine(reign) && reign.sent(self.call.to, success) && landed.unwrap_or(NEVER) >= self.call.from
     }
 
-    /// Whether the store had not answered this client, of this key.
+    /// Whether the store had not answered this client, of this key: in this call, or in one that this one waited for.
     fn silent(&self) -> bool {
         let chosen = self.call.options.fail_open && !self.call.options.at_most_once;
-        let since = self.call.from.saturating_sub(HEARSAY)..=self.call.to;
+        let waited_for = |other: &&Call| other.client() == self.call.client() && other.meets(self.call);
+        let since = self.others().filter(waited_for).map(|other| other.from).min().unwrap_or(NEVER);
+        let since = since.min(self.call.from)..=self.call.to;
         let failed = |reign: &Reign| self.is_mine(reign) && reign.failed.iter().any(|sent| since.contains(sent));
         !chosen && self.reigns().any(failed)
     }

@@ -28,6 +28,8 @@ pub(crate) struct Reign {
     /// Renewals that were not answered.
     pub(crate) renewing: bool,
     pub(crate) ends: Vec<End>,
+    /// When claims were told that it was done.
+    pub(crate) told_done: Vec<u64>,
 }
 
 /// An ending that was sent, and when it was held.
@@ -73,6 +75,12 @@ impl Reign {
     pub(crate) fn released(&self) -> u64 {
         let released = self.ends.iter().filter(|end| end.ending == Ending::Released).filter_map(|end| end.held).min();
         released.filter(|_| self.silent.is_empty()).unwrap_or(NEVER)
+    }
+
+    /// When the key was certainly done, for all that this owner was told.
+    pub(crate) fn done(&self) -> u64 {
+        let held = self.ends.iter().filter(|end| end.ending.is_success()).filter_map(|end| end.held);
+        held.chain(self.told_done.iter().copied()).min().unwrap_or(NEVER)
     }
 
     /// When its lease was certainly over.

@@ -72,6 +72,7 @@ impl Reign {
                 (self.after_unknown, self.fingerprint) = (*after_unknown == "true", known(print));
                 self.kept.push((sent, heard));
             }
+            ("claim", ["completed", ..]) => self.told_done.push(heard),
             ("claim", ["error"]) => self.failed.push(sent),
             ("renew", ["held"]) => self.kept.push((sent, heard)),
             ("finish", ["held"]) => {
