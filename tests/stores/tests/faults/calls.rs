@@ -1,169 +1,110 @@
-//! A client that runs functions: with the attribute, and without.
+//! A client that calls functions.
 
-use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use idem::{current, idempotent, with_outcome, Error, Failed, Idem, Kind};
+use idem::{Error, Idem, Kind};
 use idem_testing::Recorded;
 use tokio::time::{sleep, timeout};
 
-use crate::clients::{Going, Orders, AT_ONCE, LEASE, TTL};
+use crate::clients::{now, Going, Orders, AT_ONCE, LEASE, TTL};
 use crate::dice::Dice;
+use crate::options::{Function, Options};
+use crate::outcomes::{CallError, End, Goes, Value};
 
-/// Every fourth key's function runs at most once.
-const ONCE: u64 = 4;
 const WAIT: Duration = Duration::from_secs(2);
-
-#[derive(Debug, thiserror::Error)]
-enum CallError {
-    #[error("nothing happened")]
-    Nothing,
-    #[error("nobody knows what happened")]
-    Unknown,
-    #[error(transparent)]
-    Idem(#[from] Error),
-}
-
-impl CallError {
-    fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unknown)
-    }
-}
-
-/// How a body goes.
-#[derive(Debug, Clone, Copy)]
-struct Goes {
-    on_for: Duration,
-    ends: End,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum End {
-    Well,
-    Nothing,
-    Unknown,
-}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    orders: Arc<Orders>,
-    idem: Idem,
-    runs: Arc<AtomicUsize>,
+    pub(crate) orders: Arc<Orders>,
+    pub(crate) idem: Idem,
     name: Arc<str>,
-}
-
-#[idempotent(name = "call", key = n, lease = LEASE, unknown_err = CallError::is_unknown, idem = caller.idem)]
-async fn call(caller: &Caller, n: u64, goes: Goes) -> Result<String, CallError> {
-    caller.body("call", n, goes).await
-}
-
-#[idempotent(name = "once", key = n, lease = LEASE, at_most_once, unknown_err = CallError::is_unknown, idem = caller.idem)]
-async fn once(caller: &Caller, n: u64, goes: Goes) -> Result<String, CallError> {
-    caller.body("once", n, goes).await
-}
-
-/// What a call was answered.
-#[derive(Debug)]
-enum Answer {
-    Value(String, Kind),
-    Error(String),
+    fail_open: bool,
+    calls: Arc<AtomicUsize>,
 }
 
 impl Caller {
-    pub(crate) fn new(orders: Arc<Orders>, store: Recorded) -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("{}.{}", orders.process, NEXT.fetch_add(1, Ordering::SeqCst)).into();
+    /// Its name is the one it has in the history.
+    pub(crate) fn new(orders: Arc<Orders>, name: &str, store: Recorded, fail_open: bool) -> Self {
         let builder = Idem::builder(store).namespace(&orders.round).ttl(TTL).wait(WAIT);
-        Self { idem: builder.build().unwrap(), orders, runs: Arc::default(), name }
+        let builder = if fail_open { builder.fail_open() } else { builder };
+        Self { idem: builder.build().unwrap(), orders, name: name.into(), fail_open, calls: Arc::default() }
     }
 
-    /// The body: it leaves what it did.
-    async fn body(&self, operation: &str, n: u64, goes: Goes) -> Result<String, CallError> {
-        let me = current().unwrap();
-        let run = format!("{}.{}", self.name, self.runs.fetch_add(1, Ordering::SeqCst));
-        self.orders.note("effects", format!("{operation} {n} {run} {} {}", me.fencing_token(), me.attempt()));
-        sleep(goes.on_for).await;
-        match goes.ends {
-            End::Well => Ok(run),
-            End::Nothing => Err(CallError::Nothing),
-            End::Unknown => Err(CallError::Unknown),
-        }
+    /// What a call is called.
+    pub(crate) fn id(&self, call: usize) -> String {
+        format!("{}.{call}", self.name)
     }
 
-    async fn call(&self, n: u64, goes: Goes, attribute: bool) -> Answer {
-        let (result, kind) = if attribute && n.is_multiple_of(ONCE) {
-            with_outcome(once(self, n, goes)).await
-        } else if attribute {
-            with_outcome(call(self, n, goes)).await
-        } else {
-            let name = operation(n);
-            let op = self.idem.operation(name).key(n).lease(LEASE).unknown_err(CallError::is_unknown);
-            let op = if n.is_multiple_of(ONCE) { op.at_most_once() } else { op };
-            match op.run(self.body(name, n, goes)).await {
-                Ok(outcome) => return Answer::Value(outcome.clone().into_inner(), outcome.kind()),
-                Err(Failed::Idem(error)) => (Err(CallError::Idem(error)), None),
-                Err(Failed::Body(error)) => (Err(error), None),
-            }
+    /// One call: that it is made is noted, and what comes of it. No answer if its caller goes away after a while.
+    async fn calls(&self, n: u64, mut goes: Goes, leaves: Option<Duration>) -> Option<String> {
+        goes.call = self.calls.fetch_add(1, Ordering::SeqCst);
+        goes.options.fail_open = self.fail_open;
+        let (id, from) = (self.id(goes.call), now().as_micros());
+        self.orders.note("calls", format!("{} {n} {id} {from} {}", Function::of(n).name(), goes.options));
+        let called = match leaves {
+            Some(after) => timeout(after, self.call(n, goes)).await.ok(),
+            None => Some(self.call(n, goes).await),
         };
-        match (result, kind) {
-            (Ok(value), Some(kind)) => Answer::Value(value, kind),
-            (Ok(value), None) => panic!("{value} came from nowhere"),
-            (Err(CallError::Idem(Error::Indeterminate { .. })), _) => Answer::Error("Indeterminate".into()),
-            (Err(CallError::Idem(error)), _) => Answer::Error(format!("Idem {}", whole(&error).replace(' ', "-"))),
-            (Err(error), _) => Answer::Error(format!("{error:?}")),
-        }
+        let answer = called.as_ref().map(|(result, kind)| words(result, *kind));
+        let to = now().as_micros();
+        self.orders.note("answers", format!("{id} {to} {}", answer.as_deref().unwrap_or("- dropped")));
+        answer
     }
 
     pub(crate) async fn works(self, mut dice: Dice, mut going: Going) {
         while *going.borrow_and_update() {
             let n = self.orders.key(&mut dice);
+            let options = Options::of(n, &mut dice);
             let on_for = match dice.roll(4) {
                 0 => Duration::ZERO,
                 1 => dice.millis(LEASE.as_millis() as u64, LEASE.as_millis() as u64 * 2),
                 _ => dice.millis(1, 150),
             };
-            let ends = match dice.roll(8) {
-                // What has run at most once has had its effect.
-                0 if !n.is_multiple_of(ONCE) => End::Nothing,
-                1 => End::Unknown,
+            let takes = if dice.one_in(4) { [on_for / 2; 2] } else { [Duration::ZERO, on_for] };
+            // What runs at most once has its effect.
+            let again = Function::of(n) != Function::Once;
+            let ends = match dice.roll(16) {
+                0 | 1 if again => End::Nothing,
+                2 | 3 => End::Unknown,
+                4 | 5 if again || options.record_err => End::Final,
+                6 if dice.one_in(2) => End::Odd,
                 _ => End::Well,
             };
-            let call = self.call(n, Goes { on_for, ends }, dice.one_in(2));
-            if dice.one_in(10) {
-                // Its caller goes away, in the middle.
-                let _ = timeout(dice.millis(0, 100), call).await;
-                continue;
-            }
-            let answer = call.await;
-            self.orders.note("answers", format!("{} {n} {answer}", operation(n)));
+            // Its caller goes away, in the middle.
+            let leaves = dice.one_in(10).then(|| dice.millis(0, 100));
+            self.calls(n, Goes { call: 0, takes, ends, options }, leaves).await;
             sleep(dice.millis(5, 50)).await;
         }
     }
 
-    /// Calls all functions, and says how long the slowest took.
+    /// Calls all functions as it has done, and then to see what is recorded; says how long the slowest took.
     pub(crate) async fn calls_all(&self) -> Duration {
         let mut tasks = Vec::new();
         for first in 0..AT_ONCE {
             let this = self.clone();
             tasks.push(tokio::spawn(async move {
                 let mut slowest = Duration::ZERO;
+                let mut dice = Dice::of((this.orders.seed * 1000 + this.orders.process as u64) * 10 + first);
                 for n in (first..this.orders.keys).step_by(AT_ONCE as usize) {
                     let began = Instant::now();
-                    let goes = Goes { on_for: Duration::ZERO, ends: End::Well };
+                    let goes = |options| Goes { call: 0, takes: [Duration::ZERO; 2], ends: End::Well, options };
+                    this.calls(n, goes(Options::of(n, &mut dice)), None).await;
                     let answer = loop {
-                        match this.call(n, goes, n % 2 == 0).await {
-                            // To be tried again: a connection that was cut before shows now.
-                            Answer::Error(error) if error != "Indeterminate" => {
-                                assert!(began.elapsed() < Duration::from_secs(20), "{n}: {error}");
+                        let answer = this.calls(n, goes(Options::at_last(n)), None).await.unwrap();
+                        let refused = answer.split(' ').nth(2).filter(|_| answer.starts_with("- refused"));
+                        match refused {
+                            // A connection that was cut before shows now.
+                            Some("Store" | "InProgress") => {
+                                assert!(began.elapsed() < Duration::from_secs(20), "{n}: {answer}");
                                 sleep(Duration::from_millis(20)).await;
                             }
-                            answer => break answer,
+                            _ => break answer,
                         }
                     };
                     slowest = slowest.max(began.elapsed());
-                    this.orders.note("last", format!("{} {n} {answer}", operation(n)));
+                    this.orders.note("last", format!("{} {n} {answer}", Function::of(n).name()));
                 }
                 slowest
             }));
@@ -176,25 +117,26 @@ impl Caller {
     }
 }
 
+/// What a call was answered, as it is noted.
+fn words(result: &Result<Value, CallError>, kind: Option<Kind>) -> String {
+    let kind = kind.map_or("-".to_owned(), |kind| format!("{kind:?}"));
+    match result {
+        Ok(Value(run)) => format!("{kind} value {run}"),
+        Err(CallError::Idem(Error::Indeterminate { attempt, .. })) => format!("- refused Indeterminate {attempt}"),
+        Err(CallError::Idem(error)) => {
+            let name = format!("{error:?}");
+            let name = name.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
+            format!("- refused {name} 0 {}", whole(error).replace(' ', "-"))
+        }
+        Err(CallError::Nothing(run)) => format!("{kind} error Nothing {run}"),
+        Err(CallError::Unknown(run)) => format!("{kind} error Unknown {run}"),
+        Err(CallError::Unsure(run)) => format!("{kind} error Unsure {run}"),
+        Err(CallError::Final(run)) => format!("{kind} error Final {run}"),
+    }
+}
+
 /// An error, and what it came of.
 fn whole(error: &dyn std::error::Error) -> String {
     let source = error.source().map(whole);
     source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
-}
-
-pub(crate) fn operation(n: u64) -> &'static str {
-    if n.is_multiple_of(ONCE) {
-        "once"
-    } else {
-        "call"
-    }
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Value(value, kind) => write!(f, "{kind:?} {value}"),
-            Self::Error(error) => write!(f, "error {error}"),
-        }
-    }
 }

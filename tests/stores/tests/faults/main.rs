@@ -6,14 +6,23 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 mod audit;
+mod bodies;
 mod broken;
 mod calls;
 mod child;
 mod clients;
 mod dice;
+mod functions;
 mod lease;
+mod options;
+mod outcomes;
 mod place;
 mod raw;
+mod refusals;
+mod reigns;
 mod round;
 mod runs;
+mod story;
 mod trouble;
+mod values;
+mod verbs;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use idem_store_tests::{Process, Site};
 use idem_test_servers::{Mode, Proxy};
 
-use crate::clients::{Orders, LEASE};
+use crate::clients::{now, Orders, LEASE};
 use crate::dice::Dice;
 use crate::place::Server;
 
@@ -55,6 +55,7 @@ impl<'a> Seat<'a> {
     /// Kills the process, and lets another take its place.
     fn replace(&mut self) {
         self.process.kill();
+        self.orders.note("deaths", format!("{} {}", self.orders.process, now().as_micros()));
         self.orders.process += 10;
         self.numbers.push(self.orders.process);
         self.process = Process::start("clients", self.site);
