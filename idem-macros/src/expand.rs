@@ -140,9 +140,11 @@ fn owned(item: &Item, args: &Args) -> Item {
         }
     };
     let Bindings { moves, .. } = bindings;
-    let mut body = quote!(#receiver #moves);
+    let mut body = TokenStream::new();
     item.brace.surround(&mut body, |body| body.extend(item.body));
-    item.body = body;
+    // An arm gives back what its last expression borrows before the arguments go, as a function does. The end of a block would
+    // come after theirs.
+    item.body = quote!(#receiver #moves match () { () => #body });
     item
 }
 
