@@ -49,20 +49,19 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
     let reconciles = args.has(ValueOption::Reconcile);
     let guard = renamed(guard(args, returns), form);
     let statements = form.statements(body);
+    // In a block of their own, that items which stand first in it still do. What is wrong with the whole body, such as that it
+    // has no last expression, is said at its own braces.
     let mut within = TokenStream::new();
-    // What is wrong with the whole body, such as that it has no last expression, is said at its own braces.
-    item.brace.surround(&mut within, |within| {
-        within.extend(quote! {
-            #[allow(unknown_lints, unreachable_code, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
-            if false {
-                // Makes the function's type known to the body, so that a mistake in it is reported in it.
-                let __idem_returns: #returns = loop {};
-                return __idem_returns;
-            };
-            #statements
-        });
+    item.brace.surround(&mut within, |within| within.extend(statements));
+    let body = quote!(async move {
+        #[allow(unknown_lints, unreachable_code, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+        if false {
+            // Makes the function's type known to the body, so that a mistake in it is reported in it.
+            let __idem_returns: #returns = loop {};
+            return __idem_returns;
+        };
+        #within
     });
-    let body = quote!(async move #within);
     // With `reconcile` the guard has done the first half: the future may borrow what the body takes.
     let run = if args.detached {
         let run = if reconciles { "run_detached" } else { "detached" };
@@ -86,7 +85,7 @@ fn function(args: &Args, item: &Item, returns: &Type) -> TokenStream {
             #run
     });
     // The function's braces are the user's, that rustc goes on looking into it; its last expression is ours.
-    let mut function = quote!(#(#attrs)* #[allow(clippy::implicit_return)] #vis #sig);
+    let mut function = quote!(#(#attrs)* #[allow(clippy::implicit_return, clippy::manual_async_fn)] #vis #sig);
     item.brace.surround(&mut function, |function| function.extend(block));
     function
 }
@@ -140,8 +139,12 @@ fn owned(item: &Item, args: &Args) -> Item {
             })
         }
     };
-    let (Bindings { moves, .. }, body) = (bindings, &item.body);
-    item.body = quote!(#receiver #moves #body);
+    let Bindings { moves, .. } = bindings;
+    let mut body = TokenStream::new();
+    item.brace.surround(&mut body, |body| body.extend(item.body));
+    // An arm gives back what its last expression borrows before the arguments go, as a function does. The end of a block would
+    // come after theirs.
+    item.body = quote!(#receiver #moves match () { () => #body });
     item
 }
 
@@ -178,7 +181,12 @@ impl VisitMut for Bindings<'_> {
         let used = self.args.mentions(name).then(|| quote!(#[allow(unused_variables)]));
         self.moves.extend(quote! {
             #(#attrs)*
-            #[allow(clippy::redundant_locals, clippy::shadow_same)]
+            #[allow(
+                clippy::no_effect_underscore_binding,
+                clippy::redundant_locals,
+                clippy::shadow_same,
+                clippy::used_underscore_binding
+            )]
             #used
             let #mutable #name = #name;
         });

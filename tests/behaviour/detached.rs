@@ -1,5 +1,6 @@
 //! `detached`: body and record run to their end whatever becomes of the caller.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
@@ -38,6 +39,19 @@ rows! {
         assert!(tokio::time::timeout(SECOND / 2, dropped).await.is_err(), "its caller gave up");
         assert_eq!(h.idem.scope(outer(7, Arc::clone(&done))).await.unwrap(), 7);
         assert_eq!(done.load(Ordering::SeqCst), 1);
+    }
+
+    async fn detached_arguments_outlive_what_the_last_expression_borrows(h) {
+        #[idempotent(key = id, idem = idem, detached)]
+        async fn charge(idem: Idem, id: u64, spent: std::sync::Mutex<u64>) -> Result<u64, ChargeError> {
+            Ok(*spent.lock().unwrap())
+        }
+        #[idempotent(key = id, idem = idem, detached)]
+        fn made(idem: Idem, id: u64, spent: std::sync::Mutex<u64>) -> impl Future<Output = Result<u64, ChargeError>> + Send {
+            std::future::ready(Ok(*spent.lock().unwrap()))
+        }
+        assert_eq!(charge(h.idem.clone(), 7, 5.into()).await.unwrap(), 5);
+        assert_eq!(made(h.idem.clone(), 7, 5.into()).await.unwrap(), 5);
     }
 
     async fn detached_keeps_every_argument_as_long_as_the_body_runs(h) {

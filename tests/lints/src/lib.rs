@@ -132,3 +132,31 @@ pub async fn careless() {
 pub async fn nobody_listens(id: u64) -> Result<u64, Error> {
     Ok(id)
 }
+
+/// Items first, as it should be.
+#[cfg_attr(feature = "guarded", idem::idempotent(key = id))]
+pub async fn items_first(id: u64) -> Result<u64, Error> {
+    use std::num::NonZeroU64;
+    const NONE: u64 = 7;
+    Ok(NonZeroU64::new(id).map_or(NONE, u64::from))
+}
+
+/// The same, detached.
+#[cfg_attr(feature = "guarded", idem::idempotent(key = id, detached))]
+pub async fn items_first_detached(id: u64) -> Result<u64, Error> {
+    const NONE: u64 = 7;
+    Ok(if id == 0 { NONE } else { id })
+}
+
+/// Arguments that say that nobody uses them.
+#[cfg_attr(feature = "guarded", idem::idempotent(key = id, detached))]
+pub async fn underscored_detached(id: u64, _permit: String, _: u64) -> Result<u64, Error> {
+    Ok(id)
+}
+
+/// A future that does not borrow all of its arguments.
+#[cfg_attr(feature = "guarded", idem::idempotent(key = id))]
+pub fn made(id: &u64) -> impl std::future::Future<Output = Result<u64, Error>> + Send + use<'_> {
+    let id = *id;
+    async move { Ok(id) }
+}
