@@ -88,9 +88,11 @@ impl Caller {
                 let mut slowest = Duration::ZERO;
                 let mut dice = Dice::of((this.orders.seed * 1000 + this.orders.process as u64) * 10 + first);
                 for n in (first..this.orders.keys).step_by(AT_ONCE as usize) {
-                    let began = Instant::now();
+                    let mut began = Instant::now();
                     let goes = |options| Goes { call: 0, takes: [Duration::ZERO; 2], ends: End::Well, options };
                     this.calls(n, goes(Options::of(n, &mut dice)), None).await;
+                    slowest = slowest.max(began.elapsed());
+                    began = Instant::now();
                     let answer = loop {
                         let answer = this.calls(n, goes(Options::at_last(n)), None).await.unwrap();
                         let refused = answer.split(' ').nth(2).filter(|_| answer.starts_with("- refused"));
