@@ -50,7 +50,8 @@ impl Builder {
         self
     }
 
-    /// How long a silent owner keeps a key; renewed every third of it while the body runs; at least 10 ms. Default: 15 s.
+    /// How long a silent owner keeps a key; renewed every third of it while the body runs; at least 10 ms. Default: 15 s. The store
+    /// is given no more than a third of it for an answer, also where a call only waits.
     #[must_use]
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.settings.lease = lease;

@@ -87,7 +87,8 @@ impl<P> OperationBuilder<P> {
         self
     }
 
-    /// How long a silent owner keeps the key; renewed while the body runs. Default: the `Idem`'s.
+    /// How long a silent owner keeps the key; renewed while the body runs. The store is given no more than a third of it for an
+    /// answer, also where this call only waits. Default: the `Idem`'s.
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.lease = Some(lease);
         self
