@@ -121,8 +121,9 @@ impl Call {
         let owner = match self.stage {
             // Its lease ran out before the body began; it may still be this call's.
             Stage::Granted(lease) => lease.owner,
-            // The way back to a record, asked for before; it may be granted by now, and must not be met as a stranger.
-            Stage::Claiming(owner, _) if self.ending.is_some() => owner,
+            // The way back to a record is one claim until it is granted, for it may be so by now, and must not be met as a stranger.
+            Stage::Claiming(owner, _) if self.ending.is_some() => *self.way_back.insert(owner),
+            _ if self.ending.is_some() => *self.way_back.get_or_insert_with(Owner::random),
             _ => Owner::random(),
         };
         let claim = Claim::new(owner, self.op.lease, self.op.ttl)
@@ -157,6 +158,7 @@ impl Call {
                 Claimed::Granted(grant) => {
                     let (fence, after_unknown) = (grant.fence, grant.after_unknown);
                     self.stage = Stage::Granted(Lease { owner, sent, fence, after_unknown });
+                    self.way_back = None;
                     self.run.grant(Granted { attempt: grant.attempt, fence: grant.fence });
                     self.watch.granted(grant.attempt);
                     if after_unknown {

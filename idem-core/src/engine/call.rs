@@ -32,6 +32,8 @@ pub(crate) struct Call {
     pub(super) renewal: Renewal,
     /// How the body ended, once it has, until the record knows or needs not.
     pub(super) ending: Option<Ending>,
+    /// The token under which a success that has lost its key asks for it again.
+    pub(super) way_back: Option<Owner>,
     /// The ending was also sent without its result. Which of the two landed, only the store knows.
     pub(super) in_doubt: bool,
     pub(super) watch: Watch,
@@ -69,6 +71,7 @@ impl Call {
             given_back: false,
             renewal: Renewal::NotYet,
             ending: None,
+            way_back: None,
             in_doubt: false,
             watch,
             told: false,

@@ -218,8 +218,8 @@ fn holds(record: &Record) -> Option<Holds> {
     // Version, codec, side, checksum; and JSON.
     let (head, json) = payload.as_bytes().split_at_checked(11).unwrap_or_default();
     Some(match head {
-        [2, 1, 0, ..] => serde_json::from_slice::<Value>(json).map_or(Holds::Foreign, |value| Holds::Value(value.run)),
-        [2, 1, 1, ..] => serde_json::from_slice::<Fault>(json).map_or(Holds::Foreign, Holds::Error),
+        [4, 1, 0, ..] => serde_json::from_slice::<Value>(json).map_or(Holds::Foreign, |value| Holds::Value(value.run)),
+        [4, 1, 1, ..] => serde_json::from_slice::<Fault>(json).map_or(Holds::Foreign, Holds::Error),
         _ => Holds::Foreign,
     })
 }
