@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use idem::Fingerprint;
 
 use crate::reigns::{Ending, Reign, NEVER};
-use crate::story::{client, Body, Call, Story};
+use crate::story::{Body, Call, Story};
 
 /// For how long a process may go by what it has heard of another: its next question, an answer's time-out, and while it
 /// stands still. In microseconds, as all times.
@@ -65,14 +65,18 @@ impl Refused<'_> {
 
     /// Whether there was a record with another fingerprint, or a run without one beside it.
     fn reused(&self) -> bool {
-        let Some(mine) = self.call.options.fingerprint.map(hex) else { return false };
-        self.reigns().any(|reign| {
-            let other = reign.fingerprint.as_ref().is_some_and(|print| *print != mine);
-            // A run that nothing guards may be one whose claim never came there.
-            let was_there = reign.is_possible() || self.is_mine(reign) && !reign.failed.is_empty();
-            let until = reign.released().min(reign.replaced(&self.story.reigns));
-            other && was_there && until.saturating_add(HEARSAY) >= self.call.from
-        })
+        let Some(print) = self.call.options.fingerprint else { return false };
+        let mine = hex(print);
+        // A run that nothing guards has no record at all.
+        let here = || self.run_here().any(|other| other.options.fingerprint.is_some_and(|other| other != print));
+        here()
+            || self.reigns().any(|reign| {
+                let other = reign.fingerprint.as_ref().is_some_and(|print| *print != mine);
+                // A run that nothing guards may be one whose claim never came there.
+                let was_there = reign.is_possible() || self.is_mine(reign) && !reign.failed.is_empty();
+                let until = reign.released().min(reign.replaced(&self.story.reigns));
+                other && was_there && until.saturating_add(HEARSAY) >= self.call.from
+            })
     }
 
     /// Whether there was an attempt whose outcome was unknown, which was to be the last.
@@ -97,7 +101,7 @@ impl Refused<'_> {
             others && reign.is_possible() && over.saturating_add(SKEW) >= self.call.from
         };
         self.others().any(|other| meets(&other))
-            || self.runs_here()
+            || self.run_here().next().is_some()
             || self.reigns().any(|reign| owned(reign) || self.lands(reign))
     }
 
@@ -105,12 +109,13 @@ impl Refused<'_> {
         self.story.calls.iter().filter(|other| other.id != self.call.id)
     }
 
-    /// Whether another body of its own client was running, whoever has the key.
-    fn runs_here(&self) -> bool {
-        let mine = |run: &str| run != self.call.id && client(run) == self.call.client();
+    /// The calls of its own client whose bodies were running meanwhile, whoever has the key.
+    fn run_here(&self) -> impl Iterator<Item = &Call> {
         let over = |body: &Body| body.ended.map_or(NEVER, |(at, _)| at);
-        let mut bodies = self.story.bodies.iter().filter(|(run, _)| mine(run));
-        bodies.any(|(_, body)| body.began <= self.call.to && over(body) >= self.call.from)
+        self.others().filter(move |other| {
+            let body = self.story.bodies.get(&other.id).filter(|_| other.client() == self.call.client());
+            body.is_some_and(|body| body.began <= self.call.to && over(body) >= self.call.from)
+        })
     }
 
     /// Whether a success was on its way into the record, whoever has the key meanwhile.
