@@ -69,14 +69,19 @@ impl Refused<'_> {
         let mine = hex(print);
         // A run that nothing guards has no record at all.
         let here = || self.run_here().any(|other| other.options.fingerprint.is_some_and(|other| other != print));
-        here()
-            || self.reigns().any(|reign| {
-                let other = reign.fingerprint.as_ref().is_some_and(|print| *print != mine);
-                // A run that nothing guards may be one whose claim never came there.
-                let was_there = reign.is_possible() || self.is_mine(reign) && !reign.failed.is_empty();
-                let until = reign.released().min(reign.replaced(&self.story.reigns));
-                other && was_there && until.saturating_add(HEARSAY) >= self.call.from
-            })
+        // Granted and not told, one without its own goes on with what the record had before.
+        let inherits = |reign: &Reign| {
+            let before = |other: &Reign| other.sent <= reign.sent && other.is_of_another(&mine);
+            reign.fingerprint.is_none() && reign.fence == 0 && self.reigns().any(before)
+        };
+        let another = |reign: &Reign| {
+            // A run that nothing guards may be one whose claim never came there.
+            let was_there = reign.is_possible() || self.is_mine(reign) && !reign.failed.is_empty();
+            let until = reign.released().min(reign.replaced(&self.story.reigns));
+            let other = reign.is_of_another(&mine) || inherits(reign);
+            other && was_there && until.saturating_add(HEARSAY) >= self.call.from
+        };
+        here() || self.reigns().any(another)
     }
 
     /// Whether there was an attempt whose outcome was unknown, which was to be the last.

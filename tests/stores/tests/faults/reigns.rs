@@ -57,6 +57,11 @@ impl Ending {
 }
 
 impl Reign {
+    /// Whether it was of another request than one with this fingerprint.
+    pub(crate) fn is_of_another(&self, print: &str) -> bool {
+        self.fingerprint.as_ref().is_some_and(|known| known != print)
+    }
+
     /// Whether the key may have been its own at some time.
     pub(crate) fn is_possible(&self) -> bool {
         self.fence > 0 || !self.silent.is_empty()
