@@ -123,11 +123,13 @@ impl Refused<'_> {
         })
     }
 
-    /// Whether a success was on its way into the record, whoever has the key meanwhile.
+    /// Whether an ending of its own client was on its way into the record: a success, whoever has the key meanwhile, or another
+    /// for as long as it is sent.
     fn lands(&self, reign: &Reign) -> bool {
-        let landed = reign.ends.iter().filter_map(|end| end.held).min();
-        let success = |ending: &Ending| ending.is_success();
-        self.is_mine(reign) && reign.sent(self.call.to, success) && landed.unwrap_or(NEVER) >= self.call.from
+        let landed = reign.ends.iter().filter_map(|end| end.held).min().unwrap_or(NEVER);
+        let sent = || reign.ends.iter().any(|end| end.sent.saturating_add(HEARSAY) >= self.call.from);
+        let lands = reign.sent(self.call.to, Ending::is_success) || reign.sent(self.call.to, |_| true) && sent();
+        self.is_mine(reign) && lands && landed >= self.call.from
     }
 
     /// Whether the store had not answered this client, of this key: in this call, or in one that this one waited for.
