@@ -99,7 +99,8 @@ impl Report {
 const BUDGETS: &str = "The budgets";
 const BUDGETS_HEAD: [&str; 7] = ["path", "beside", "time", "ratio", "10–90 %", "budget", ""];
 
-/// The written page, by its titles; of the budgets, by their paths. What comes later takes the place of what was there.
+/// The written page, by its titles; of the budgets, by paths and what they stand beside. What comes later takes the place of
+/// what was there.
 #[derive(Default)]
 struct Page {
     budgets: Vec<(String, String)>,
@@ -115,7 +116,11 @@ impl Page {
                 continue;
             }
             for row in text.lines().filter(|line| line.starts_with('|')).skip(2) {
-                put(&mut self.budgets, row.split('|').nth(1).unwrap_or_default().trim(), row);
+                let mut cells = row.split('|').skip(1).map(str::trim);
+                let (path, beside) = (cells.next().unwrap_or_default(), cells.next().unwrap_or_default());
+                // Without its time, which is another one each time.
+                let key = format!("{path}, {}", beside.split(',').next().unwrap_or_default());
+                put(&mut self.budgets, &key, row);
             }
         }
     }
