@@ -58,7 +58,8 @@ async fn run(case: &str, calls: u64) {
             let woken = |mut news: watch::Receiver<Option<Receipt>>| async move {
                 news.wait_for(Option::is_some).await.ok().and_then(|value| value.clone())
             };
-            crowd(calls, || woken(sender.subscribe()), || sender.send_replace(Some(receipt(&order(1)))).is_some()).await;
+            crowd(calls, || woken(sender.subscribe()), || sender.send_replace(Some(receipt(&order(1)))).is_some())
+                .await;
         }
         other => {
             eprintln!("no case {other}");
