@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::call::{Call, Stage};
 use super::flight::{Followed, LastHeard, Place, Running, Slot};
+use super::guard::Boxed;
 use super::lease::{Lease, Renewal};
 use super::observe::{Happened, Timer, Took};
 use super::wait::{self, Backoff, Patience, LONGEST, SHORTEST};
@@ -168,8 +169,7 @@ impl Call {
                     // A call that knows its own outcome runs nothing beside anybody.
                     if !slot.granted(running) && self.ending.is_none() {
                         if slot.is_beside_success() {
-                            // It is rare, and would be the most of a call that waits.
-                            Box::pin(self.give_way()).await;
+                            self.give_way().await;
                             return Ok(None);
                         }
                         return Err(self.op.in_progress(Duration::ZERO, self.op.lease));
@@ -209,11 +209,15 @@ impl Call {
 
     /// Gives the key back to a success that this process knows of. If that is not answered, it is said again: before this call
     /// asks for the key once more, or at its end.
-    async fn give_way(&mut self) {
-        self.given_back = self.send(&Ending::Withdrawn).await.is_err();
-        if !self.given_back {
-            self.stage = Stage::Outside;
-        }
+    ///
+    /// It is rare, and would be the most of a call that waits.
+    fn give_way(&mut self) -> Boxed<'_, ()> {
+        Box::pin(async {
+            self.given_back = self.send(&Ending::Withdrawn).await.is_err();
+            if !self.given_back {
+                self.stage = Stage::Outside;
+            }
+        })
     }
 
     /// Without the store's answer the body does not run, unless that was chosen; and even so not beside an owner's.
