@@ -5,7 +5,7 @@
 //! first two. A [`guard`] holds the call meanwhile; its drop is the end of
 //! every call that does not reach its own.
 
-mod begin;
+pub(crate) mod begin;
 mod call;
 mod detach;
 mod drain;
@@ -112,7 +112,7 @@ impl Engine {
     /// The record as it is.
     pub(crate) async fn load(&self, op: &Operation) -> Result<Option<Record>, Error> {
         let watch = |error: &StoreError| observe::store_failed(&op.name, "load", error);
-        let answer = wait::insist(op.store_timeout, || self.store.load(&op.key), watch).await;
+        let answer = wait::insist(op.store_timeout, |_| self.store.load(&op.key), watch).await;
         let record = answer.map_err(|error| op.store(error))?;
         Ok(record.filter(|record| !record.is_blank()))
     }
@@ -146,7 +146,7 @@ impl Engine {
     /// An operator's word.
     pub(crate) async fn settle(&self, op: &Operation, settle: &Settle) -> Result<Settled, Error> {
         let watch = |error: &StoreError| observe::store_failed(&op.name, "settle", error);
-        let answer = wait::insist(op.store_timeout, || self.store.settle(&op.key, settle), watch).await;
+        let answer = wait::insist(op.store_timeout, |_| self.store.settle(&op.key, settle), watch).await;
         answer.map_err(|error| op.store(error))
     }
 

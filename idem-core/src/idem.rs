@@ -3,6 +3,7 @@
 mod builder;
 mod operation;
 mod operator;
+mod options;
 mod policy;
 mod scope;
 
@@ -12,8 +13,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use builder::Builder;
-pub(crate) use operation::start;
 pub use operation::{DetachedOperation, OperationBuilder};
+pub use options::Options;
 pub use policy::{Plain, Policy, Reconcile, RecordErr, RecordIf, UnknownErr};
 pub use scope::Scoped;
 
@@ -82,7 +83,7 @@ impl Idem {
 
     /// An operation without the macro. Macro and builder address the same record when the names are the same.
     pub fn operation(&self, name: impl Into<Cow<'static, str>>) -> OperationBuilder {
-        OperationBuilder::new(Handle::Own(self.clone()), name.into())
+        OperationBuilder::new(Options::new(Handle::Own(self.clone()), name.into()))
     }
 }
 

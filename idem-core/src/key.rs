@@ -11,7 +11,7 @@ use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::sync::OnceLock;
 
-use bytes::Bytes;
+use bytes::{Buffer, Bytes};
 use foldhash::quality::SeedableRandomState;
 use foldhash::SharedSeed;
 pub use hashed::{hash, Hashed};
@@ -53,13 +53,14 @@ impl Key {
         writer.prefix(operation);
         let end = writer.len();
         key.write_to(&mut writer);
-        Ok(Self::of(writer.finish()?, operation.len(), end))
+        writer.check()?;
+        Ok(Self::of(writer.into_bytes(), operation.len(), end))
     }
 
-    fn of(bytes: Bytes, operation: usize, end: usize) -> Self {
+    fn of(bytes: Buffer, operation: usize, end: usize) -> Self {
         // Only of an operation's name of 4 GiB would this be wrong, and harmless.
         let operation = ((end - operation) as u32, end as u32);
-        Self { hash: hasher().hash_one(&*bytes), bytes, operation }
+        Self { hash: hasher().hash_one(&*bytes), bytes: bytes.into(), operation }
     }
 
     /// A key read back from a store; `None` when the bytes are none of this library's.
@@ -72,7 +73,7 @@ impl Key {
         let (operation, parts) = reader::length_prefixed(rest)?;
         std::str::from_utf8(operation).ok()?;
         let end = bytes.len() - parts.len();
-        Some(Self::of(bytes.into(), operation.len(), end))
+        Some(Self::of(Buffer::of(bytes), operation.len(), end))
     }
 
     /// What all keys of `operation` in `namespace` begin with, and no others.
@@ -81,7 +82,7 @@ impl Key {
         let mut writer = KeyWriter::new(USER_KEY);
         writer.prefix(namespace);
         writer.prefix(operation);
-        writer.into_bytes()
+        writer.into_bytes().to_vec()
     }
 
     /// What all keys of its operation in its namespace begin with, and no others: the [`prefix`](Self::prefix) that lists it.

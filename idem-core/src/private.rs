@@ -11,18 +11,17 @@ use std::task::{Context, Poll};
 pub use std::time::Duration;
 
 pub use crate::engine::guard::Guard;
-pub use crate::idem::{Idem, OperationBuilder};
+pub use crate::idem::{Idem, Options};
 pub use crate::operation::Site;
 pub use returns::{every, returns, returns_with, DecodeOnly, Memory, Nothing, Probe, Remember, ReturnType, Returns};
 
 pub use testing::{every_error, recorded, replays, seed_jitter};
 
 use crate::context::report;
-use crate::engine::guard::{Answer, Started};
+use crate::engine::guard::{turned_away, Answer, Started};
 use crate::error::Error;
-use crate::idem::{ambient, start as begun, Handle, Scoped};
+use crate::idem::{ambient, Handle, Scoped};
 use crate::key::{KeyPart, KeyWriter};
-use crate::outcome::Kind;
 
 /// Calls the statements of a function that returns a future: a `return` in them is theirs.
 pub fn once<R, F: Future<Output = R>, S: FnOnce() -> F>(statements: S) -> F {
@@ -35,23 +34,24 @@ pub fn called() {
 }
 
 /// The operation of a call site, on the `Idem` it names or the ambient one.
-pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<OperationBuilder, Error> {
+pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<Options, Error> {
     let name = site.name()?;
-    Ok(OperationBuilder::new(idem.cloned().map(Handle::Own).map_or_else(|| ambient(name), Ok)?, name.into()))
+    Ok(Options::new(idem.cloned().map(Handle::Own).map_or_else(|| ambient(name), Ok)?, name.into()))
 }
 
 /// Answers at once (`Err`, to be returned), or goes on with a guard.
 ///
 /// Here and below the function's own type is named, and whatever it lacks is said at one place: a type that is no `Result`
 /// is one mistake, wherever it is met.
-pub fn start<R: ReturnType>(
-    operation: Result<OperationBuilder, Error>,
-    returns: &Returns<R::Ok, R::Err>,
-) -> Result<Guard, R> {
-    match begun(operation, &returns.rules) {
-        Ok(Started::Guarded(guard)) => Ok(guard),
-        Ok(Started::Answered(recorded)) => Err(answer(returns, Ok((recorded, Kind::Replayed)))),
-        Err(error) => Err(answer(returns, Err(error))),
+pub fn start<R: ReturnType>(operation: Result<Options, Error>, returns: &Returns<R::Ok, R::Err>) -> Result<Guard, R> {
+    match operation {
+        // Where it lies: it is large.
+        Ok(ref options) => match options.start() {
+            Ok(Started::Guarded(guard)) => Ok(guard),
+            Ok(Started::Recorded(key, payload)) => Err(answer(returns, options.replay(key, &payload, &returns.rules))),
+            Err(error) => Err(answer(returns, Err(error))),
+        },
+        Err(error) => Err(answer(returns, Err(turned_away(error)))),
     }
 }
 
@@ -127,6 +127,7 @@ where
 }
 
 /// What the function returns.
+#[inline]
 fn answer<R: ReturnType>(returns: &Returns<R::Ok, R::Err>, answer: Answer<R::Ok, R::Err>) -> R {
     R::of(returns.answer(answer))
 }

@@ -258,9 +258,10 @@ fn guard(args: &Args, returns: &Type) -> TokenStream {
         }
     });
     let started = call(returns, "start", quote!(__idem_operation, &__idem_returns));
-    let at_most_once = args.at_most_once.then(|| quote!(.map(|__idem_operation| __idem_operation.at_most_once())));
+    let at_most_once = args.at_most_once.then(|| said(quote!(.at_most_once())));
     let start = quote! {
-        let __idem_guard = match { let __idem_operation = __idem_operation #at_most_once; #started } {
+        #at_most_once
+        let __idem_guard = match #started {
             ::core::result::Result::Ok(__idem_guard) => __idem_guard,
             ::core::result::Result::Err(__idem_answer) => return __idem_answer,
         };
@@ -272,10 +273,10 @@ fn guard(args: &Args, returns: &Type) -> TokenStream {
     let rest = then.iter().rev().fold(start, |rest, value| {
         let used = used(value);
         if value.option == ValueOption::Reconcile {
-            return around(value, quote!({ let __idem_operation = __idem_operation #used; #rest }));
+            return around(value, quote!({ #used #rest }));
         }
-        let operation = around(value, quote!(__idem_operation #used));
-        quote!(let __idem_operation = #operation; #rest)
+        let used = around(value, quote!({ #used }));
+        quote!(#used; #rest)
     });
     let idem = match first.last() {
         Some(idem) => {
@@ -285,13 +286,15 @@ fn guard(args: &Args, returns: &Type) -> TokenStream {
         None => quote!(::core::option::Option::None),
     };
     let used = first.iter().map(used);
-    let operation = quote!(__idem_private::operation(&__IDEM_SITE, #idem) #(#used)*);
+    let operation = quote!(let mut __idem_operation = __idem_private::operation(&__IDEM_SITE, #idem); #(#used)*);
     if first.iter().any(|value| reconcile(&value)) {
-        let rest = quote!({ let __idem_operation = #operation; #rest });
-        return first.iter().rev().fold(rest, |rest, value| around(value, rest));
+        return first.iter().rev().fold(quote!({ #operation #rest }), |rest, value| around(value, rest));
     }
-    let operation = first.iter().rev().fold(operation, |rest, value| around(value, rest));
-    quote!({ let __idem_operation = #operation; #rest })
+    if first.is_empty() {
+        return quote!({ #operation #rest });
+    }
+    let operation = first.iter().rev().fold(quote!({ #operation __idem_operation }), |rest, value| around(value, rest));
+    quote!({ let mut __idem_operation = #operation; #rest })
 }
 
 /// A value under its name, around what uses it.
@@ -312,11 +315,19 @@ fn around(value: &Value, rest: TokenStream) -> TokenStream {
 fn used(value: &Value) -> TokenStream {
     match value.option {
         ValueOption::Idem => TokenStream::new(),
-        ValueOption::Reconcile => quote!(.map(|__idem_operation| __idem_operation.reconciling())),
+        ValueOption::Reconcile => said(quote!(.reconciling())),
         option => {
             let (name, method) = (variable(value), Ident::new(method(option), value.span));
-            let call = quote_spanned!(value.span=> .#method(#name));
-            quote!(.map(|__idem_operation| __idem_operation #call))
+            said(quote_spanned!(value.span=> .#method(#name)))
+        }
+    }
+}
+
+/// Tells the operation something, unless it was refused already.
+fn said(call: TokenStream) -> TokenStream {
+    quote! {
+        if let ::core::result::Result::Ok(__idem_options) = &mut __idem_operation {
+            __idem_options #call;
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::Pin;
+use std::sync::OnceLock;
 
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
@@ -22,7 +23,8 @@ pub(crate) fn sleep_until(deadline: Instant) -> Pin<Box<dyn Future<Output = ()> 
 
 /// Whether this is a tokio runtime that was built without its time driver: bodies that need it would panic half-way.
 pub(crate) fn is_missing() -> bool {
-    Handle::try_current().is_ok() && tokios(Instant::now()).is_none()
+    static EVER: OnceLock<Instant> = OnceLock::new();
+    Handle::try_current().is_ok() && tokios(*EVER.get_or_init(Instant::now)).is_none()
 }
 
 /// tokio's own timer. Without a time driver it panics, and there is no other way to ask.

@@ -36,20 +36,37 @@ pub(crate) fn at_once(engine: &Engine, request: Request<'_>) -> Result<Option<Pa
     if Run::is_inside(engine.id(), request.key) {
         return Err(Error::Reentrant { operation: request.name.clone() });
     }
+    let look = || engine.store.peek(request.key).as_ref().map(|completed| recorded(request, completed));
     // A store that panics has nothing at hand.
-    let peeked = catch_unwind(AssertUnwindSafe(|| engine.store.peek(request.key))).ok().flatten();
-    peeked.map(|completed| recorded(request, completed)).transpose()
+    match catch_unwind(AssertUnwindSafe(look)) {
+        Ok(Some(recorded)) => recorded.map(Some).map_err(|refused| refused.error(request)),
+        Ok(None) | Err(_) => Ok(None),
+    }
+}
+
+/// Why a done operation has no answer to a call.
+#[derive(Debug, Clone, Copy)]
+enum Refused {
+    KeyReused,
+    Unreplayable,
+}
+
+impl Refused {
+    fn error(self, request: Request<'_>) -> Error {
+        let operation = request.name.clone();
+        match self {
+            Self::KeyReused => Error::KeyReused { operation },
+            Self::Unreplayable => Error::Unreplayable { operation },
+        }
+    }
 }
 
 /// What a done operation answers to this call.
-fn recorded(request: Request<'_>, completed: Completed) -> Result<Payload, Error> {
-    let operation = || request.name.clone();
-    match completed.completion {
-        _ if !Fingerprint::same_request(request.fingerprint, completed.fingerprint.as_ref()) => {
-            Err(Error::KeyReused { operation: operation() })
-        }
-        Completion::Unreplayable => Err(Error::Unreplayable { operation: operation() }),
-        Completion::Result(payload) => Ok(payload),
+fn recorded(request: Request<'_>, completed: &Completed) -> Result<Payload, Refused> {
+    match &completed.completion {
+        _ if !Fingerprint::same_request(request.fingerprint, completed.fingerprint.as_ref()) => Err(Refused::KeyReused),
+        Completion::Unreplayable => Err(Refused::Unreplayable),
+        Completion::Result(payload) => Ok(payload.clone()),
     }
 }
 
@@ -88,7 +105,7 @@ impl Call {
                     }
                 }
                 Place::Follower(flight) => match flight.follow(&self.op, patience, self.may_fail_open()).await? {
-                    Followed::Completed(completed, kind) => return self.answer(completed, kind),
+                    Followed::Completed(completed, kind) => return self.answer(&completed, kind),
                     Followed::Gone(heard) => last = heard.unwrap_or(last),
                 },
             }
@@ -178,8 +195,9 @@ impl Call {
                 }
                 Claimed::Completed(completed) => {
                     let kind = if waited { Kind::Attached } else { Kind::Replayed };
-                    slot.found(completed.clone(), kind);
-                    return self.answer(completed, kind).map(Some);
+                    let answer = self.answer(&completed, kind).map(Some);
+                    slot.found(completed, kind);
+                    return answer;
                 }
                 Claimed::Reused => return Err(self.op.key_reused()),
                 Claimed::Abandoned { attempt } => return Err(self.op.indeterminate(attempt)),
@@ -250,8 +268,8 @@ impl Call {
         // One that was granted before may be so still.
         let mut known = matches!(stage, Stage::Outside);
         let mut sent = None;
-        let send = || {
-            let now = *sent.insert(Instant::now());
+        let send = |now| {
+            sent = Some(now);
             *stage = Stage::Claiming(claim.owner, now);
             engine.store.claim(&op.key, claim)
         };
@@ -266,7 +284,9 @@ impl Call {
         (sent.unwrap_or_else(Instant::now), answer)
     }
 
-    fn answer(&self, completed: Completed, kind: Kind) -> Result<Begin, Error> {
-        Ok(Begin::Answer(recorded(self.op.request(), completed)?, kind))
+    fn answer(&self, completed: &Completed, kind: Kind) -> Result<Begin, Error> {
+        let request = self.op.request();
+        let payload = recorded(request, completed).map_err(|refused| refused.error(request))?;
+        Ok(Begin::Answer(payload, kind))
     }
 }

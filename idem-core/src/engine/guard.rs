@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::begin::{self, Begin};
+use super::begin::Begin;
 use super::call::Call;
 use super::observe::{self, CameTo};
 use super::rules::Rules;
@@ -15,6 +15,7 @@ use super::Engine;
 use crate::clock::timer;
 use crate::context::{refused, report};
 use crate::error::Error;
+use crate::key::Key;
 use crate::operation::{Operation, Request};
 use crate::outcome::Kind;
 use crate::record::Payload;
@@ -38,6 +39,7 @@ pub(crate) type Answered<T, E> = (Result<T, E>, Kind);
 
 /// Says how a call was answered, to the `with_outcome` and the body around it. Every answer passes here, once, where its
 /// caller is polled.
+#[inline]
 pub(crate) fn told<T, E>(answer: Answer<T, E>) -> Answer<T, E> {
     match &answer {
         Ok((_, kind)) => report(Some(*kind)),
@@ -47,25 +49,37 @@ pub(crate) fn told<T, E>(answer: Answer<T, E>) -> Answer<T, E> {
 }
 
 /// A call after its first, synchronous look.
-pub(crate) enum Started<T, E> {
-    /// It has its answer.
-    Answered(Result<T, E>),
+#[derive(Debug)]
+pub(crate) enum Started<'a> {
+    /// The result of its key is at hand.
+    Recorded(&'a Key, Payload),
     /// It goes on.
     Guarded(Guard),
 }
 
-/// The answer that is at hand, if there is one.
-pub(crate) fn at_once<T, E>(
+/// A call that was never more than a look, and its answer.
+#[inline]
+pub(crate) fn replay<T, E>(
     engine: &Engine,
     request: Request<'_>,
+    payload: &Payload,
     rules: &Rules<T, E>,
-) -> Result<Option<Result<T, E>>, Error> {
-    let Some(payload) = begin::at_once(engine, request)? else {
-        return Ok(None);
-    };
-    let recorded = decode(engine, request, rules, &payload)?;
-    observe::came_to_at(request.name, CameTo::Answered(Kind::Replayed));
-    Ok(Some(recorded))
+) -> Answer<T, E> {
+    match decode(engine, request, rules, payload) {
+        Ok(recorded) => {
+            observe::came_to_at(request.name, CameTo::Answered(Kind::Replayed));
+            Ok((recorded, Kind::Replayed))
+        }
+        Err(error) => Err(turned_away(error)),
+    }
+}
+
+/// A call that ends before it began.
+pub(crate) fn turned_away(error: Error) -> Error {
+    // Whatever was told before is of another call.
+    report(None);
+    observe::refused(&error);
+    error
 }
 
 impl Guard {
@@ -176,6 +190,7 @@ impl Call {
 /// What the engine waits for lies outside the caller's future, which holds the user's body and result and little more.
 pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+#[inline]
 fn decode<T, E>(
     engine: &Engine,
     Request { name, key, .. }: Request<'_>,

@@ -102,6 +102,7 @@ impl<T> Replay<T> {
     }
 
     /// The value itself, if this process remembers it.
+    #[inline]
     pub(crate) fn recall(&self, payload: &Payload, key: &Key) -> Option<T> {
         payload.memo(key).and_then(|memo| caught(|| (self.recall)(memo)))
     }

@@ -44,10 +44,15 @@ impl<T, E> Rules<T, E> {
     }
 
     /// A recorded result, of either side.
+    #[inline]
     pub(super) fn replay(&self, payload: &Payload, form: Form<'_>) -> Result<Result<T, E>, PayloadError> {
         if let Some(value) = self.replay.recall(payload, form.key) {
             return Ok(Ok(value));
         }
+        self.decode(payload, form)
+    }
+
+    fn decode(&self, payload: &Payload, form: Form<'_>) -> Result<Result<T, E>, PayloadError> {
         let opened = form.open(payload)?;
         let payload = opened.as_ref().unwrap_or(payload);
         match &self.record_err {

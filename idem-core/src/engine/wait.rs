@@ -74,21 +74,22 @@ fn unpanicked<T>(
 }
 
 /// A store's answer to a verb that may be sent again: one that was not applied once more, one that may have been as often as
-/// `limit` allows.
+/// `limit` allows. It is asked with the moment at which it is.
 pub(super) async fn insist<T, F>(
     limit: Duration,
-    mut ask: impl FnMut() -> F,
+    mut ask: impl FnMut(Instant) -> F,
     mut failed: impl FnMut(&StoreError),
 ) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    let until = later(Instant::now(), limit);
+    let mut now = Instant::now();
+    let until = later(now, limit);
     let mut backoff = Backoff::waiting();
     let (mut once_more, mut ever_unknown) = (true, false);
-    let mut left = limit;
     loop {
-        let error = match answer(pin!(async { ask().await }), left).await {
+        let left = until.saturating_duration_since(now);
+        let error = match answer(pin!(async { ask(now).await }), left).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
@@ -101,7 +102,7 @@ where
             return Err(if ever_unknown { error.or_unknown() } else { error });
         }
         sleep_until(later(Instant::now(), backoff.next()).min(until)).await;
-        left = until.saturating_duration_since(Instant::now());
+        now = Instant::now();
     }
 }
 

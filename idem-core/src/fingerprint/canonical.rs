@@ -129,10 +129,10 @@ impl Compound<'_> {
         let its = entries.get_mut(self.first..).unwrap_or_default();
         if !its.is_sorted_by(|a, b| at(a) <= at(b)) {
             its.sort_by(|a, b| at(a).cmp(at(b)));
-            let mut sorted = Vec::with_capacity(bytes.len() - self.start);
-            its.iter().for_each(|entry| sorted.extend_from_slice(at(entry)));
-            bytes.truncate(self.start);
-            bytes.extend_from_slice(&sorted);
+            // Once more behind themselves, in their order.
+            let end = bytes.len();
+            its.iter().for_each(|entry| bytes.extend_from_within(entry.clone()));
+            bytes.drain(self.start..end);
         }
         entries.truncate(self.first);
         self.to.kind(Kind::End);

@@ -1,26 +1,19 @@
-//! An operation without the macro, and what the macro itself is written on.
+//! An operation without the macro.
 
-use std::borrow::Cow;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
+use super::options::Options;
 use super::policy::{Plain, Policy, Reconcile, RecordErr, RecordIf, UnknownErr};
-use super::{Handle, Scoped};
-use crate::context::report;
-use crate::engine::guard::{at_once, told, Answer, Guard, Started};
-use crate::engine::observe;
+use super::Scoped;
+use crate::engine::guard::{told, Answer, Started};
 use crate::engine::replay::Replay;
 use crate::engine::rules::Rules;
-use crate::engine::Settings;
-use crate::error::{Error, InvalidKey};
-use crate::fingerprint::{Fingerprint, Unserializable};
 use crate::key::{IntoKey, Key};
-use crate::operation::{Operation, Request};
-use crate::outcome::{Failed, Kind, Outcome};
+use crate::outcome::{Failed, Outcome};
 
 /// One operation and its key; made by [`Idem::operation`](super::Idem::operation).
 ///
@@ -29,81 +22,58 @@ use crate::outcome::{Failed, Kind, Outcome};
 #[must_use = "an operation does nothing until it runs a body"]
 pub struct OperationBuilder<P = Plain> {
     policy: P,
-    pub(super) idem: Handle,
-    pub(super) name: Cow<'static, str>,
-    key: Option<Result<Option<Key>, InvalidKey>>,
-    fingerprint: Option<Result<Fingerprint, Unserializable>>,
-    ttl: Option<Duration>,
-    lease: Option<Duration>,
-    wait: Option<Duration>,
-    at_most_once: bool,
-    pub(crate) reconciling: bool,
+    pub(super) options: Options,
 }
 
 impl OperationBuilder {
-    pub(crate) const fn new(idem: Handle, name: Cow<'static, str>) -> Self {
-        Self {
-            policy: Plain,
-            idem,
-            name,
-            key: None,
-            fingerprint: None,
-            ttl: None,
-            lease: None,
-            wait: None,
-            at_most_once: false,
-            reconciling: false,
-        }
+    pub(super) const fn new(options: Options) -> Self {
+        Self { policy: Plain, options }
     }
 }
 
 impl<P> OperationBuilder<P> {
     /// What identifies the operation: text, an integer, a tuple, … (see [`KeyPart`](crate::KeyPart)). `None` means "no key":
     /// the body runs unguarded. Required.
-    #[inline]
     pub fn key(mut self, key: impl IntoKey) -> Self {
-        let key = key.as_key().map(|key| Key::new(&self.idem.engine.settings.namespace, &self.name, key));
-        self.key = Some(key.transpose());
+        self.options.key(key);
         self
     }
 
     /// The key of a record that was [`list`](Self::list)ed, in place of [`key`](Self::key).
     pub fn at(mut self, key: &Key) -> Self {
-        let prefix = Key::prefix(&self.idem.engine.settings.namespace, &self.name);
-        let ours = key.as_bytes().starts_with(&prefix);
-        self.key = Some(if ours { Ok(Some(key.clone())) } else { Err(InvalidKey::OfAnother) });
+        self.options.at(key);
         self
     }
 
     /// What the request looks like: the same key with another fingerprint is refused. Default: not compared.
     pub fn fingerprint<T: Serialize + ?Sized>(mut self, request: &T) -> Self {
-        self.fingerprint = Some(Fingerprint::of(request));
+        self.options.fingerprint(request);
         self
     }
 
     /// How long the recorded result is replayed, counted from its recording. Default: the `Idem`'s.
     pub const fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
+        self.options.ttl(ttl);
         self
     }
 
     /// How long a silent owner keeps the key; renewed while the body runs. The store is given no more than a third of it for an
     /// answer, also where this call only waits. Default: the `Idem`'s.
     pub const fn lease(mut self, lease: Duration) -> Self {
-        self.lease = Some(lease);
+        self.options.lease(lease);
         self
     }
 
     /// How long a duplicate waits for the running call; zero refuses at once. Default: the `Idem`'s.
     pub const fn wait(mut self, wait: Duration) -> Self {
-        self.wait = Some(wait);
+        self.options.wait(wait);
         self
     }
 
     /// After an attempt whose outcome is unknown (dropped, panicked, killed), never runs again: later calls get
-    /// [`Error::Indeterminate`]. An attempt that is known to have failed may be followed by another. Default: off.
+    /// [`Error::Indeterminate`](crate::Error::Indeterminate). An attempt that is known to have failed may be followed by another. Default: off.
     pub const fn at_most_once(mut self) -> Self {
-        self.at_most_once = true;
+        self.options.at_most_once();
         self
     }
 
@@ -128,21 +98,13 @@ impl<P> OperationBuilder<P> {
     ///
     /// # Cancellation
     /// Dropped while it is asked, the outcome stays unknown.
-    pub fn reconcile<R: Fn() -> F, F: Future>(self, reconcile: R) -> OperationBuilder<Reconcile<P, R>> {
-        OperationBuilder { reconciling: true, ..self.with_policy(|policy| Reconcile(policy, reconcile)) }
-    }
-
-    /// The same without the future, for the macro, which brings its own.
-    #[doc(hidden)]
-    pub const fn reconciling(mut self) -> Self {
-        self.reconciling = true;
-        self
+    pub fn reconcile<R: Fn() -> F, F: Future>(mut self, reconcile: R) -> OperationBuilder<Reconcile<P, R>> {
+        self.options.reconciling();
+        self.with_policy(|policy| Reconcile(policy, reconcile))
     }
 
     fn with_policy<Q>(self, with: impl FnOnce(P) -> Q) -> OperationBuilder<Q> {
-        let Self { policy, idem, name, key, fingerprint, ttl, lease, wait, at_most_once, reconciling } = self;
-        let policy = with(policy);
-        OperationBuilder { policy, idem, name, key, fingerprint, ttl, lease, wait, at_most_once, reconciling }
+        OperationBuilder { policy: with(self.policy), options: self.options }
     }
 
     /// Runs body and record to their end even when the caller's future is dropped.
@@ -165,11 +127,11 @@ impl<P> OperationBuilder<P> {
         T: Serialize + DeserializeOwned,
         P: Policy<T, E> + Clone,
     {
-        let (this, policy) = (self.clone(), self.policy.clone());
+        let Self { policy, options } = self.clone();
         async move {
             let rules = policy.rules(Rules::new(Replay::decoding()));
-            let mut guard = match start(Ok(this), &rules) {
-                Ok(Started::Answered(recorded)) => return outcome(Ok((recorded, Kind::Replayed))),
+            let mut guard = match options.start() {
+                Ok(Started::Recorded(key, payload)) => return outcome(options.replay(key, &payload, &rules)),
                 Ok(Started::Guarded(guard)) => guard,
                 Err(error) => return outcome(Err(error)),
             };
@@ -180,94 +142,6 @@ impl<P> OperationBuilder<P> {
             }
         }
     }
-
-    /// The answer that is at hand, before anything is made for a call that takes longer.
-    fn at_once<T, E>(&self, rules: &Rules<T, E>) -> Result<Option<Result<T, E>>, Error> {
-        let engine = &self.idem.engine;
-        if engine.settings.disabled {
-            return Ok(None);
-        }
-        self.check()?.map_or(Ok(None), |request| at_once(engine, request, rules))
-    }
-
-    /// The call, prepared for what takes longer. What is wrong with it was found out before.
-    fn guard(self) -> Result<Guard, Error> {
-        report(None);
-        let engine = Arc::clone(&self.idem.engine);
-        let name = self.name.clone();
-        match self.made() {
-            Some(op) if !engine.settings.disabled => Guard::new(engine, op),
-            _ => Ok(Guard::unguarded(engine, name)),
-        }
-    }
-
-    /// What identifies the call, if nothing is wrong with it; `None` when there is no key.
-    fn check(&self) -> Result<Option<Request<'_>>, Error> {
-        let Self { idem, name, key, fingerprint, ttl, lease, .. } = self;
-        let config = |reason: Cow<'static, str>| Error::config(name.clone(), reason);
-        let key = match key {
-            Some(Ok(Some(key))) => key,
-            Some(Ok(None)) => return Ok(None),
-            Some(Err(reason)) => return Err(Error::InvalidKey { operation: name.clone(), reason: *reason }),
-            None => return Err(config("the operation has no key: give it one with `key`".into())),
-        };
-        if name.is_empty() {
-            return Err(config("the operation's name is empty".into()));
-        }
-        let fingerprint = match fingerprint {
-            Some(Err(error)) => return Err(config(format!("the fingerprint cannot be serialized: {error}").into())),
-            Some(Ok(fingerprint)) => Some(fingerprint),
-            None => None,
-        };
-        let settings = &idem.engine.settings;
-        Settings::check(ttl.unwrap_or(settings.ttl), lease.unwrap_or(settings.lease))
-            .map_err(|reason| config(reason.into()))?;
-        Ok(Some(Request { name, key, fingerprint }))
-    }
-
-    /// The call as its options and the `Idem`'s defaults make it; `None` when there is no key.
-    pub(super) fn build(self) -> Result<Option<Operation>, Error> {
-        self.check()?;
-        Ok(self.made())
-    }
-
-    /// The same, once it was checked.
-    fn made(self) -> Option<Operation> {
-        let Self { policy: _, idem, name, key, fingerprint, ttl, lease, wait, at_most_once, reconciling } = self;
-        let settings = &idem.engine.settings;
-        let lease = lease.unwrap_or(settings.lease);
-        Some(Operation {
-            name,
-            key: key?.ok()??,
-            fingerprint: fingerprint.and_then(Result::ok),
-            ttl: ttl.unwrap_or(settings.ttl),
-            lease,
-            wait: wait.unwrap_or(settings.wait),
-            at_most_once,
-            reconciling,
-            // A store that takes longer than the lease lives would lose every run it was asked about.
-            store_timeout: settings.store_timeout.min(lease / 3),
-        })
-    }
-}
-
-/// Looks for an answer that can be had at once, and prepares the call if there is none.
-pub(crate) fn start<P, T, E>(
-    operation: Result<OperationBuilder<P>, Error>,
-    rules: &Rules<T, E>,
-) -> Result<Started<T, E>, Error> {
-    // By reference: most of an operation is only needed where nothing is at hand.
-    let at_once = operation.as_ref().map_or(Ok(None), |operation| operation.at_once(rules));
-    let started = match at_once {
-        Ok(Some(recorded)) => return Ok(Started::Answered(recorded)),
-        Ok(None) => operation.and_then(OperationBuilder::guard).map(Started::Guarded),
-        Err(error) => Err(error),
-    };
-    started.inspect_err(|error| {
-        // Whatever was told before is of another call.
-        report(None);
-        observe::refused(error);
-    })
 }
 
 fn outcome<T, E>(answer: Answer<T, E>) -> Result<Outcome<T>, Failed<E>> {
@@ -287,7 +161,7 @@ impl<P> DetachedOperation<P> {
     /// Runs `body` in a task of its own, or answers with the result that was recorded for the key.
     ///
     /// # Errors
-    /// As [`OperationBuilder::run`]; and [`Error::Config`] where there is nothing to spawn on.
+    /// As [`OperationBuilder::run`]; and [`Error::Config`](crate::Error::Config) where there is nothing to spawn on.
     ///
     /// # Cancellation
     /// Dropped before the key was granted, nothing runs. From then on body and record go on to their end without the caller.
@@ -298,11 +172,11 @@ impl<P> DetachedOperation<P> {
         E: Send + 'static,
         P: Policy<T, E> + Clone,
     {
-        let (this, policy) = (self.0.clone(), self.0.policy.clone());
+        let OperationBuilder { policy, options } = self.0.clone();
         async move {
             let rules = policy.rules(Rules::new(Replay::decoding()));
-            let mut guard = match start(Ok(this), &rules) {
-                Ok(Started::Answered(recorded)) => return outcome(Ok((recorded, Kind::Replayed))),
+            let mut guard = match options.start() {
+                Ok(Started::Recorded(key, payload)) => return outcome(options.replay(key, &payload, &rules)),
                 Ok(Started::Guarded(guard)) => guard,
                 Err(error) => return outcome(Err(error)),
             };

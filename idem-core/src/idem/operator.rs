@@ -36,7 +36,7 @@ impl<P: Clone> OperationBuilder<P> {
 
     async fn resolve_with<T: Serialize + DeserializeOwned>(&self, result: &T) -> Result<bool, Error> {
         let op = self.keyed()?;
-        match Replay::decoding().record(result, self.idem.engine.form(&op.key)) {
+        match Replay::decoding().record(result, self.options.idem.engine.form(&op.key)) {
             completion @ Completion::Result(_) => self.settle(&op, Settlement::Completed(completion)).await,
             Completion::Unreplayable => Err(Error::config(
                 op.name,
@@ -67,13 +67,13 @@ impl<P: Clone> OperationBuilder<P> {
     /// # Errors
     /// [`Error::Store`], also when the store cannot list.
     pub async fn list(&self, after: Option<Cursor>) -> Result<Page, Error> {
-        let engine = &self.idem.engine;
-        let list = List::new(Key::prefix(&engine.settings.namespace, &self.name)).after(after);
-        told(engine.list(self.name.clone(), &list).await)
+        let engine = &self.options.idem.engine;
+        let list = List::new(Key::prefix(&engine.settings.namespace, &self.options.name)).after(after);
+        told(engine.list(self.options.name.clone(), &list).await)
     }
 
     async fn look(&self) -> Result<Option<Record>, Error> {
-        self.idem.engine.load(&self.keyed()?).await
+        self.options.idem.engine.load(&self.keyed()?).await
     }
 
     async fn settle_as(&self, settlement: Settlement) -> Result<bool, Error> {
@@ -81,7 +81,7 @@ impl<P: Clone> OperationBuilder<P> {
     }
 
     async fn settle(&self, op: &Operation, settlement: Settlement) -> Result<bool, Error> {
-        let engine = &self.idem.engine;
+        let engine = &self.options.idem.engine;
         let Some(record) = engine.load(op).await? else {
             return Ok(false);
         };
@@ -94,8 +94,8 @@ impl<P: Clone> OperationBuilder<P> {
     }
 
     fn keyed(&self) -> Result<Operation, Error> {
-        let name = self.name.clone();
-        self.clone().build()?.ok_or_else(|| Error::config(name, "an operation without a key has no record"))
+        let name = self.options.name.clone();
+        self.options.build()?.ok_or_else(|| Error::config(name, "an operation without a key has no record"))
     }
 }
 

@@ -24,14 +24,6 @@ impl Deref for Bytes {
     }
 }
 
-impl From<&[u8]> for Bytes {
-    fn from(bytes: &[u8]) -> Self {
-        let mut buffer = Buffer::new();
-        buffer.extend(bytes);
-        buffer.into()
-    }
-}
-
 /// Bytes of a key that is written down.
 #[derive(Debug)]
 pub(super) struct Buffer {
@@ -46,8 +38,10 @@ impl Buffer {
         Self { short: [0; SHORT], length: 0, long: Vec::new() }
     }
 
-    pub(super) const fn len(&self) -> usize {
-        self.length
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let mut buffer = Self::new();
+        buffer.extend(bytes);
+        buffer
     }
 
     pub(super) fn push(&mut self, byte: u8) {
@@ -79,16 +73,21 @@ impl Buffer {
         self.long.extend_from_slice(bytes);
         self.length = self.long.len();
     }
+}
 
-    pub(super) fn into_vec(self) -> Vec<u8> {
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
         if self.long.is_empty() {
-            return self.short.get(..self.length).unwrap_or_default().to_vec();
+            return self.short.get(..self.length).unwrap_or_default();
         }
-        self.long
+        &self.long
     }
 }
 
 impl From<Buffer> for Bytes {
+    #[inline]
     fn from(buffer: Buffer) -> Self {
         match u8::try_from(buffer.length) {
             Ok(length) if buffer.long.is_empty() => Self::Short(length, buffer.short),

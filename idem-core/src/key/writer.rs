@@ -1,6 +1,6 @@
 //! The key encoding.
 
-use super::bytes::{Buffer, Bytes};
+use super::bytes::Buffer;
 use super::Key;
 use crate::error::InvalidKey;
 
@@ -126,19 +126,17 @@ impl KeyWriter {
         self.bytes.len()
     }
 
-    pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.bytes.into_vec()
+    pub(super) fn into_bytes(self) -> Buffer {
+        self.bytes
     }
 
-    pub(super) fn finish(self) -> Result<Bytes, InvalidKey> {
-        if let Some(invalid) = self.invalid {
-            Err(invalid)
-        } else if self.users == 0 {
-            Err(InvalidKey::Empty)
-        } else if self.users > Key::LIMIT {
-            Err(InvalidKey::TooLong { bytes: self.users })
-        } else {
-            Ok(self.bytes.into())
+    /// Whether what was written is a key.
+    pub(super) fn check(&self) -> Result<(), InvalidKey> {
+        match self.invalid {
+            Some(invalid) => Err(invalid),
+            None if self.users == 0 => Err(InvalidKey::Empty),
+            None if self.users > Key::LIMIT => Err(InvalidKey::TooLong { bytes: self.users }),
+            None => Ok(()),
         }
     }
 

@@ -61,6 +61,7 @@ impl<T, E> Returns<T, E> {
     }
 
     /// What the function returns.
+    #[inline]
     pub(super) fn answer(&self, answer: Answer<T, E>) -> Result<T, E> {
         told(answer).map_or_else(|error| Err((self.error)(error)), |(outcome, _)| outcome)
     }
