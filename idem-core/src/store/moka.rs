@@ -1,6 +1,7 @@
 //! Records in this process's memory.
 
 mod builder;
+mod done;
 mod expiry;
 mod limits;
 mod look;
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use moka::sync::Cache;
 
 pub use self::builder::MokaStoreBuilder;
+use self::done::{Done, Name};
 pub use self::limits::{Full, WhenFull};
 use self::limits::{Limits, NoRoom};
 use self::open::Open;
@@ -41,9 +43,8 @@ struct Inner {
     /// What is not done: running, released and abandoned records; and what is. Its lock makes the verbs on a key atomic.
     open: Sharded<Open>,
     /// What is done, for as long as it is kept. A record that is open for the same key goes before it. What is asked for one
-    /// key is asked of `open`, which knows where these records lie: moka also counts each reading, for a choice among
-    /// unexpired records that is never made here.
-    done: Cache<Key, Arc<Record>, Prehashed>,
+    /// key is asked of `open`, which knows where these records lie.
+    done: Cache<Name, Arc<Done>, Prehashed>,
     limits: Option<Arc<Limits>>,
 }
 
@@ -89,9 +90,9 @@ impl MokaStore {
         let now = clock.now();
         let was_done = match open.get(key) {
             Some(_) => None,
-            None => open.done(key),
+            None => open.done.get(key),
         };
-        let found = open.get(key).or(was_done.as_deref());
+        let found = open.get(key).or(was_done.as_ref().map(|done| &done.record));
         let (change, answer) = transition(found, verb, now);
         let Change::Write(record) = change else {
             return Ok(answer);
@@ -105,9 +106,10 @@ impl MokaStore {
             }
         }
         if matches!(record.phase, Phase::Completed(_)) {
-            let record = Arc::new(record);
-            open.is_done(key, &record);
-            done.insert(key.clone(), record);
+            let record = Done::new(key, record);
+            open.remove(key);
+            open.done.insert(&record);
+            done.insert(Name(Arc::clone(&record.key)), record);
             if let Some(limits) = &self.inner.limits {
                 limits.tidy(|key, fence| self.is_done(key, fence));
             }
@@ -118,7 +120,7 @@ impl MokaStore {
             }
             // Whoever peeks asks only for what is done.
             if was_done.is_some() {
-                open.is_done_no_more(key);
+                open.done.remove(key);
                 done.invalidate(key);
             }
         }
@@ -144,7 +146,7 @@ impl Store for MokaStore {
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         let Inner { clock, open, .. } = &*self.inner;
         let open = open.lock(key);
-        let record = open.get(key).cloned().or_else(|| open.done(key).map(|record| (*record).clone()));
+        let record = open.get(key).cloned().or_else(|| open.done.get(key).map(|done| done.record.clone()));
         Ok(record.filter(|record| !record.is_expired(clock.now())))
     }
 
@@ -168,11 +170,11 @@ impl Store for MokaStore {
     fn peek(&self, key: &Key) -> Option<Completed> {
         let Inner { clock, open, done, .. } = &*self.inner;
         // Where the lock is taken, moka needs none.
-        let record = match open.try_lock(key) {
-            Some(open) => open.done(key),
+        let done = match open.try_lock(key) {
+            Some(open) => open.done.get(key),
             None => done.get(key),
         };
-        record?.completed(clock.now())
+        done?.record.completed(clock.now())
     }
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use moka::sync::Cache;
 
+use super::done::{Done, Name};
 use super::expiry::ByRecord;
 use super::limits::{Limits, WhenFull};
 use super::{Inner, MokaStore};
 use crate::clock::{Clock, SystemClock};
-use crate::key::{Key, Prehashed, Sharded};
-use crate::record::Record;
+use crate::key::{Prehashed, Sharded};
 
 /// Builds a [`MokaStore`] with settings of its own.
 #[derive(Debug, Default)]
@@ -59,9 +59,9 @@ impl MokaStoreBuilder {
         let Self { clock, max_records, max_bytes, when_full } = self;
         let limited = max_records.is_some() || max_bytes.is_some();
         let limits = limited.then(|| Arc::new(Limits::new(max_records, max_bytes, when_full)));
-        let mut done = Cache::<Key, Arc<Record>, _>::builder();
+        let mut done = Cache::<Name, Arc<Done>, _>::builder();
         if let Some(limits) = limits.clone() {
-            done = done.eviction_listener(move |key, record, _| limits.left(&key, &record));
+            done = done.eviction_listener(move |_, done, _| limits.left(&done.key, &done.record));
         }
         let clock = match clock {
             Some(clock) => clock,

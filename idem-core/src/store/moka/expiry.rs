@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use moka::Expiry;
 
+use super::done::{Done, Name};
 use crate::clock::Clock;
-use crate::key::Key;
 use crate::record::Record;
 
 /// Forgets a record some time after its own expiry.
@@ -34,12 +34,12 @@ impl ByRecord {
     }
 }
 
-impl Expiry<Key, Arc<Record>> for ByRecord {
-    fn expire_after_create(&self, _: &Key, record: &Arc<Record>, _: Instant) -> Option<Duration> {
-        Some(self.lifetime(record))
+impl Expiry<Name, Arc<Done>> for ByRecord {
+    fn expire_after_create(&self, _: &Name, done: &Arc<Done>, _: Instant) -> Option<Duration> {
+        Some(self.lifetime(&done.record))
     }
 
-    fn expire_after_update(&self, _: &Key, record: &Arc<Record>, _: Instant, _: Option<Duration>) -> Option<Duration> {
-        Some(self.lifetime(record))
+    fn expire_after_update(&self, _: &Name, done: &Arc<Done>, _: Instant, _: Option<Duration>) -> Option<Duration> {
+        Some(self.lifetime(&done.record))
     }
 }

@@ -18,8 +18,8 @@ impl MokaStore {
             records
                 .extend(open.iter().filter(|(key, _)| wanted(key)).map(|(key, record)| (key.clone(), record.clone())));
         }
-        let done = self.inner.done.iter().filter(|(key, _)| wanted(key));
-        records.extend(done.map(|(key, record)| ((*key).clone(), (*record).clone())));
+        let done = self.inner.done.iter().filter(|(_, done)| wanted(&done.key));
+        records.extend(done.map(|(_, done)| ((*done.key).clone(), done.record.clone())));
         drop(all);
         records.retain(|(_, record)| !record.is_expired(now) && !record.is_blank());
         records.sort_by(|(one, _), (other, _)| one.as_bytes().cmp(other.as_bytes()));
@@ -33,23 +33,24 @@ impl MokaStore {
         let now = self.inner.clock.now();
         let mut taken = 0;
         for mut open in self.inner.open.each() {
-            open.tidy();
+            open.done.tidy();
             let swept = open.sweep(limit - taken, now);
             taken += swept.len();
             if let Some(limits) = &self.inner.limits {
                 swept.iter().for_each(|(key, record)| limits.left(key, record));
             }
         }
-        for (key, record) in &self.inner.done {
+        for (_, done) in &self.inner.done {
             if taken == limit {
                 break;
             }
-            if record.is_expired(now) {
+            if done.record.is_expired(now) {
+                let key = &*done.key;
                 // Looked at again, where nobody can write it meanwhile.
-                let mut open = self.inner.open.lock(&key);
-                if open.done(&key).is_some_and(|record| record.is_expired(now)) {
-                    open.is_done_no_more(&key);
-                    self.inner.done.invalidate(&*key);
+                let mut open = self.inner.open.lock(key);
+                if open.done.get(key).is_some_and(|done| done.record.is_expired(now)) {
+                    open.done.remove(key);
+                    self.inner.done.invalidate(key);
                     taken += 1;
                 }
             }
@@ -73,8 +74,8 @@ impl MokaStore {
                 return;
             };
             let mut open = self.inner.open.lock(&key);
-            if open.done(&key).is_some_and(|record| record.fence == fence) {
-                open.is_done_no_more(&key);
+            if open.done.get(&key).is_some_and(|done| done.record.fence == fence) {
+                open.done.remove(&key);
                 self.inner.done.invalidate(&key);
                 limits.forgot_one();
             }
@@ -89,6 +90,6 @@ impl MokaStore {
     }
 
     pub(super) fn is_done(&self, key: &Key, fence: u64) -> bool {
-        self.inner.done.get(key).is_some_and(|record| record.fence == fence)
+        self.inner.done.get(key).is_some_and(|done| done.record.fence == fence)
     }
 }

@@ -1,8 +1,8 @@
 //! The records of one share of the keys: those that are open, and where those lie that are done.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Weak};
 
+use super::done::Kept;
 use crate::clock::Timestamp;
 use crate::key::{Key, Prehashed};
 use crate::record::Record;
@@ -12,36 +12,11 @@ pub(super) struct Open {
     records: HashMap<Key, Record, Prehashed>,
     /// At how many records the expired ones are looked for next.
     sweep_at: usize,
-    /// Records that moka keeps, as long as it does.
-    done: HashMap<Key, Weak<Record>, Prehashed>,
-    /// At how many of them those are looked for next that it does not keep any more.
-    tidy_at: usize,
+    /// Those that are done.
+    pub(super) done: Kept,
 }
 
 impl Open {
-    pub(super) fn done(&self, key: &Key) -> Option<Arc<Record>> {
-        self.done.get(key)?.upgrade()
-    }
-
-    /// The key's record is one that moka keeps.
-    pub(super) fn is_done(&mut self, key: &Key, record: &Arc<Record>) {
-        self.records.remove(key);
-        self.done.insert(key.clone(), Arc::downgrade(record));
-        if self.done.len() > self.tidy_at {
-            self.tidy();
-        }
-    }
-
-    /// Lets go of what moka does not keep any more.
-    pub(super) fn tidy(&mut self) {
-        self.done.retain(|_, record| record.strong_count() > 0);
-        self.tidy_at = self.done.len() * 2 + 16;
-    }
-
-    pub(super) fn is_done_no_more(&mut self, key: &Key) {
-        self.done.remove(key);
-    }
-
     pub(super) fn get(&self, key: &Key) -> Option<&Record> {
         self.records.get(key)
     }
@@ -56,6 +31,10 @@ impl Open {
         // Looked for again when the map has doubled, so that each insertion pays for a constant share.
         self.sweep_at = self.records.len() * 2 + 16;
         swept
+    }
+
+    pub(super) fn remove(&mut self, key: &Key) {
+        self.records.remove(key);
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Record)> {

@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
+use super::done::Kept;
 use super::*;
 use crate::clock::Timestamp;
 use crate::record::Completion;
@@ -92,13 +93,19 @@ fn expired_results_give_their_memory_back() {
 
 #[test]
 fn where_records_lay_is_forgotten_as_others_come() {
-    let mut open = Open::default();
-    let record = |n: usize| Arc::new(Record::new(Phase::Released, Owner::random(), Timestamp::from_micros(n as u64)));
-    let kept: Vec<_> = (0..10).map(record).collect();
-    kept.iter().enumerate().for_each(|(n, record)| open.is_done(&key(n), record));
-    (10..10_000).for_each(|n| open.is_done(&key(n), &record(n)));
-    assert!(open.len() <= 2 * 11 + 17, "{}", open.len());
-    assert!((0..10).all(|n| open.done(&key(n)).as_ref() == kept.get(n)));
+    let mut kept = Kept::default();
+    let done = |n: usize| {
+        let record = Record::new(Phase::Released, Owner::random(), Timestamp::from_micros(n as u64));
+        Done::new(&key(n), record)
+    };
+    let still: Vec<_> = (0..10).map(done).collect();
+    still.iter().for_each(|done| kept.insert(done));
+    (10..10_000).for_each(|n| kept.insert(&done(n)));
+    assert!(kept.len() <= 2 * 11 + 17, "{}", kept.len());
+    assert!(still.iter().all(|done| kept.get(&done.key).is_some_and(|found| Arc::ptr_eq(&found, done))));
+    assert!(kept.get(&key(10)).is_none());
+    kept.remove(&key(1));
+    assert!(kept.get(&key(1)).is_none() && kept.get(&key(2)).is_some());
 }
 
 /// Where others are at the lock, moka is asked, and says the same.
@@ -113,8 +120,8 @@ fn what_is_done_is_seen_beside_those_who_write() {
         free.is_some()
     };
     assert!(seen(1) && !seen(2));
-    let record = store.inner.open.lock(&key(1)).done(&key(1)).expect("it is done");
-    let settle = Settle::new(&record, Owner::random(), crate::transition::Settlement::Released);
+    let done = store.inner.open.lock(&key(1)).done.get(&key(1)).expect("it is done");
+    let settle = Settle::new(&done.record, Owner::random(), crate::transition::Settlement::Released);
     assert_eq!(store.apply(&key(1), settle), Ok(Settled::Settled));
     assert!(!seen(1), "what an operator has undone");
 }

@@ -91,7 +91,7 @@ fn bytes_are_counted_and_given_back() {
     assert_eq!(finish(&store, 1, other, 5_000), Ok(Held::Held));
     assert_eq!(used(&store).1, 2 * one + 5_000);
     let done = store.inner.done.get(&key(1)).expect("done");
-    store.apply(&key(1), Settle::new(&done, Owner::random(), Settlement::Forgotten)).expect("room");
+    store.apply(&key(1), Settle::new(&done.record, Owner::random(), Settlement::Forgotten)).expect("room");
     assert_eq!(used(&store), (2, 2 * one), "the result is gone, the fence is not");
 }
 
