@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::wait::{self, Patience};
 use crate::clock::{later, Instant};
@@ -16,6 +16,7 @@ use crate::key::{Key, Prehashed, Sharded};
 use crate::operation::Operation;
 use crate::outcome::Kind;
 use crate::record::{Completed, Completion};
+use crate::sync::{Mutex, MutexGuard};
 
 /// All slots of an engine. A clone is the same.
 #[derive(Clone, Default)]
@@ -23,7 +24,9 @@ pub(super) struct Flights(Arc<Sharded<HashMap<Key, Arc<Flight>, Prehashed>>>);
 
 /// A slot, as those who wait for its leader see it.
 pub(super) struct Flight {
-    state: watch::Sender<State>,
+    state: Mutex<State>,
+    /// For those who wait, once the state is another one.
+    news: Notify,
     /// A leader that was not heard of in time, and that this one took the slot from. It may still be at work.
     behind: Option<Arc<Flight>>,
 }
@@ -123,20 +126,19 @@ impl Flights {
             None => None,
         };
         let state = State::Claiming { until: claim_until(now) };
-        let flight = Arc::new(Flight { state: watch::Sender::new(state), behind });
+        let flight = Arc::new(Flight { state: Mutex::new(state), news: Notify::new(), behind });
         shard.insert(key.clone(), Arc::clone(&flight));
         Place::Leader(Arc::new(Slot { flights: self.clone(), key: key.clone(), flight }))
     }
 }
 
 impl Flight {
-    /// Whether somebody may have to be woken. Asked while the state is locked: who begins to follow later sees it as it is.
-    fn is_followed(&self) -> bool {
-        self.state.receiver_count() > 0
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_overdue(&self, now: Instant) -> bool {
-        match &*self.state.borrow() {
+        match &*self.state() {
             State::Claiming { until } | State::Running(Running { heard_until: until, .. }) => *until <= now,
             State::Ended(_) => true,
         }
@@ -149,12 +151,12 @@ impl Flight {
 
     /// The last leader that has not ended, this one or one behind it.
     fn at_work(self: &Arc<Self>) -> Option<Arc<Self>> {
-        self.leaders().find(|flight| !matches!(&*flight.state.borrow(), State::Ended(_))).map(Arc::clone)
+        self.leaders().find(|flight| !matches!(&*flight.state(), State::Ended(_))).map(Arc::clone)
     }
 
     /// Whether a body runs in this process, or was heard of in another and may still have the key.
     fn is_running(&self) -> bool {
-        match &*self.state.borrow() {
+        match &*self.state() {
             State::Running(running) => {
                 running.done || running.whose != Whose::Theirs || Instant::now() < running.lease_until
             }
@@ -163,7 +165,7 @@ impl Flight {
     }
 
     fn is_done(&self) -> bool {
-        matches!(&*self.state.borrow(), State::Running(Running { done: true, .. }))
+        matches!(&*self.state(), State::Running(Running { done: true, .. }))
     }
 
     /// The leaders that this one took the slot from.
@@ -172,7 +174,7 @@ impl Flight {
     }
 
     fn runs_unguarded(&self) -> bool {
-        matches!(&*self.state.borrow(), State::Running(Running { whose: Whose::Unguarded, .. }))
+        matches!(&*self.state(), State::Running(Running { whose: Whose::Unguarded, .. }))
     }
 
     /// Waits for the leader: for its claim to be answered, then for its run, as long as patience lasts.
@@ -182,10 +184,11 @@ impl Flight {
         patience: &mut Patience,
         may_fail_open: bool,
     ) -> Result<Followed, Error> {
-        let mut news = self.state.subscribe();
         let mut seen = None;
         loop {
-            let state = news.borrow_and_update().clone();
+            // Made before the state is looked at: whatever changes from then on is news.
+            let news = pin!(self.news.notified());
+            let state = self.state().clone();
             let deadline = match state {
                 State::Ended(End::Recorded(completed, kind)) => return Ok(Followed::Completed(completed, kind)),
                 State::Ended(End::Silent(_)) if may_fail_open => return Ok(Followed::Gone(seen)),
@@ -201,9 +204,8 @@ impl Flight {
                     running.heard_until.min(patience.until())
                 }
             };
-            // This flight holds the sender itself, so waiting ends with news or at the deadline, never because it is gone.
-            if wait::until(pin!(news.changed()), || deadline).await.is_none() && self.is_overdue(Instant::now()) {
-                return Ok(Followed::Gone(LastHeard::of(&self.state.borrow()).or(seen)));
+            if wait::until(news, || deadline).await.is_none() && self.is_overdue(Instant::now()) {
+                return Ok(Followed::Gone(LastHeard::of(&self.state()).or(seen)));
             }
         }
     }
@@ -259,14 +261,16 @@ impl LastHeard {
 impl Slot {
     /// The claim was answered: a call is running. Those who knew that are not woken.
     pub(super) fn running(&self, running: Running) {
-        self.flight.state.send_if_modified(|state| {
-            let (known, done) = match state {
-                State::Running(known) => (known.fingerprint == running.fingerprint, known.done),
-                _ => (false, false),
-            };
-            *state = State::Running(if done { running.and_done() } else { running });
-            !known && self.flight.is_followed()
-        });
+        let mut state = self.flight.state();
+        let (known, done) = match &*state {
+            State::Running(known) => (known.fingerprint == running.fingerprint, known.done),
+            _ => (false, false),
+        };
+        *state = State::Running(if done { running.and_done() } else { running });
+        drop(state);
+        if !known {
+            self.flight.news.notify_waiters();
+        }
     }
 
     /// The key was granted. Refused where somebody in this process runs without it, for the leader slept over its slot, or
@@ -299,26 +303,20 @@ impl Slot {
 
     /// The lease was renewed.
     pub(super) fn renewed(&self, lease_until: Instant) {
-        self.flight.state.send_if_modified(|state| {
-            if let State::Running(running) = state {
-                running.lease_until = lease_until;
-                if running.whose == Whose::Ours && !running.done {
-                    running.heard_until = lease_until;
-                }
+        if let State::Running(running) = &mut *self.flight.state() {
+            running.lease_until = lease_until;
+            if running.whose == Whose::Ours && !running.done {
+                running.heard_until = lease_until;
             }
-            false
-        });
+        }
     }
 
     /// The body has ended with a success. This process knows of it, and waits for the record to know, too.
     pub(super) fn done(&self) {
-        self.flight.state.send_if_modified(|state| {
-            if let State::Running(running) = state {
-                *running = running.clone().and_done();
-            }
-            // Who follows looks again at its own deadline.
-            false
-        });
+        // Who follows looks again at its own deadline.
+        if let State::Running(running) = &mut *self.flight.state() {
+            *running = running.clone().and_done();
+        }
     }
 
     /// Whether this is the key's slot still, and nobody took it.
@@ -332,14 +330,15 @@ impl Slot {
         if Arc::ptr_eq(&self.flight, &before.flight) {
             return;
         }
-        if let State::Running(running) = before.flight.state.borrow().clone() {
+        let state = before.flight.state().clone();
+        if let State::Running(running) = state {
             self.running(running.and_done());
         }
     }
 
     /// When the lease is over that followers know of.
     pub(super) fn lease_until(&self) -> Option<Instant> {
-        match &*self.flight.state.borrow() {
+        match &*self.flight.state() {
             State::Running(running) => Some(running.lease_until),
             _ => None,
         }
@@ -347,7 +346,7 @@ impl Slot {
 
     /// The leader's own run ended with a recorded result, for all who wait.
     pub(super) fn recorded(&self, completion: Completion, ttl: Duration) {
-        let fingerprint = match &*self.flight.state.borrow() {
+        let fingerprint = match &*self.flight.state() {
             State::Running(running) => running.fingerprint,
             _ => None,
         };
@@ -374,23 +373,20 @@ impl Slot {
             };
         }
         // Seen to have ended before the lock is let go, or the one behind which this one stands would give the slot back to it.
-        let mut first = false;
-        self.flight.state.send_if_modified(|state| {
-            first = !matches!(state, State::Ended(_));
-            if first {
-                *state = State::Ended(end);
-            }
-            false
-        });
-        // Who waits is woken when it is free.
-        drop(shard);
-        self.flight.state.send_if_modified(|_| first && self.flight.is_followed());
+        let mut state = self.flight.state();
+        if !matches!(*state, State::Ended(_)) {
+            *state = State::Ended(end);
+            drop(state);
+            // Who waits is woken when it is free.
+            drop(shard);
+            self.flight.news.notify_waiters();
+        }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let heard = match &*self.flight.state.borrow() {
+        let heard = match &*self.flight.state() {
             // This leader's own run is over; another process' may not be.
             State::Running(running) if running.whose == Whose::Theirs => Some(LastHeard::Owner),
             State::Running(_) => Some(LastHeard::Nobody),
