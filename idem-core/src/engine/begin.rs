@@ -100,7 +100,9 @@ impl Call {
                     if let Some(before) = self.slot.replace(Arc::clone(&slot)) {
                         slot.instead_of(&before);
                     }
-                    if let Some(begin) = self.lead(&slot, patience, last).await? {
+                    // In a box of its own: who follows has no use for it, and there may be thousands of them.
+                    let lead: Boxed<'_, _> = Box::pin(self.lead(&slot, patience, last));
+                    if let Some(begin) = lead.await? {
                         return Ok(begin);
                     }
                 }
