@@ -1,6 +1,5 @@
 //! A record as text: what the scripts write, read back.
 
-use std::str::Split;
 use std::time::Duration;
 
 use idem_core::{Completion, Fingerprint, Owner, Payload, Phase, Record, Steps, Timestamp};
@@ -15,54 +14,77 @@ const LONGEST_HEAD: usize = 512;
 /// Reads a stored value; what is wrong with it, if this build cannot. The scripts refuse as much, but for a step whose
 /// name is not UTF-8, which nobody writes.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Record, Unreadable> {
-    let head =
-        bytes.iter().take(LONGEST_HEAD).position(|byte| *byte == b'\n').and_then(|end| bytes.split_at_checked(end));
-    let (head, rest) = match head {
-        Some((head, rest)) => (std::str::from_utf8(head).unwrap_or_default(), rest.get(1..).unwrap_or_default()),
-        None => ("", bytes),
+    let start = bytes.get(..LONGEST_HEAD).unwrap_or(bytes);
+    let (head, rest) = match start.iter().position(|byte| *byte == b'\n') {
+        Some(end) => bytes.split_at_checked(end).unwrap_or_default(),
+        None => (&[][..], bytes),
     };
-    let mut fields = head.split(' ');
+    let (head, rest) = (std::str::from_utf8(head).unwrap_or_default(), rest.get(1..).unwrap_or_default());
+    let mut fields = Fields(Some(head.as_bytes()));
     match fields.next() {
-        Some("idem1") => read(fields, rest).ok_or(Unreadable::Damaged),
+        Some(b"idem1") => read(fields, rest).ok_or(Unreadable::Damaged),
         Some(version) if is_version(version) => Err(Unreadable::Newer),
         _ => Err(Unreadable::Foreign),
     }
 }
 
-fn is_version(word: &str) -> bool {
-    word.strip_prefix("idem")
-        .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+fn is_version(word: &[u8]) -> bool {
+    word.strip_prefix(b"idem").is_some_and(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
+}
+
+/// What stands between single spaces, byte by byte: each replay reads thirteen of them.
+struct Fields<'a>(Option<&'a [u8]>);
+
+impl<'a> Fields<'a> {
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (field, rest) = split(self.0?, b' ');
+        self.0 = rest;
+        Some(field)
+    }
+
+    /// The value of the next field, which must have this name.
+    fn value(&mut self, name: &str) -> Option<&'a [u8]> {
+        self.next()?.strip_prefix(name.as_bytes())
+    }
+}
+
+/// What stands before the first such byte, and what behind it.
+fn split(bytes: &[u8], at: u8) -> (&[u8], Option<&[u8]>) {
+    let end = bytes.iter().position(|byte| *byte == at).unwrap_or(bytes.len());
+    let (before, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+    (before, rest.get(1..))
 }
 
 /// The record, of its head's fields and what is behind them.
-fn read(mut fields: Split<'_, char>, rest: &[u8]) -> Option<Record> {
+fn read(mut fields: Fields<'_>, rest: &[u8]) -> Option<Record> {
     let state = fields.next()?;
-    let owner = hex::<16>(value(&mut fields, "owner=")?)?;
-    let fence = number(value(&mut fields, "fence=")?)?;
-    let attempt = value(&mut fields, "attempt=").filter(|digits| digits.len() <= 10)?;
+    let owner = hex::<16>(fields.value("owner=")?)?;
+    let fence = number(fields.value("fence=")?)?;
+    let attempt = fields.value("attempt=").filter(|digits| digits.len() <= 10)?;
     let attempt = u32::try_from(number(attempt)?).ok()?;
-    let flags = value(&mut fields, "flags=")?;
+    let flags = fields.value("flags=")?;
     let [lease, ttl, expires, since, until] =
-        ["lease=", "ttl=", "expires=", "since=", "until="].map(|name| value(&mut fields, name).and_then(number));
-    let fingerprint = match value(&mut fields, "fp=")? {
-        "-" => None,
+        ["lease=", "ttl=", "expires=", "since=", "until="].map(|name| fields.value(name).and_then(number));
+    let fingerprint = match fields.value("fp=")? {
+        b"-" => None,
         print => Some(hex::<32>(print)?),
     };
-    let (count, length) = value(&mut fields, "steps=")?
-        .split_once(':')
-        .filter(|(count, length)| count.len() <= 10 && length.len() <= 10)?;
+    let (count, length) = match split(fields.value("steps=")?, b':') {
+        (count, Some(length)) if count.len() <= 10 && length.len() <= 10 => (count, length),
+        _ => return None,
+    };
     let (steps, payload) = rest.split_at_checked(number(length)?.try_into().ok()?)?;
-    if fields.next().is_some() || (state != "completed" && !payload.is_empty()) {
+    if fields.next().is_some() || (state != b"completed" && !payload.is_empty()) {
         return None;
     }
     // Also where they do not count: the scripts read them all.
     let (since, until) = (since?, until?);
     let phase = match state {
-        "running" => Phase::running(Timestamp::from_micros(since), Timestamp::from_micros(until)),
-        "completed" => Phase::Completed(Completion::Result(Payload::from_bytes(payload))),
-        "unreplayable" => Phase::Completed(Completion::Unreplayable),
-        "released" => Phase::Released,
-        "abandoned" => Phase::Abandoned,
+        b"running" => Phase::running(Timestamp::from_micros(since), Timestamp::from_micros(until)),
+        b"completed" => Phase::Completed(Completion::Result(Payload::from_bytes(payload))),
+        b"unreplayable" => Phase::Completed(Completion::Unreplayable),
+        b"released" => Phase::Released,
+        b"abandoned" => Phase::Abandoned,
         _ => return None,
     };
     let mut record = Record::new(phase, Owner::from_bytes(owner), Timestamp::from_micros(expires?));
@@ -76,40 +98,39 @@ fn read(mut fields: Split<'_, char>, rest: &[u8]) -> Option<Record> {
     (number(count)? == u64::from(record.steps.count())).then_some(record)
 }
 
-/// The value of the next field, which must have this name.
-fn value<'a>(fields: &mut Split<'a, char>, name: &str) -> Option<&'a str> {
-    fields.next()?.strip_prefix(name)
-}
-
-fn number(digits: &str) -> Option<u64> {
-    let plain = (1..=16).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits.parse().ok().filter(|number| plain && *number <= LIMIT)
+fn number(digits: &[u8]) -> Option<u64> {
+    if !(1..=16).contains(&digits.len()) {
+        return None;
+    }
+    // Sixteen digits do not overflow.
+    let add = |number: u64, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0'));
+    digits.iter().try_fold(0, add).filter(|number| *number <= LIMIT)
 }
 
 /// f and b are what this owner brought, m is at-most-once, u an unknown outcome before; in this order.
-fn read_flags(flags: &str, record: &mut Record) -> Option<()> {
+fn read_flags(flags: &[u8], record: &mut Record) -> Option<()> {
     let mut rest = flags;
     let mut flag = |flag| {
-        let others = rest.strip_prefix(flag);
+        let others = rest.strip_prefix(&[flag]);
         rest = others.unwrap_or(rest);
         others.is_some()
     };
-    record.brought_fingerprint = flag('f');
-    record.at_most_once = flag('m');
-    record.brought_at_most_once = flag('b');
-    record.after_unknown = flag('u');
+    record.brought_fingerprint = flag(b'f');
+    record.at_most_once = flag(b'm');
+    record.brought_at_most_once = flag(b'b');
+    record.after_unknown = flag(b'u');
     rest.is_empty().then_some(())
 }
 
 /// Lower-case hexadecimal digits.
-fn hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
+fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),
         _ => None,
     };
     let mut bytes = [0; N];
-    let mut pairs = digits.as_bytes().chunks_exact(2);
+    let mut pairs = digits.chunks_exact(2);
     if digits.len() != N * 2 {
         return None;
     }
@@ -121,9 +142,13 @@ fn hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
 }
 
 pub(crate) fn to_hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble });
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
 }
 
 #[cfg(test)]

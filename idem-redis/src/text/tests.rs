@@ -60,6 +60,6 @@ fn what_is_no_record_is_told_apart() {
 
 #[test]
 fn hexadecimal_digits() {
-    assert_eq!((to_hex(&[0, 0x9a, 0xff]), hex::<3>("009aff")), ("009aff".to_owned(), Some([0, 0x9a, 0xff])));
-    assert_eq!((hex::<1>("0"), hex::<1>("000"), hex::<1>("0A"), hex::<1>("é")), (None, None, None, None));
+    assert_eq!((to_hex(&[0, 0x9a, 0xff]), hex::<3>(b"009aff")), ("009aff".to_owned(), Some([0, 0x9a, 0xff])));
+    assert_eq!((hex::<1>(b"0"), hex::<1>(b"000"), hex::<1>(b"0A"), hex::<1>("é".as_bytes())), (None, None, None, None));
 }
