@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-/// `IDEM_BENCH`: `quick`, the default, is a few minutes for all tables, `full` about an hour.
+/// `IDEM_BENCH`: `quick`, the default, is a few minutes for all tables, `full` half an hour and more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
     /// A few minutes.
     Quick,
-    /// An hour.
+    /// Half an hour and more.
     Full,
 }
 
@@ -38,11 +38,11 @@ impl Effort {
 
     /// How many rounds.
     pub fn rounds(self) -> usize {
-        self.pick(21, 61)
+        self.pick(21, 41)
     }
 
     /// How long each contender runs in a round.
     pub fn slice(self) -> Duration {
-        Duration::from_millis(self.pick(20, 100))
+        Duration::from_millis(self.pick(20, 60))
     }
 }

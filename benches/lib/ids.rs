@@ -51,6 +51,14 @@ impl Ids {
         Self::list((0..DRAWN).map(draw))
     }
 
+    /// The same of a list's keys, counted from there.
+    pub fn from(self, first: u64) -> Self {
+        match self {
+            Self::List(list, _) => Self::list(list.iter().map(|id| first + id)),
+            other => other,
+        }
+    }
+
     /// The keys of a caller that makes so many calls.
     pub fn of_caller(&self, caller: u32, calls: u32) -> impl FnMut() -> u64 + Send + 'static {
         let (ids, mut next) = (self.clone(), 0);

@@ -26,6 +26,11 @@ pub fn count(of: u64) -> String {
     groups.join(",")
 }
 
+/// So many callers.
+pub fn who(callers: u32) -> String {
+    format!("{callers} caller{}", if callers == 1 { "" } else { "s" })
+}
+
 /// Three figures.
 pub fn figures(of: f64) -> String {
     match of {

@@ -11,7 +11,7 @@ use idem_benches::subject::{
     blob, by_hand, by_hand_decoded, by_id, cache, decoded, fingerprinted, guarded, memoized, memoized_by_id,
     memoized_sized, order, receipt, sized, sized_decoded, Blob, Failed, Once, OnceBlob, Order, Receipt,
 };
-use idem_benches::unit::{bytes, count};
+use idem_benches::unit::{bytes, count, who};
 use moka::future::Cache;
 use tokio::runtime::Runtime;
 
@@ -195,10 +195,6 @@ fn callers(report: &Report, runtime: &Runtime) -> Vec<Row> {
         rows.extend(Row::all(&format!("fresh run, {}", who(callers)), &fresh, None));
     }
     rows
-}
-
-fn who(callers: u32) -> String {
-    format!("{callers} caller{}", if callers == 1 { "" } else { "s" })
 }
 
 const KEYS: u64 = 100_000;

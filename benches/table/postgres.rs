@@ -1,5 +1,6 @@
 //! PostgreSQL, beside the bare statements.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use deadpool_postgres::{Manager, Pool};
@@ -11,7 +12,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{NoTls, Row};
 
-use crate::remote::{self, verbs, Bare, Sample, Setting};
+use crate::remote::{self, Bare, Sample, Setting};
 
 pub(crate) fn run(report: &mut Report) {
     report.part(
@@ -69,26 +70,29 @@ impl Setting for OnPostgres {
         Arc::new(self.store.clone())
     }
 
-    fn bare(&self, runtime: &Runtime, sample: Sample) -> Statements {
-        // A record of another key, for its id is 32 bytes that the client makes.
-        let done = remote::key(u64::MAX - sample.payload.as_bytes().len() as u64);
-        let store: Arc<dyn Store> = Arc::new(self.store.clone());
-        let is_new = runtime.block_on(store.load(&done)).expect("an answer").is_none();
-        if is_new {
-            runtime.block_on(verbs(&store, &done, sample.payload.clone()));
-        }
-        let hex: String = done.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        let id = self.database.psql(&format!("SELECT encode(id, 'hex') FROM idem.records WHERE key = '\\x{hex}'"));
-        let id = (0..id.len() / 2).map(|n| u8::from_str_radix(&id[2 * n..2 * n + 2], 16).expect("hex")).collect();
+    fn bare(&self, _: &Runtime, sample: Sample, keys: u64) -> Statements {
+        // A record's id is 32 bytes that the client makes of its key.
+        let all = self.database.psql("SELECT encode(key, 'hex') || ' ' || encode(id, 'hex') FROM idem.records");
+        let ids: HashMap<_, _> = all.lines().filter_map(|line| line.split_once(' ')).collect();
+        let id = |n| *ids.get(&*hex(remote::key(sample.id + n).as_bytes())).expect("it is done");
         Statements {
             pool: self.pool.clone(),
             claim: self.claim.clone(),
             finish: self.finish.clone(),
-            done: id,
+            first: sample.id,
+            done: (0..keys).map(|n| unhex(id(n))).collect(),
             key: sample.key.as_bytes().to_vec(),
             result: sample.payload.as_bytes().to_vec(),
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2).map(|n| u8::from_str_radix(&text[2 * n..2 * n + 2], 16).expect("hex")).collect()
 }
 
 /// The statements as they are sent.
@@ -96,7 +100,9 @@ pub(crate) struct Statements {
     pool: Pool,
     claim: String,
     finish: String,
-    done: Vec<u8>,
+    /// Of the first key that is done, and the ids of the records from there on.
+    first: u64,
+    done: Vec<Vec<u8>>,
     key: Vec<u8>,
     result: Vec<u8>,
 }
@@ -122,8 +128,9 @@ impl Statements {
 }
 
 impl Bare for Statements {
-    async fn replay(&self, _: u64) {
-        assert_eq!(self.claim(&self.done, Owner::random().as_bytes()).await, self.result.len());
+    async fn replay(&self, id: u64) {
+        let done = &self.done[usize::try_from(id - self.first).expect("so many")];
+        assert_eq!(self.claim(done, Owner::random().as_bytes()).await, self.result.len());
     }
 
     async fn fresh(&self, _: u64) {

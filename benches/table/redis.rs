@@ -60,7 +60,7 @@ impl Setting for OnRedis {
         Arc::clone(&self.store)
     }
 
-    fn bare(&self, runtime: &Runtime, sample: Sample) -> Scripts {
+    fn bare(&self, runtime: &Runtime, sample: Sample, keys: u64) -> Scripts {
         let mut manager = self.manager.clone();
         let found: Vec<Vec<u8>> =
             runtime.block_on(redis::cmd("KEYS").arg("idem:*").query_async(&mut manager)).expect("the records");
@@ -78,8 +78,8 @@ impl Setting for OnRedis {
             done: value,
         };
         runtime.block_on(async {
-            for caller in 0..64 {
-                bare.write(sample.id + caller).await;
+            for id in sample.id..sample.id + keys {
+                bare.write(id).await;
             }
         });
         bare

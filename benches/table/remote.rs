@@ -4,13 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use idem::{Claim, Claimed, Completion, Ending, Finish, Idem, Key, Owner, Payload, Store};
+use idem::{Claim, Claimed, Idem, Key, Owner, Payload, Store};
 use idem_benches::compare::{compare, Contender, Rounds};
+use idem_benches::effort::Effort;
 use idem_benches::fan::{fan, two_threads};
 use idem_benches::ids::Ids;
 use idem_benches::report::{Report, Row};
 use idem_benches::subject::{blob, elsewhere};
-use idem_benches::unit::bytes;
+use idem_benches::unit::{bytes, count, who};
 use tokio::runtime::Runtime;
 
 /// What somebody would do who wants nothing but to move the bytes.
@@ -28,8 +29,8 @@ pub(crate) trait Setting {
     /// What a call may cost of the bare one; and in words what these are.
     const BUDGET: Option<f64>;
     fn store(&self) -> Arc<dyn Store>;
-    /// Of results as long as the sample's.
-    fn bare(&self, runtime: &Runtime, sample: Sample) -> Self::Bare;
+    /// Of results as long as the sample's, as many of them from its key on.
+    fn bare(&self, runtime: &Runtime, sample: Sample, keys: u64) -> Self::Bare;
 }
 
 /// A call that has ended, for a look at what it left.
@@ -52,14 +53,6 @@ fn sample(id: u64, size: usize) -> Sample {
     Sample { id, key: key(id), payload }
 }
 
-/// A fresh run, by the store's verbs alone.
-pub(crate) async fn verbs(store: &Arc<dyn Store>, key: &Key, payload: Payload) {
-    let claim = claim();
-    assert!(matches!(store.claim(key, &claim).await, Ok(Claimed::Granted(_))), "it is free");
-    let ending = Ending::Completed(Completion::Result(payload));
-    store.finish(key, &Finish::new(claim.owner, ending)).await.expect("it lands");
-}
-
 fn claim() -> Claim {
     Claim::new(Owner::random(), Duration::from_secs(15), Duration::from_secs(86_400))
 }
@@ -68,77 +61,122 @@ fn claim() -> Claim {
 pub(crate) fn run<S: Setting>(report: &mut Report, make: impl FnOnce(&Runtime) -> S) {
     let runtime = two_threads();
     let setting = make(&runtime);
-    let store = setting.store();
-    let idem = Idem::builder(Arc::clone(&store)).build().expect("an Idem");
+    let idem = Idem::builder(setting.store()).build().expect("an Idem");
+    let stage = Stage { runtime, setting, idem, effort: report.effort };
     let (mut replays, mut fresh_runs) = (Vec::new(), Vec::new());
     for size in [100, 4 << 10, 256 << 10] {
-        for callers in [1, 8, 64] {
-            let first = (size as u64) << 40 | u64::from(callers) << 32;
-            let how = Rounds::of(report.effort).callers(callers);
-            let how = Rounds { slice: how.slice * 2, ..how }.most(((4 << 20) / size as u32).clamp(callers, 20_000));
-            runtime.block_on(async {
-                for caller in 0..u64::from(callers) {
-                    elsewhere(idem.clone(), first + caller, size).await.expect("it runs");
-                }
-            });
-            let bare = Arc::new(setting.bare(&runtime, sample(first, size)));
-            let name = format!("{}, {}", S::NAME, bytes(size));
-            let name = format!("{name}, {callers} caller{}", if callers == 1 { "" } else { "s" });
-            let stands = |row: Row| if size == 100 && callers == 1 { row.stands() } else { row };
-            let timed = {
-                let (bare, own, idem) = (&bare, &Ids::Own(first), &idem);
-                let mut contenders = vec![
-                    Contender::new("bare", |calls| {
-                        let bare = Arc::clone(bare);
-                        fan(&runtime, callers, calls, own, move |id| {
-                            let bare = Arc::clone(&bare);
-                            async move { bare.replay(id).await }
-                        })
-                    }),
-                    Contender::new("the whole call", |calls| {
-                        let idem = idem.clone();
-                        fan(&runtime, callers, calls, own, move |id| elsewhere(idem.clone(), id, size))
-                    }),
-                ];
-                if callers == 1 {
-                    let (store, runtime) = (&store, &runtime);
-                    contenders.push(Contender::new("the store alone", move |calls| {
-                        let store = Arc::clone(store);
-                        fan(runtime, 1, calls, own, move |id| {
-                            let store = Arc::clone(&store);
-                            async move {
-                                let claimed = store.claim(&key(id), &claim()).await;
-                                assert!(matches!(claimed, Ok(Claimed::Completed(_))), "it is done");
-                            }
-                        })
-                    }));
-                }
-                compare(how, contenders)
-            };
-            replays.push(stands(Row::of(&format!("replay, {name}"), &timed[1], &timed[0], S::BUDGET)));
-            if let Some(alone) = timed.get(2) {
-                replays.push(Row::of(&format!("replay, {name}, the store alone"), alone, &timed[0], None));
-            }
-            let timed = {
-                let (one, two) = (Ids::fresh(first + (1 << 20)), Ids::fresh(first + (1 << 20)));
-                let contenders = vec![
-                    Contender::new("bare", |calls| {
-                        let bare = Arc::clone(&bare);
-                        fan(&runtime, callers, calls, &one, move |id| {
-                            let bare = Arc::clone(&bare);
-                            async move { bare.fresh(id).await }
-                        })
-                    }),
-                    Contender::new("the whole call", |calls| {
-                        let idem = idem.clone();
-                        fan(&runtime, callers, calls, &two, move |id| elsewhere(idem.clone(), id, size))
-                    }),
-                ];
-                compare(how, contenders)
-            };
-            fresh_runs.push(stands(Row::of(&format!("fresh, {name}"), &timed[1], &timed[0], S::BUDGET)));
+        for callers in [1, 2, 8, 64] {
+            let (replay, fresh) = stage.values(size, callers);
+            replays.extend(replay);
+            fresh_runs.extend(fresh);
         }
     }
     report.compared(replays);
     report.compared(fresh_runs);
+    let rows = stage.keys();
+    report.compared(rows);
 }
+
+/// What all rows of a store have in common.
+struct Stage<S> {
+    runtime: Runtime,
+    setting: S,
+    idem: Idem,
+    effort: Effort,
+}
+
+impl<S: Setting> Stage<S> {
+    /// The bare replays of these keys, once all of them are done.
+    fn done(&self, first: u64, keys: u64, size: usize) -> Arc<S::Bare> {
+        let (all, idem) = (Ids::list(first..first + keys), self.idem.clone());
+        let callers = u32::try_from(keys.min(64)).expect("few");
+        let calls = u32::try_from(keys).expect("so many").next_multiple_of(callers);
+        fan(&self.runtime, callers, calls, &all, move |id| elsewhere(idem.clone(), id, size));
+        Arc::new(self.setting.bare(&self.runtime, sample(first, size), keys))
+    }
+
+    fn replay_bare(&self, bare: &Arc<S::Bare>, callers: u32, calls: u32, ids: &Ids) -> Duration {
+        let bare = Arc::clone(bare);
+        fan(&self.runtime, callers, calls, ids, move |id| {
+            let bare = Arc::clone(&bare);
+            async move { bare.replay(id).await }
+        })
+    }
+
+    fn call(&self, size: usize, callers: u32, calls: u32, ids: &Ids) -> Duration {
+        let idem = self.idem.clone();
+        fan(&self.runtime, callers, calls, ids, move |id| elsewhere(idem.clone(), id, size))
+    }
+
+    /// The verb, without the engine.
+    fn claim(&self, calls: u32, ids: &Ids) -> Duration {
+        let store = self.setting.store();
+        fan(&self.runtime, 1, calls, ids, move |id| {
+            let store = Arc::clone(&store);
+            async move {
+                let claimed = store.claim(&key(id), &claim()).await;
+                assert!(matches!(claimed, Ok(Claimed::Completed(_))), "it is done");
+            }
+        })
+    }
+
+    /// By size of the result and callers at a time, each with a key of its own: replays, and fresh runs.
+    fn values(&self, size: usize, callers: u32) -> (Vec<Row>, Vec<Row>) {
+        let first = (size as u64) << 40 | u64::from(callers) << 32;
+        let how = Rounds::of(self.effort).callers(callers);
+        let how = Rounds { slice: how.slice * 2, ..how }.most(((4 << 20) / size as u32).clamp(callers, 20_000));
+        let bare = self.done(first, u64::from(callers), size);
+        let name = format!("{}, {}, {}", S::NAME, bytes(size), who(callers));
+        let stands = |row: Row| if size == 100 && callers == 1 { row.stands() } else { row };
+        let own = &Ids::Own(first);
+        let mut contenders = vec![
+            Contender::new("bare", |calls| self.replay_bare(&bare, callers, calls, own)),
+            Contender::new("the whole call", |calls| self.call(size, callers, calls, own)),
+        ];
+        if callers == 1 {
+            contenders.push(Contender::new("the store alone", |calls| self.claim(calls, own)));
+        }
+        let timed = compare(how, contenders);
+        let mut replays = vec![stands(Row::of(&format!("replay, {name}"), &timed[1], &timed[0], S::BUDGET))];
+        if let Some(alone) = timed.get(2) {
+            replays.push(Row::of(&format!("replay, {name}, the store alone"), alone, &timed[0], None));
+        }
+        let (one, two) = (Ids::fresh(first + (1 << 20)), Ids::fresh(first + (1 << 20)));
+        let contenders = vec![
+            Contender::new("bare", |calls| {
+                let bare = Arc::clone(&bare);
+                fan(&self.runtime, callers, calls, &one, move |id| {
+                    let bare = Arc::clone(&bare);
+                    async move { bare.fresh(id).await }
+                })
+            }),
+            Contender::new("the whole call", |calls| self.call(size, callers, calls, &two)),
+        ];
+        let timed = compare(how, contenders);
+        (replays, vec![stands(Row::of(&format!("fresh, {name}"), &timed[1], &timed[0], S::BUDGET))])
+    }
+
+    /// By how the keys are drawn; 8 callers. What is called by several at a time is asked for once.
+    fn keys(&self) -> Vec<Row> {
+        let (first, size, callers) = (1 << 56, 100, 8);
+        let bare = self.done(first, KEYS, size);
+        let how = Rounds::of(self.effort).callers(callers).most(20_000);
+        let drawn = [
+            ("one key".to_owned(), Ids::Hot(first)),
+            (format!("{} keys, uniform", count(KEYS)), Ids::uniform(KEYS).from(first)),
+            (format!("{} keys, Zipf", count(KEYS)), Ids::zipf(KEYS).from(first)),
+        ];
+        let row = |(drawn, ids): (String, Ids)| {
+            let contenders = vec![
+                Contender::new("bare", |calls| self.replay_bare(&bare, callers, calls, &ids)),
+                Contender::new("the whole call", |calls| self.call(size, callers, calls, &ids)),
+            ];
+            let timed = compare(how, contenders);
+            Row::of(&format!("replay, {}, {}, {drawn}", S::NAME, who(callers)), &timed[1], &timed[0], None)
+        };
+        drawn.into_iter().map(row).collect()
+    }
+}
+
+/// Of how many keys they are drawn.
+const KEYS: u64 = 10_000;

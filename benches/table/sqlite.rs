@@ -56,12 +56,17 @@ impl Setting for OnSqlite {
         Arc::clone(&self.store)
     }
 
-    fn bare(&self, _: &Runtime, sample: Sample) -> Rows {
+    fn bare(&self, _: &Runtime, sample: Sample, keys: u64) -> Rows {
         let done = vec![b'x'; HEAD + sample.payload.as_bytes().len()];
         let rows = Rows { bare: Arc::clone(&self.bare), key: sample.key.as_bytes().to_vec(), done };
-        let key = rows.key(u64::MAX);
         let put = "INSERT OR REPLACE INTO t VALUES (?1, ?2)";
-        rows.bare.lock().expect("not poisoned").execute(put, params![key, rows.done]).expect("written");
+        let sqlite = rows.bare.lock().expect("not poisoned");
+        sqlite.execute_batch("BEGIN").expect("it begins");
+        for id in sample.id..sample.id + keys {
+            sqlite.execute(put, params![rows.key(id), rows.done]).expect("written");
+        }
+        sqlite.execute_batch("COMMIT").expect("it is kept");
+        drop(sqlite);
         rows
     }
 }
@@ -92,10 +97,10 @@ impl Rows {
 }
 
 impl Bare for Rows {
-    async fn replay(&self, _: u64) {
+    async fn replay(&self, id: u64) {
         let sqlite = self.bare.lock().expect("not poisoned");
         let mut get = sqlite.prepare("SELECT record FROM t WHERE key = ?1").expect("it is a statement");
-        let record: Vec<u8> = get.query_row(params![self.key(u64::MAX)], |row| row.get(0)).expect("it is there");
+        let record: Vec<u8> = get.query_row(params![self.key(id)], |row| row.get(0)).expect("it is there");
         assert_eq!(record.len(), self.done.len());
     }
 
