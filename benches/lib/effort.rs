@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-/// `IDEM_BENCH`: `quick`, the default, is a few minutes for all tables, `full` half an hour and more.
+/// `IDEM_BENCH`: `quick`, the default, is a few minutes for all tables, `full` half an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
     /// A few minutes.
     Quick,
-    /// Half an hour and more.
+    /// Half an hour.
     Full,
 }
 

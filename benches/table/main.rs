@@ -1,4 +1,4 @@
-//! Everything that `docs/PERFORMANCE.md` shows: `cargo bench --manifest-path benches/Cargo.toml`, a few minutes, or an hour with
+//! Everything that `docs/PERFORMANCE.md` shows: `cargo bench --manifest-path benches/Cargo.toml`, a few minutes, or half an hour with
 //! `IDEM_BENCH=full`. Parts can be named behind `--`, such as `memory redis`; then nothing is written, or, with `--write`, only
 //! their sections are renewed.
 
