@@ -12,6 +12,12 @@ pub(crate) fn run(report: &mut Report) {
         ("a receipt from a reference", size_of_val(&plain(&order)), size_of_val(&guarded(&order)), result),
         ("a blob from two numbers", size_of_val(&plain_blob(1, 1)), size_of_val(&sized(1, 1)), blob),
         ("2 KiB held over a pause", size_of_val(&holds(&order)), size_of_val(&guarded_holds(&order)), result),
+        (
+            "one that can ask what became of an attempt",
+            size_of_val(&plain(&order)),
+            size_of_val(&asking(&order)),
+            result,
+        ),
     ];
     let cells = rows.map(|(what, plain, guarded, result)| {
         let budget = plain + result + 512;
@@ -38,6 +44,11 @@ async fn holds(order: &Order) -> Result<Receipt, Failed> {
     let held = std::hint::black_box([1_u8; 2048]);
     tokio::task::yield_now().await;
     std::hint::black_box(&held);
+    Ok(receipt(order))
+}
+
+#[idem::idempotent(key = order.id, reconcile = async { Ok(None) })]
+async fn asking(order: &Order) -> Result<Receipt, Failed> {
     Ok(receipt(order))
 }
 

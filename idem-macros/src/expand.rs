@@ -258,7 +258,8 @@ fn guard(args: &Args, returns: &Type) -> TokenStream {
         }
     });
     let started = call(returns, "start", quote!(__idem_operation, &__idem_returns));
-    let at_most_once = args.at_most_once.then(|| said(quote!(.at_most_once())));
+    let reconciles = begin.is_some();
+    let at_most_once = args.at_most_once.then(|| in_place(said(quote!(.at_most_once())), reconciles));
     let start = quote! {
         #at_most_once
         let __idem_guard = match #started {
@@ -273,10 +274,12 @@ fn guard(args: &Args, returns: &Type) -> TokenStream {
     let rest = then.iter().rev().fold(start, |rest, value| {
         let used = used(value);
         if value.option == ValueOption::Reconcile {
+            let used = in_place(used, reconciles);
             return around(value, quote!({ #used #rest }));
         }
         let used = around(value, quote!({ #used }));
-        quote!(#used; #rest)
+        let used = in_place(quote!(#used;), reconciles);
+        quote!(#used #rest)
     });
     let idem = match first.last() {
         Some(idem) => {
@@ -285,16 +288,18 @@ fn guard(args: &Args, returns: &Type) -> TokenStream {
         }
         None => quote!(::core::option::Option::None),
     };
-    let used = first.iter().map(used);
-    let operation = quote!(let mut __idem_operation = __idem_private::operation(&__IDEM_SITE, #idem); #(#used)*);
+    let used: TokenStream = first.iter().map(used).collect();
+    let mut operation = quote!(__idem_private::operation(&__IDEM_SITE, #idem));
+    if !used.is_empty() {
+        operation = quote!({ let mut __idem_operation = #operation; #used __idem_operation });
+    }
+    let mutable = (!reconciles).then(|| quote!(mut));
     if first.iter().any(|value| reconcile(&value)) {
-        return first.iter().rev().fold(quote!({ #operation #rest }), |rest, value| around(value, rest));
+        let rest = quote!({ let #mutable __idem_operation = #operation; #rest });
+        return first.iter().rev().fold(rest, |rest, value| around(value, rest));
     }
-    if first.is_empty() {
-        return quote!({ #operation #rest });
-    }
-    let operation = first.iter().rev().fold(quote!({ #operation __idem_operation }), |rest, value| around(value, rest));
-    quote!({ let mut __idem_operation = #operation; #rest })
+    let operation = first.iter().rev().fold(operation, |rest, value| around(value, rest));
+    quote!({ let #mutable __idem_operation = #operation; #rest })
 }
 
 /// A value under its name, around what uses it.
@@ -320,6 +325,21 @@ fn used(value: &Value) -> TokenStream {
             let (name, method) = (variable(value), Ident::new(method(option), value.span));
             said(quote_spanned!(value.span=> .#method(#name)))
         }
+    }
+}
+
+/// Statements that tell the operation something where it lies. What was borrowed keeps its room in a future for as long as it has
+/// its name: where the future waits for another one, the operation gets a new name.
+fn in_place(statements: TokenStream, reconciles: bool) -> TokenStream {
+    if !reconciles {
+        return statements;
+    }
+    quote! {
+        let __idem_operation = {
+            let mut __idem_operation = __idem_operation;
+            #statements
+            __idem_operation
+        };
     }
 }
 

@@ -535,6 +535,13 @@ rows! {
             let _ = idem;
             Ok(Receipt { order: large[7], cents: 1 })
         }
+        #[idempotent(key = order.id, reconcile = async { Ok(None) }, idem = idem, fingerprint = order, at_most_once)]
+        async fn asking(idem: &Idem, order: Order) -> Answer {
+            let large = [order.id; 256];
+            tokio::task::yield_now().await;
+            let _ = idem;
+            Ok(Receipt { order: large[7], cents: 1 })
+        }
         #[idempotent(key = 1, idem = idem)]
         async fn large(idem: &Idem) -> Result<Large, ChargeError> {
             Ok(Large([7; 8192].to_vec().try_into().unwrap()))
@@ -543,6 +550,8 @@ rows! {
         let plain = std::mem::size_of_val(&plain(&h.idem, order(1)));
         let guarded = std::mem::size_of_val(&guarded(&h.idem, order(1)));
         assert!(guarded <= plain + std::mem::size_of::<Answer>() + 512, "{guarded} beside {plain}");
+        let asking = std::mem::size_of_val(&asking(&h.idem, order(1)));
+        assert!(asking <= plain + std::mem::size_of::<Answer>() + 512, "{asking} beside {plain}");
     }
 
     async fn futures_are_send_when_their_parts_are(h) {

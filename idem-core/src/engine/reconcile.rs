@@ -25,7 +25,8 @@ impl Guard {
         }
         let must_ask = self.call.as_ref().is_some_and(|call| call.must_ask());
         match must_ask.then(ask).flatten() {
-            Some(ask) => self.reconcile(rules, Box::pin(ask)).await,
+            // Rare, and would be room in every call that could ask.
+            Some(ask) => Box::pin(self.reconcile(rules, Box::pin(ask))).await,
             None => Ok(None),
         }
     }

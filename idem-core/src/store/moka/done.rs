@@ -66,8 +66,11 @@ impl Kept {
         }
     }
 
+    /// Forgets where the key's record lay; and where those did that had its hash and are gone, or a key that is done again and
+    /// again would have to be looked for among all of them.
     pub(super) fn remove(&mut self, key: &Key) {
-        if let Ok(place) = self.records.find_entry(key.hash(), |place| place.of(key).is_some()) {
+        let is_its = |place: &Place| place.done.upgrade().is_none_or(|done| *done.key == *key);
+        while let Ok(place) = self.records.find_entry(key.hash(), |place| place.hash == key.hash() && is_its(place)) {
             place.remove();
         }
     }

@@ -108,6 +108,19 @@ fn where_records_lay_is_forgotten_as_others_come() {
     assert!(kept.get(&key(1)).is_none() && kept.get(&key(2)).is_some());
 }
 
+#[test]
+fn a_key_that_is_done_again_and_again_lies_in_one_place() {
+    let mut kept = Kept::default();
+    let others: Vec<_> = (1..1_000)
+        .map(|n| Done::new(&key(n), Record::new(Phase::Released, Owner::random(), Timestamp::from_micros(1))))
+        .collect();
+    others.iter().for_each(|done| kept.insert(done));
+    for _ in 0..100 {
+        kept.insert(&Done::new(&key(0), Record::new(Phase::Released, Owner::random(), Timestamp::from_micros(1))));
+    }
+    assert_eq!(kept.len(), others.len() + 1);
+}
+
 /// Where others are at the lock, moka is asked, and says the same.
 #[test]
 fn what_is_done_is_seen_beside_those_who_write() {
