@@ -62,10 +62,7 @@ impl Setting for OnRedis {
 
     fn bare(&self, runtime: &Runtime, sample: Sample, keys: u64) -> Scripts {
         let mut manager = self.manager.clone();
-        let found: Vec<Vec<u8>> =
-            runtime.block_on(redis::cmd("KEYS").arg("idem:*").query_async(&mut manager)).expect("the records");
-        let is_ours = |name: &&Vec<u8>| name.ends_with(sample.key.as_bytes());
-        let name = found.iter().find(is_ours).expect("the sample's").clone();
+        let name = [b"idem:", sample.key.as_bytes()].concat();
         let value: Vec<u8> =
             runtime.block_on(redis::cmd("GET").arg(&name).query_async(&mut manager)).expect("its record");
         let line = value.iter().position(|byte| *byte == b'\n').expect("a line");
