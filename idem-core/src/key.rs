@@ -105,6 +105,12 @@ impl Key {
         &self.bytes
     }
 
+    /// The same key as if another one had its hash.
+    #[cfg(test)]
+    pub(crate) fn with_hash_of(self, other: &Self) -> Self {
+        Self { hash: other.hash, ..self }
+    }
+
     /// A hash that this process alone knows.
     pub(crate) const fn hash(&self) -> u64 {
         self.hash

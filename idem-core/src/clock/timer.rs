@@ -23,6 +23,7 @@ pub(crate) fn sleep_until(deadline: Instant) -> Pin<Box<dyn Future<Output = ()> 
 
 /// Whether this is a tokio runtime that was built without its time driver: bodies that need it would panic half-way.
 pub(crate) fn is_missing() -> bool {
+    // Any moment will do, and asking for this one takes time.
     static EVER: OnceLock<Instant> = OnceLock::new();
     Handle::try_current().is_ok() && tokios(*EVER.get_or_init(Instant::now)).is_none()
 }

@@ -131,7 +131,12 @@ impl Compound<'_> {
             its.sort_by(|a, b| at(a).cmp(at(b)));
             // Once more behind themselves, in their order.
             let end = bytes.len();
-            its.iter().for_each(|entry| bytes.extend_from_within(entry.clone()));
+            for entry in its {
+                // A map that breaks serde's rules may have said where one lies that is not there any more.
+                if bytes.get(entry.clone()).is_some() {
+                    bytes.extend_from_within(entry.clone());
+                }
+            }
             bytes.drain(self.start..end);
         }
         entries.truncate(self.first);

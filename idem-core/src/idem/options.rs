@@ -108,13 +108,14 @@ impl Options {
     /// The result that is at hand, before anything is made for a call that takes longer.
     fn at_hand(&self) -> Result<Option<(&Key, Payload)>, Error> {
         let engine = &self.idem.engine;
-        let key = match &self.key {
-            _ if engine.settings.disabled => return Ok(None),
-            Some(Ok(key)) => key.as_ref(),
-            _ => None,
-        };
+        if engine.settings.disabled {
+            return Ok(None);
+        }
         self.check()?;
-        key.map_or(Ok(None), |key| Ok(at_once(engine, self.request(key))?.map(|payload| (key, payload))))
+        match &self.key {
+            Some(Ok(Some(key))) => Ok(at_once(engine, self.request(key))?.map(|payload| (key, payload))),
+            _ => Ok(None),
+        }
     }
 
     /// A call of `key`, answered with what was at hand.

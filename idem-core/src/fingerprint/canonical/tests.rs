@@ -131,3 +131,35 @@ fn a_value_that_would_end_the_stack_is_an_error() {
     assert!(Fingerprint::of(&Deep(DEEPEST + 1)).is_err());
     assert!(Fingerprint::of(&Deep(1_000_000)).is_err());
 }
+
+/// A map that hands over a value without a key, which serde forbids; beside it fields that are sorted.
+#[test]
+fn a_map_that_breaks_serdes_rules_ends_in_no_panic() {
+    struct Lying;
+    impl Serialize for Lying {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut map = serializer.serialize_map(None)?;
+            map.serialize_value(&"x".repeat(1_000))?;
+            map.serialize_entry("b", &1)?;
+            map.serialize_entry("a", &1)?;
+            map.end()
+        }
+    }
+    struct Around;
+    impl Serialize for Around {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut fields = serializer.serialize_struct("Around", 4)?;
+            fields.serialize_field("z", &1)?;
+            fields.serialize_field("a", &Lying)?;
+            fields.serialize_field("c", &1)?;
+            fields.serialize_field("b", &1)?;
+            fields.end()
+        }
+    }
+    for form in [Form::Lasting, Form::Passing] {
+        let honest = bytes(&BTreeMap::from([("b", 1), ("a", 2)]), form);
+        assert!(honest.is_ok());
+        let lying = || bytes(&Around, form).ok();
+        assert_eq!(lying(), lying(), "bogus, and the same each time");
+    }
+}

@@ -121,6 +121,27 @@ fn a_key_that_is_done_again_and_again_lies_in_one_place() {
     assert_eq!(kept.len(), others.len() + 1);
 }
 
+#[test]
+fn keys_of_one_hash_have_records_of_their_own() {
+    let store = MokaStore::new();
+    let (one, other) = (key(1), key(2).with_hash_of(&key(1)));
+    let done = |key: &Key| store.peek(key).is_some();
+    let complete = |key: &Key| {
+        let claim = claim(TTL);
+        assert!(matches!(store.apply(key, &claim), Ok(Claimed::Granted(_))));
+        let ending = Ending::Completed(Completion::Unreplayable);
+        assert_eq!(store.apply(key, &Finish::new(claim.owner, ending)), Ok(Held::Held));
+    };
+    complete(&one);
+    assert!(done(&one) && !done(&other));
+    complete(&other);
+    assert!(done(&one) && done(&other));
+    let found = store.inner.open.lock(&one).done.get(&one).expect("it is done");
+    let forgotten = Settle::new(&found.record, Owner::random(), crate::transition::Settlement::Forgotten);
+    assert_eq!(store.apply(&one, forgotten), Ok(Settled::Settled));
+    assert!(!done(&one) && done(&other));
+}
+
 /// Where others are at the lock, moka is asked, and says the same.
 #[test]
 fn what_is_done_is_seen_beside_those_who_write() {
