@@ -96,6 +96,28 @@ rows! {
         assert_eq!(h.ran(), 2);
     }
 
+    async fn success_lease_lost_in_the_call_that_overtook_this_one__not_run_again(h) {
+        let other = h.elsewhere();
+        let hangs = other.hang(&other.op()).await;
+        // This call leads in its process, sees the other process' run, waits, and then is not polled.
+        let op = h.op().wait(LEASE * 10);
+        let mut overtaken = Box::pin(h.ok(&op, "no"));
+        assert!(polled_once_is_pending(overtaken.as_mut()).await);
+        tokio::time::sleep(LEASE).await;
+        // The other process' lease is over: the next call of this process overtakes, runs and succeeds.
+        h.store.trouble(Verb::Finish, Trouble::NotApplied(1_000_000));
+        h.store.trouble(Verb::Renew, Trouble::NotApplied(1_000_000));
+        assert_eq!(value(h.ok_after(&h.op(), "mine", SECOND).await), ("mine".into(), Kind::Executed));
+        tokio::time::sleep(LEASE).await;
+        assert!(matches!(refusal(h.ok(&h.op().wait(Duration::ZERO), "no").await), Error::InProgress { .. }));
+        assert!(polled_once_is_pending(overtaken.as_mut()).await, "it waits for the success of its process");
+        assert_eq!(h.ran(), 2, "the other process' run, and the success");
+        h.store.trouble(Verb::Finish, Trouble::None);
+        assert_eq!(value(overtaken.await), ("mine".into(), Kind::Attached));
+        assert_eq!(h.ran(), 2);
+        drop(hangs);
+    }
+
     async fn success_lease_lost_and_the_record_gone__not_run_again(h) {
         let mine = h.start(&h.op(), "mine", SECOND).await;
         h.clock.step(LEASE);

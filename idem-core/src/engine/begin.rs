@@ -162,6 +162,10 @@ impl Call {
             if waited && self.ending.is_none() && self.engine.calls.are_draining() {
                 return Err(self.op.shutting_down());
             }
+            // Another call of this process overtook this one and may know of a success: follow it instead of claiming.
+            if waited && self.ending.is_none() && !slot.is_first() {
+                return Ok(None);
+            }
             let timer = Timer::start();
             let (sent, answer) = self.claim(&claim).await;
             self.watch.took(Took::Claim, timer);

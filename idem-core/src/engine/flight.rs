@@ -168,11 +168,6 @@ impl Flight {
         matches!(&*self.state(), State::Running(Running { done: true, .. }))
     }
 
-    /// The leaders that this one took the slot from.
-    fn all_behind(&self) -> impl Iterator<Item = &Self> {
-        std::iter::successors(self.behind.as_deref(), |flight| flight.behind.as_deref())
-    }
-
     fn runs_unguarded(&self) -> bool {
         matches!(&*self.state(), State::Running(Running { whose: Whose::Unguarded, .. }))
     }
@@ -277,24 +272,29 @@ impl Slot {
     /// knows of a success.
     pub(super) fn granted(&self, running: Running) -> bool {
         let shard = self.flights.0.lock(&self.key);
-        let other = shard.get(&self.key).filter(|flight| !Arc::ptr_eq(flight, &self.flight));
-        let alone = !other.is_some_and(|flight| flight.runs_unguarded()) && !self.is_beside_success();
+        let alone = !self.others(&shard).any(|flight| flight.runs_unguarded() || flight.is_done());
         if alone {
             self.running(running);
         }
         alone
     }
 
-    /// Whether a call that this one took the slot from knows of a success.
+    /// Whether another call of this process knows of a success.
     pub(super) fn is_beside_success(&self) -> bool {
-        self.flight.all_behind().any(Flight::is_done)
+        self.others(&self.flights.0.lock(&self.key)).any(|flight| flight.is_done())
+    }
+
+    /// The other leaders of the key in this process: those that overtook this one, and those that it overtook.
+    fn others<'a>(&'a self, shard: &'a HashMap<Key, Arc<Flight>, Prehashed>) -> impl Iterator<Item = &'a Arc<Flight>> {
+        let leaders = shard.get(&self.key).into_iter().flat_map(Flight::leaders);
+        leaders.filter(|flight| !Arc::ptr_eq(flight, &self.flight))
     }
 
     /// Takes the slot for a run that nothing guards. Refused where this process may have another body for the key.
     pub(super) fn unguarded(&self, op: &Operation) -> bool {
         let shard = self.flights.0.lock(&self.key);
         let mine = shard.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
-        let alone = mine && !self.flight.all_behind().any(Flight::is_running);
+        let alone = mine && !self.others(&shard).any(|flight| flight.is_running());
         if alone {
             self.running(Running::unguarded(op));
         }

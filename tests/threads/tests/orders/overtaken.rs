@@ -2,7 +2,9 @@
 
 use idem_core::{Completion, Error, Failed, Phase};
 
-use crate::support::{all_ends, explore, op, process, spawn, value, Bodies, Shelf, Time};
+use crate::support::{
+    all_ends, explore, key, op, process, sleep, spawn, value, yield_now, Bodies, Shelf, Stall, Time, LEASE,
+};
 
 /// Two processes, and pauses longer than a lease: bodies may run again, but all callers get the one recorded result.
 #[test]
@@ -35,5 +37,42 @@ fn everybody_sleeps_over_the_lease() {
         }
         all_ends(&here).await;
         all_ends(&there).await;
+    });
+}
+
+/// A call stops being polled while another process owns the key. The next call of its process overtakes it and succeeds; the
+/// store takes neither its record nor its renewals. Polled again, the first call must not run the body: its process knows of
+/// the success.
+#[test]
+fn a_leader_that_is_not_polled_is_overtaken_by_a_success() {
+    explore("an unpolled leader is overtaken by a success", Time::Patient, || async {
+        let (shelf, bodies) = (Shelf::default(), Bodies::default());
+        shelf.owned_elsewhere(key());
+        let here = process(&shelf);
+        let stall = Stall::default();
+        let overtaken = spawn(stall.on({
+            let (op, body) = (op(&here), bodies.clone().run());
+            async move { op.run(body).await }
+        }));
+        while shelf.claims() == 0 {
+            yield_now().await;
+        }
+        yield_now().await;
+        stall.begin();
+        sleep(LEASE).await;
+        shelf.refuse_owners(true);
+        let success = value(op(&here).run(bodies.clone().run()).await);
+        sleep(LEASE).await;
+        let late = spawn({
+            let (op, body) = (op(&here), bodies.clone().run());
+            async move { op.run(body).await }
+        });
+        stall.end();
+        sleep(LEASE).await;
+        shelf.refuse_owners(false);
+        assert_eq!(value(overtaken.await.unwrap()), success);
+        assert_eq!(value(late.await.unwrap()), success);
+        assert_eq!(bodies.began(), 1, "the body ran again in a process that knows of the success");
+        all_ends(&here).await;
     });
 }

@@ -18,7 +18,7 @@ pub(crate) enum Time {
 }
 
 /// How many scenarios share the schedules.
-const SCENARIOS: usize = 10;
+const SCENARIOS: usize = 11;
 /// Schedules in all, half of them at random, half with a few changes of priority.
 const SCHEDULES: usize = 100_000;
 const SEED: u64 = 20_261_126;

@@ -11,19 +11,28 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use idem_core::{Failed, Idem, OperationBuilder, Outcome};
+use idem_core::{Failed, Idem, Key, OperationBuilder, Outcome};
 
 pub(crate) use explore::{explore, Time};
 pub(crate) use shelf::Shelf;
 pub(crate) use tokio::spawn;
 pub(crate) use tokio::task::yield_now;
-pub(crate) use tokio::time::since_the_beginning;
+pub(crate) use tokio::time::{since_the_beginning, sleep};
 
 pub(crate) type Answer = Result<Outcome<usize>, Failed<&'static str>>;
 
 /// A handle on a store, as a process has it. It waits for an hour.
 pub(crate) fn process(shelf: &Shelf) -> Idem {
     Idem::builder(shelf.clone()).wait(Duration::from_secs(3600)).build().expect("good settings")
+}
+
+/// The lease and the TTL of a call that says neither.
+pub(crate) const LEASE: Duration = Duration::from_secs(15);
+pub(crate) const TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The key of [`op`].
+pub(crate) fn key() -> Key {
+    Key::new("", "op", "k").expect("a valid key")
 }
 
 pub(crate) fn op(idem: &Idem) -> OperationBuilder {
@@ -126,6 +135,36 @@ impl<F: Future> Future for Cut<F> {
         match &mut self.future {
             Some(future) => future.as_mut().poll(cx).map(Some),
             None => Poll::Ready(None),
+        }
+    }
+}
+
+/// Futures that are not polled between [`begin`](Self::begin) and [`end`](Self::end), as in an arm of a `select!` whose other
+/// arm is busy. A clone is the same stall.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stall(Arc<(AtomicBool, Mutex<Option<Waker>>)>);
+
+impl Stall {
+    pub(crate) fn on<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
+        let (stall, mut future) = (self.clone(), Box::pin(future));
+        std::future::poll_fn(move |cx| {
+            *stall.0 .1.lock().unwrap() = Some(cx.waker().clone());
+            if stall.0 .0.load(Ordering::SeqCst) {
+                return Poll::Pending;
+            }
+            future.as_mut().poll(cx)
+        })
+    }
+
+    pub(crate) fn begin(&self) {
+        self.0 .0.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn end(&self) {
+        self.0 .0.store(false, Ordering::SeqCst);
+        let waker = self.0 .1.lock().unwrap().take();
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A store that others may come between, before each verb and after it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +13,17 @@ use shuttle::sync::Mutex;
 use tokio::task::yield_now;
 use tokio::time::since_the_beginning;
 
+use super::{LEASE, TTL};
+
 /// Records on a shelf. A clone is the same one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shelf {
     records: Arc<Mutex<HashMap<Key, Record>>>,
     /// Whether a claim is refused, every other time or so.
     moody: bool,
+    /// Whether the store refuses what owners send: renewals and endings.
+    refuses_owners: Arc<AtomicBool>,
+    claims: Arc<AtomicUsize>,
 }
 
 impl Shelf {
@@ -48,6 +54,35 @@ impl Shelf {
         records.values_mut().for_each(|record| record.owner = Owner::from_bytes([7; 16]));
     }
 
+    /// The key of `op` is owned by a process that never renews its lease.
+    pub(crate) fn owned_elsewhere(&self, key: Key) {
+        let claim = Claim::new(Owner::from_bytes([9; 16]), LEASE, TTL);
+        if let (Change::Write(record), _) = transition(None, &claim, now()) {
+            self.records.lock().unwrap().insert(key, record);
+        }
+    }
+
+    /// From now on renewals and endings fail, or do not.
+    pub(crate) fn refuse_owners(&self, refuses: bool) {
+        self.refuses_owners.store(refuses, Ordering::SeqCst);
+    }
+
+    /// How many claims were answered.
+    pub(crate) fn claims(&self) -> usize {
+        self.claims.load(Ordering::SeqCst)
+    }
+
+    async fn from_owner<V: Verb + Send>(&self, key: &Key, verb: V) -> Result<V::Answer, StoreError>
+    where
+        V::Answer: Send,
+    {
+        if self.refuses_owners.load(Ordering::SeqCst) {
+            yield_now().await;
+            return Err(StoreError::not_applied("the store takes no ending and no renewal"));
+        }
+        Ok(self.apply(key, verb).await)
+    }
+
     /// The one record.
     pub(crate) fn record(&self) -> Option<Record> {
         self.records.lock().unwrap().values().next().cloned()
@@ -65,15 +100,17 @@ impl Store for Shelf {
             yield_now().await;
             return Err(StoreError::refused("not in the mood"));
         }
-        Ok(self.apply(key, claim).await)
+        let answer = self.apply(key, claim).await;
+        self.claims.fetch_add(1, Ordering::SeqCst);
+        Ok(answer)
     }
 
     async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
-        Ok(self.apply(key, Renew::new(owner)).await)
+        self.from_owner(key, Renew::new(owner)).await
     }
 
     async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
-        Ok(self.apply(key, finish).await)
+        self.from_owner(key, finish).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
