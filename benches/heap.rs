@@ -8,7 +8,7 @@ use idem::{Idem, MokaStore};
 use idem_benches::fan::one_thread;
 use idem_benches::subject::{
     by_hand, by_hand_decoded, by_id, cache, decoded, fingerprinted, guarded, memoized, memoized_by_id, order, receipt,
-    Failed, Once,
+    Declined, Once,
 };
 use stats_alloc::{StatsAlloc, INSTRUMENTED_SYSTEM};
 
@@ -43,7 +43,7 @@ async fn calls() {
     let receipts = cache();
     each("fresh run, `moka::future` `try_get_with`", |id| {
         let receipts = receipts.clone();
-        async move { receipts.try_get_with(id, async move { Ok::<_, Failed>(receipt(&order(id))) }).await.is_ok() }
+        async move { receipts.try_get_with(id, async move { Ok::<_, Declined>(receipt(&order(id))) }).await.is_ok() }
     })
     .await;
 }

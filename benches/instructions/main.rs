@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use idem::{idempotent, Idem, MokaStore};
 use subject::{by_hand, by_hand_decoded, cache, decoded, fingerprinted, guarded, memoized, order, receipt};
-use subject::{Failed, Once, Receipt};
+use subject::{Declined, Once, Receipt};
 use tokio::sync::watch;
 
 fn main() {
@@ -69,8 +69,8 @@ async fn run(case: &str, calls: u64) {
 }
 
 #[idempotent(name = "gated", key = 1)]
-async fn gated(mut gate: watch::Receiver<bool>) -> Result<Receipt, Failed> {
-    gate.wait_for(|open| *open).await.map_err(|_| Failed)?;
+async fn gated(mut gate: watch::Receiver<bool>) -> Result<Receipt, Declined> {
+    gate.wait_for(|open| *open).await.map_err(|_| Declined)?;
     Ok(receipt(&order(1)))
 }
 

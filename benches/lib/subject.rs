@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("failed")]
-pub struct Failed;
+pub struct Declined;
 
-impl From<idem::Error> for Failed {
+impl From<idem::Error> for Declined {
     fn from(_: idem::Error) -> Self {
         Self
     }
@@ -56,22 +56,22 @@ pub fn receipt(order: &Order) -> Receipt {
 }
 
 #[idempotent(key = order.id)]
-pub async fn guarded(order: &Order) -> Result<Receipt, Failed> {
+pub async fn guarded(order: &Order) -> Result<Receipt, Declined> {
     Ok(receipt(order))
 }
 
 #[idempotent(key = order.id, fingerprint = order)]
-pub async fn fingerprinted(order: &Order) -> Result<Receipt, Failed> {
+pub async fn fingerprinted(order: &Order) -> Result<Receipt, Declined> {
     Ok(receipt(order))
 }
 
 #[idempotent(key = order.id)]
-pub async fn decoded(order: &Order) -> Result<Once, Failed> {
+pub async fn decoded(order: &Order) -> Result<Once, Declined> {
     Ok(Once(receipt(order)))
 }
 
 #[cached(key = "u64", convert = r#"{ order.id }"#)]
-pub async fn memoized(order: &Order) -> Result<Receipt, Failed> {
+pub async fn memoized(order: &Order) -> Result<Receipt, Declined> {
     Ok(receipt(order))
 }
 
@@ -80,7 +80,7 @@ pub fn cache<T: Clone + Send + Sync + 'static>() -> Cache<u64, T> {
 }
 
 pub async fn by_hand(cache: &Cache<u64, Receipt>, order: &Order) -> Receipt {
-    let made = cache.try_get_with(order.id, async { Ok::<_, Failed>(receipt(order)) });
+    let made = cache.try_get_with(order.id, async { Ok::<_, Declined>(receipt(order)) });
     made.await.expect("it does not fail")
 }
 
@@ -106,32 +106,32 @@ pub fn blob(id: u64, bytes: usize) -> Blob {
 }
 
 #[idempotent(key = id)]
-pub async fn by_id(id: u64) -> Result<Receipt, Failed> {
+pub async fn by_id(id: u64) -> Result<Receipt, Declined> {
     Ok(receipt(&order(id)))
 }
 
 #[cached(key = "u64", convert = r#"{ id }"#)]
-pub async fn memoized_by_id(id: u64) -> Result<Receipt, Failed> {
+pub async fn memoized_by_id(id: u64) -> Result<Receipt, Declined> {
     Ok(receipt(&order(id)))
 }
 
 #[idempotent(key = id)]
-pub async fn sized(id: u64, bytes: usize) -> Result<Blob, Failed> {
+pub async fn sized(id: u64, bytes: usize) -> Result<Blob, Declined> {
     Ok(blob(id, bytes))
 }
 
 #[cached(key = "u64", convert = r#"{ id }"#)]
-pub async fn memoized_sized(id: u64, bytes: usize) -> Result<Blob, Failed> {
+pub async fn memoized_sized(id: u64, bytes: usize) -> Result<Blob, Declined> {
     Ok(blob(id, bytes))
 }
 
 #[idempotent(key = id)]
-pub async fn sized_decoded(id: u64, bytes: usize) -> Result<OnceBlob, Failed> {
+pub async fn sized_decoded(id: u64, bytes: usize) -> Result<OnceBlob, Declined> {
     Ok(OnceBlob(blob(id, bytes)))
 }
 
 /// In a store of the caller's choice.
 #[idempotent(name = "payments.charge", key = id, idem = idem)]
-pub async fn elsewhere(idem: idem::Idem, id: u64, bytes: usize) -> Result<Blob, Failed> {
+pub async fn elsewhere(idem: idem::Idem, id: u64, bytes: usize) -> Result<Blob, Declined> {
     Ok(blob(id, bytes))
 }

@@ -104,7 +104,7 @@ fn source(guarded: bool, program: Option<usize>, round: usize) -> String {
     );
     source.push_str(match guarded {
         true => "pub enum Fails { #[error(transparent)] Idempotency(#[from] idem::Error) }\n",
-        false => "pub enum Fails { #[error(\"failed\")] Failed }\n",
+        false => "pub enum Fails { #[error(\"failed\")] Declined }\n",
     });
     for n in 0..functions {
         if guarded {

@@ -9,7 +9,7 @@ use idem_benches::ids::Ids;
 use idem_benches::report::{Report, Row};
 use idem_benches::subject::{
     blob, by_hand, by_hand_decoded, by_id, cache, decoded, fingerprinted, guarded, memoized, memoized_by_id,
-    memoized_sized, order, receipt, sized, sized_decoded, Blob, Failed, Once, OnceBlob, Order, Receipt,
+    memoized_sized, order, receipt, sized, sized_decoded, Blob, Declined, Once, OnceBlob, Order, Receipt,
 };
 use idem_benches::unit::{bytes, count, who};
 use moka::future::Cache;
@@ -109,8 +109,8 @@ fn fresh(report: &Report, runtime: &Runtime) -> Vec<Row> {
     Row::all("fresh run", &timed, Some(1.25)).into_iter().map(Row::stands).collect()
 }
 
-async fn by_hand_sized(id: u64, bytes: usize) -> Result<Blob, std::sync::Arc<Failed>> {
-    BLOBS.try_get_with(id, async move { Ok::<_, Failed>(blob(id, bytes)) }).await
+async fn by_hand_sized(id: u64, bytes: usize) -> Result<Blob, std::sync::Arc<Declined>> {
+    BLOBS.try_get_with(id, async move { Ok::<_, Declined>(blob(id, bytes)) }).await
 }
 
 async fn by_hand_sized_decoded(id: u64) -> OnceBlob {
@@ -161,8 +161,8 @@ fn values(report: &Report, runtime: &Runtime) -> Vec<Row> {
     rows
 }
 
-async fn by_hand_id(id: u64) -> Result<Receipt, std::sync::Arc<Failed>> {
-    RECEIPTS.try_get_with(id, async move { Ok::<_, Failed>(receipt(&order(id))) }).await
+async fn by_hand_id(id: u64) -> Result<Receipt, std::sync::Arc<Declined>> {
+    RECEIPTS.try_get_with(id, async move { Ok::<_, Declined>(receipt(&order(id))) }).await
 }
 
 /// Of the same keys, the three.

@@ -8,7 +8,7 @@ use idem::{idempotent, Idem, MokaStore, Store};
 use idem_benches::fan::two_threads;
 use idem_benches::report::Report;
 use idem_benches::spread::{at, Spread};
-use idem_benches::subject::{receipt, Failed, Order, Receipt};
+use idem_benches::subject::{receipt, Declined, Order, Receipt};
 use idem_benches::unit::{count, figures, time};
 use tokio::runtime::Runtime;
 
@@ -119,11 +119,11 @@ impl Service {
 }
 
 #[idempotent(name = "payments.charged", key = order.id, fingerprint = order, idem = idem)]
-async fn charge(idem: Idem, bodies: Arc<AtomicU64>, order: Order) -> Result<Receipt, Failed> {
+async fn charge(idem: Idem, bodies: Arc<AtomicU64>, order: Order) -> Result<Receipt, Declined> {
     capture(&bodies, order).await
 }
 
-async fn capture(bodies: &AtomicU64, order: Order) -> Result<Receipt, Failed> {
+async fn capture(bodies: &AtomicU64, order: Order) -> Result<Receipt, Declined> {
     bodies.fetch_add(1, Ordering::Relaxed);
     tokio::time::sleep(PAUSE).await;
     Ok(receipt(&order))

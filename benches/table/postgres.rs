@@ -57,7 +57,7 @@ async fn statements(database: &Database) -> (String, String) {
     let claim = idem::Claim::new(owner, std::time::Duration::from_secs(15), std::time::Duration::from_secs(60));
     own.claim(&key, &claim).await.expect("an answer");
     let claim = sent();
-    own.finish(&key, &idem::Finish::new(owner, idem::Ending::Released)).await.expect("an answer");
+    own.finish(&key, &idem::Finish::new(owner, idem::Ending::Failed)).await.expect("an answer");
     (claim, sent())
 }
 

@@ -113,9 +113,9 @@ fn fill(on: &OnPostgres, from: u64, to: u64, over: bool) {
     let (ends, tag) = if over { ("0", "over") } else { ("expires_at", "kept") };
     on.database.psql(&format!(
         "INSERT INTO idem.records (id, key, operation, state, owner, fence, attempt, at_most_once, after_unknown, \
-         brought_fingerprint, brought_at_most_once, lease, ttl, expires_at, sweep_at, result) \
+         set_fingerprint, set_at_most_once, lease, ttl, expires_at, sweep_at, result) \
          SELECT sha256(('{tag}' || n)::bytea), key, operation, state, owner, fence, attempt, at_most_once, after_unknown, \
-         brought_fingerprint, brought_at_most_once, lease, ttl, {ends}, {sweep}, result \
+         set_fingerprint, set_at_most_once, lease, ttl, {ends}, {sweep}, result \
          FROM (SELECT * FROM idem.records WHERE state = 'completed' LIMIT 1) r, generate_series({from}, {to}) n",
         sweep = if over { "n" } else { "sweep_at" },
         to = to - 1

@@ -1,13 +1,13 @@
 //! Bytes of futures.
 
 use idem_benches::report::Report;
-use idem_benches::subject::{guarded, order, receipt, sized, Blob, Failed, Order, Receipt};
+use idem_benches::subject::{guarded, order, receipt, sized, Blob, Declined, Order, Receipt};
 
 pub(crate) fn run(report: &mut Report) {
     report.part("Size of the future", "In bytes. The budget is the plain function's, its `Result` and 512.");
     let order = order(1);
-    let result = size_of::<Result<Receipt, Failed>>();
-    let blob = size_of::<Result<Blob, Failed>>();
+    let result = size_of::<Result<Receipt, Declined>>();
+    let blob = size_of::<Result<Blob, Declined>>();
     let rows = [
         ("a receipt from a reference", size_of_val(&plain(&order)), size_of_val(&guarded(&order)), result),
         ("a blob from two numbers", size_of_val(&plain_blob(1, 1)), size_of_val(&sized(1, 1)), blob),
@@ -32,15 +32,15 @@ pub(crate) fn run(report: &mut Report) {
     report.table(&["function", "plain", "guarded", "budget", ""], cells.to_vec());
 }
 
-async fn plain(order: &Order) -> Result<Receipt, Failed> {
+async fn plain(order: &Order) -> Result<Receipt, Declined> {
     Ok(receipt(order))
 }
 
-async fn plain_blob(id: u64, bytes: usize) -> Result<Blob, Failed> {
+async fn plain_blob(id: u64, bytes: usize) -> Result<Blob, Declined> {
     Ok(idem_benches::subject::blob(id, bytes))
 }
 
-async fn holds(order: &Order) -> Result<Receipt, Failed> {
+async fn holds(order: &Order) -> Result<Receipt, Declined> {
     let held = std::hint::black_box([1_u8; 2048]);
     tokio::task::yield_now().await;
     std::hint::black_box(&held);
@@ -48,12 +48,12 @@ async fn holds(order: &Order) -> Result<Receipt, Failed> {
 }
 
 #[idem::idempotent(key = order.id, reconcile = async { Ok(None) })]
-async fn asking(order: &Order) -> Result<Receipt, Failed> {
+async fn asking(order: &Order) -> Result<Receipt, Declined> {
     Ok(receipt(order))
 }
 
 #[idem::idempotent(key = order.id)]
-async fn guarded_holds(order: &Order) -> Result<Receipt, Failed> {
+async fn guarded_holds(order: &Order) -> Result<Receipt, Declined> {
     let held = std::hint::black_box([1_u8; 2048]);
     tokio::task::yield_now().await;
     std::hint::black_box(&held);

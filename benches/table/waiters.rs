@@ -10,7 +10,7 @@ use idem_benches::effort::Effort;
 use idem_benches::fan::two_threads;
 use idem_benches::plot::{Line, Plot};
 use idem_benches::report::{Report, Row};
-use idem_benches::subject::{order, receipt, Failed, Receipt};
+use idem_benches::subject::{order, receipt, Declined, Receipt};
 use idem_benches::unit::{count, time};
 use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
@@ -117,8 +117,8 @@ fn attached(runtime: &Runtime, idem: &Idem, callers: u32) -> Duration {
 }
 
 #[idempotent(name = "gated", key = key, idem = idem)]
-async fn gated(idem: Idem, key: u64, mut gate: watch::Receiver<bool>) -> Result<Receipt, Failed> {
-    gate.wait_for(|open| *open).await.map_err(|_| Failed)?;
+async fn gated(idem: Idem, key: u64, mut gate: watch::Receiver<bool>) -> Result<Receipt, Declined> {
+    gate.wait_for(|open| *open).await.map_err(|_| Declined)?;
     Ok(receipt(&order(key)))
 }
 

@@ -51,7 +51,7 @@ pub(crate) struct Engine {
     flights: Flights,
     calls: Calls,
     /// How many bodies ran unguarded.
-    bypassed: AtomicU64,
+    unguarded: AtomicU64,
 }
 
 /// What an `Idem` was built with.
@@ -90,18 +90,18 @@ impl Engine {
             spawner,
             flights: Flights::default(),
             calls: Calls::default(),
-            bypassed: AtomicU64::new(0),
+            unguarded: AtomicU64::new(0),
         }
     }
 
     /// A body runs that nothing guards.
-    fn bypassed(&self) {
-        self.bypassed.fetch_add(1, Ordering::Relaxed);
+    fn unguarded(&self) {
+        self.unguarded.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many did.
-    pub(crate) fn count_bypassed(&self) -> u64 {
-        self.bypassed.load(Ordering::Relaxed)
+    pub(crate) fn count_unguarded(&self) -> u64 {
+        self.unguarded.load(Ordering::Relaxed)
     }
 
     /// Accepts no new claims and waits for the calls under way; says how many there still are.

@@ -57,8 +57,8 @@ impl Idem {
     /// How many bodies ran unguarded, of this `Idem` and its clones: without a key, without the store's answer
     /// ([`Builder::fail_open`]), or because it is [`disabled`](Self::disabled).
     #[must_use]
-    pub fn bypassed(&self) -> u64 {
-        self.engine.count_bypassed()
+    pub fn unguarded(&self) -> u64 {
+        self.engine.count_unguarded()
     }
 
     /// For SIGTERM: refuses new claims with [`Error::ShuttingDown`], and waits for what is under way: running bodies, also

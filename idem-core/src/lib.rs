@@ -38,12 +38,13 @@ pub use idem::{
     UnknownErr,
 };
 pub use key::{hash, Hashed, IntoKey, Key, KeyPart, KeyWriter};
-pub use outcome::{Failed, Kind, Outcome};
-pub use record::{Completed, Completion, Owner, Payload, PayloadError, Phase, Record, RecordError, Step, Steps};
+pub use outcome::{CallError, Kind, Outcome};
+pub use record::{Completed, Completion, Owner, Payload, PayloadError, Record, RecordError, State, Step, Steps};
 pub use seal::{Seal, SealError};
-pub use store::{Cas, Cursor, List, Listed, Page, Store, Versioned};
+pub use store::{CasStore, ConditionalStore, Cursor, List, Listed, Page, Store};
 #[cfg(feature = "moka")]
 pub use store::{Full, MokaStore, MokaStoreBuilder, Tiered, WhenFull};
 pub use transition::{
-    transition, Change, Claim, Claimed, Ending, Finish, Grant, Held, Renew, SaveStep, Settle, Settled, Settlement, Verb,
+    transition, Change, Claim, Claimed, Ending, Finish, Grant, Ownership, Renew, SaveStep, Settle, Settled, Settlement,
+    Verb,
 };

@@ -56,20 +56,20 @@ impl<T> Outcome<T> {
 
 /// Why [`run`](crate::OperationBuilder::run) has no value: this library's reason, or the body's own error, untouched.
 #[derive(Debug)]
-pub enum Failed<E> {
+pub enum CallError<E> {
     /// The body did not run, or its recorded result could not be had.
     Idem(Error),
     /// The body ran and this is its error.
     Body(E),
 }
 
-impl<E> From<Error> for Failed<E> {
+impl<E> From<Error> for CallError<E> {
     fn from(error: Error) -> Self {
         Self::Idem(error)
     }
 }
 
-impl<E: fmt::Display> fmt::Display for Failed<E> {
+impl<E: fmt::Display> fmt::Display for CallError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Idem(error) => error.fmt(f),
@@ -78,7 +78,7 @@ impl<E: fmt::Display> fmt::Display for Failed<E> {
     }
 }
 
-impl<E: std::error::Error> std::error::Error for Failed<E> {
+impl<E: std::error::Error> std::error::Error for CallError<E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Idem(error) => error.source(),

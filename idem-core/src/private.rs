@@ -15,7 +15,7 @@ pub use crate::idem::{Idem, Options};
 pub use crate::operation::Site;
 pub use returns::{every, returns, returns_with, DecodeOnly, Memory, Nothing, Probe, Remember, ReturnType, Returns};
 
-pub use testing::{every_error, recorded, replays, seed_jitter};
+pub use testing::{every_error, recorded, replays, seed_jitter, with_checksum};
 
 use crate::context::report;
 use crate::engine::guard::{turned_away, Answer, Started};

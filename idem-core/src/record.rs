@@ -1,7 +1,7 @@
 //! What a store keeps about one key.
 
 mod bytes;
-mod check;
+mod checksum;
 mod owner;
 mod payload;
 mod steps;
@@ -25,7 +25,7 @@ use crate::fingerprint::Fingerprint;
 #[non_exhaustive]
 pub struct Record {
     /// What the owner was last known to do.
-    pub phase: Phase,
+    pub state: State,
     /// The last owner's token. The record is its own until somebody else takes over.
     pub owner: Owner,
     /// Rises with every new owner of the key, also after the record was deleted.
@@ -39,9 +39,9 @@ pub struct Record {
     /// Whether the attempt before this one ended with its outcome unknown.
     pub after_unknown: bool,
     /// Whether this owner was the first to say what the request looks like; withdrawn, it takes that with it.
-    pub brought_fingerprint: bool,
+    pub set_fingerprint: bool,
     /// Whether this owner was the first to ask for at-most-once; withdrawn, it takes that with it.
-    pub brought_at_most_once: bool,
+    pub set_at_most_once: bool,
     /// What was finished so far, kept until the call is done.
     pub steps: Steps,
     /// How long a silent owner keeps the key.
@@ -55,8 +55,8 @@ pub struct Record {
 /// Where a record stands in its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Phase {
-    /// The owner has the key. Once the lease is over this counts as abandoned.
+pub enum State {
+    /// The owner has the key. Once the lease is over this counts as unknown.
     #[non_exhaustive]
     Running {
         /// When the owner was granted the key.
@@ -67,9 +67,9 @@ pub enum Phase {
     /// The operation is done.
     Completed(Completion),
     /// The attempt failed and is known to have had no effect worth keeping.
-    Released,
+    Failed,
     /// The attempt ended and nobody knows whether it had its effect.
-    Abandoned,
+    Unknown,
 }
 
 /// How a done operation is kept.
@@ -102,7 +102,7 @@ impl Completed {
     }
 }
 
-impl Phase {
+impl State {
     /// The owner has the key.
     #[must_use]
     pub const fn running(since: Timestamp, lease_until: Timestamp) -> Self {
@@ -113,17 +113,17 @@ impl Phase {
 impl Record {
     /// A record read back from a store that keeps its fields apart; those that are not named here are empty, and are to be set.
     #[must_use]
-    pub fn new(phase: Phase, owner: Owner, expires_at: Timestamp) -> Self {
+    pub fn new(state: State, owner: Owner, expires_at: Timestamp) -> Self {
         Self {
-            phase,
+            state,
             owner,
             fence: 0,
             attempt: 0,
             fingerprint: None,
             at_most_once: false,
             after_unknown: false,
-            brought_fingerprint: false,
-            brought_at_most_once: false,
+            set_fingerprint: false,
+            set_at_most_once: false,
             steps: Steps::default(),
             lease: Duration::ZERO,
             ttl: Duration::ZERO,
@@ -134,8 +134,8 @@ impl Record {
     /// The done operation, if the record is one and its TTL is not over at `now`.
     #[must_use]
     pub fn completed(&self, now: Timestamp) -> Option<Completed> {
-        match &self.phase {
-            Phase::Completed(completion) if !self.is_expired(now) => {
+        match &self.state {
+            State::Completed(completion) if !self.is_expired(now) => {
                 Some(Completed::new(self.fingerprint, completion.clone(), self.expires_at.since(now)))
             }
             _ => None,
@@ -146,7 +146,7 @@ impl Record {
     /// claim withdrawn.
     #[must_use]
     pub fn is_blank(&self) -> bool {
-        self.attempt == 0 && self.phase == Phase::Released
+        self.attempt == 0 && self.state == State::Failed
     }
 
     /// Whether the record's retention is over at `now`.

@@ -13,7 +13,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-pub use self::cas::{Cas, Versioned};
+pub use self::cas::{CasStore, ConditionalStore};
 pub use self::list::{Cursor, List, Listed, Page};
 #[cfg(feature = "moka")]
 pub use self::moka::{Full, MokaStore, MokaStoreBuilder, WhenFull};
@@ -23,7 +23,7 @@ pub use self::tiered::Tiered;
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::record::{Completed, Owner, Record};
-use crate::transition::{Claim, Claimed, Finish, Held, SaveStep, Settle, Settled};
+use crate::transition::{Claim, Claimed, Finish, Ownership, SaveStep, Settle, Settled};
 
 /// A place where records live, shared by every process that uses it.
 ///
@@ -43,10 +43,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError>;
 
     /// Keeps a key for another lease. *Correctness*: a former owner gets `Lost` and changes nothing.
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError>;
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError>;
 
     /// Ends a run. *Correctness*: a former owner gets `Lost` and changes nothing; so does the owner of another fence.
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError>;
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError>;
 
     /// The record as it is, for operators. A record whose retention is over is none; one that was forgotten may be a blank
     /// ([`Record::is_blank`]).
@@ -54,7 +54,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Keeps what a run has finished so far, for the next attempt. *Correctness*: as [`finish`](Self::finish). The default says
     /// that the store cannot.
-    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
         let _ = (key, save);
         Err(StoreError::unsupported("save_step"))
     }

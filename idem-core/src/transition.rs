@@ -14,7 +14,7 @@ use crate::record::Record;
 
 pub use claim::{Claim, Claimed, Grant};
 pub use finish::{Ending, Finish};
-pub use renew::{Held, Renew};
+pub use renew::{Ownership, Renew};
 pub use settle::{Settle, Settled, Settlement};
 pub use step::SaveStep;
 

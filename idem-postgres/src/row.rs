@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use idem_core::{
-    Completion, Fingerprint, Key, Owner, Payload, Phase, Record, RecordError, Steps, StoreError, Timestamp,
+    Completion, Fingerprint, Key, Owner, Payload, Record, RecordError, State, Steps, StoreError, Timestamp,
 };
 
 use crate::error::PgError;
@@ -25,8 +25,8 @@ pub(crate) struct Row {
     pub(crate) fingerprint: Option<Vec<u8>>,
     pub(crate) at_most_once: bool,
     pub(crate) after_unknown: bool,
-    pub(crate) brought_fingerprint: bool,
-    pub(crate) brought_at_most_once: bool,
+    pub(crate) set_fingerprint: bool,
+    pub(crate) set_at_most_once: bool,
     pub(crate) steps: Option<Vec<u8>>,
     pub(crate) step_count: i64,
     pub(crate) lease: i64,
@@ -53,8 +53,8 @@ macro_rules! read {
             fingerprint: row.try_get(8)?,
             at_most_once: row.try_get(9)?,
             after_unknown: row.try_get(10)?,
-            brought_fingerprint: row.try_get(11)?,
-            brought_at_most_once: row.try_get(12)?,
+            set_fingerprint: row.try_get(11)?,
+            set_at_most_once: row.try_get(12)?,
             steps: row.try_get(13)?,
             step_count: row.try_get(14)?,
             lease: row.try_get(15)?,
@@ -87,18 +87,18 @@ impl Row {
             Some(result) => Ok(Completion::Result(Payload::from_bytes(result.as_slice()))),
             None => Err(damaged()),
         };
-        let phase = match self.state.as_str() {
+        let state = match self.state.as_str() {
             "running" => {
-                Phase::running(time(self.since.ok_or_else(damaged)?), time(self.lease_until.ok_or_else(damaged)?))
+                State::running(time(self.since.ok_or_else(damaged)?), time(self.lease_until.ok_or_else(damaged)?))
             }
-            "completed" => Phase::Completed(completion()?),
-            "unreplayable" => Phase::Completed(Completion::Unreplayable),
-            "released" => Phase::Released,
-            "abandoned" => Phase::Abandoned,
+            "completed" => State::Completed(completion()?),
+            "unreplayable" => State::Completed(Completion::Unreplayable),
+            "failed" => State::Failed,
+            "unknown" => State::Unknown,
             _ => return Err(damaged()),
         };
         let owner = <[u8; 16]>::try_from(self.owner.as_slice()).map_err(|_| damaged())?;
-        let mut record = Record::new(phase, Owner::from_bytes(owner), time(self.expires_at));
+        let mut record = Record::new(state, Owner::from_bytes(owner), time(self.expires_at));
         record.fence = number(self.fence)?;
         record.attempt = u32::try_from(self.attempt).map_err(|_| damaged())?;
         record.fingerprint = match &self.fingerprint {
@@ -107,8 +107,8 @@ impl Row {
         };
         record.at_most_once = self.at_most_once;
         record.after_unknown = self.after_unknown;
-        record.brought_fingerprint = self.brought_fingerprint;
-        record.brought_at_most_once = self.brought_at_most_once;
+        record.set_fingerprint = self.set_fingerprint;
+        record.set_at_most_once = self.set_at_most_once;
         record.steps = Steps::from_bytes(self.steps.as_deref().unwrap_or_default())?;
         if i64::from(record.steps.count()) != self.step_count {
             return Err(damaged());

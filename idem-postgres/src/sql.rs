@@ -46,7 +46,7 @@ const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 /// What is written of a record need not all come back.
 const KEY: &str = "''::bytea AS key";
 const COLUMNS: &str = "{key}, format::bigint, state, owner, fence, attempt, fingerprint, at_most_once, after_unknown, \
-                       brought_fingerprint, brought_at_most_once, {steps}, step_count, lease, ttl, since, lease_until, \
+                       set_fingerprint, set_at_most_once, {steps}, step_count, lease, ttl, since, lease_until, \
                        expires_at, {result}";
 const OWNED: &str = "r.id = $1::bytea AND r.owner = $2::bytea AND r.format = 1 AND r.expires_at > {now}";
 const SAME: &str = "({r}.fingerprint IS NULL OR $4::bytea IS NULL OR {r}.fingerprint = $4)";

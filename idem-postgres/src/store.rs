@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use idem_core::{
-    transition, Change, Claim, Claimed, Completion, Cursor, Ending, Finish, Grant, Held, Key, List, Listed, Owner,
+    transition, Change, Claim, Claimed, Completion, Cursor, Ending, Finish, Grant, Key, List, Listed, Owner, Ownership,
     Page, Payload, Record, Renew, SaveStep, Settle, Settled, Settlement, Store, StoreError, Verb,
 };
 
@@ -94,12 +94,12 @@ impl PgStore {
 }
 
 /// What an answer of a former owner's, or of nobody's, is.
-fn lost() -> Option<Held> {
-    Some(Held::Lost)
+fn lost() -> Option<Ownership> {
+    Some(Ownership::Lost)
 }
 
-fn held(_: &Row) -> Result<Held, StoreError> {
-    Ok(Held::Held)
+fn held(_: &Row) -> Result<Ownership, StoreError> {
+    Ok(Ownership::Held)
 }
 
 const fn result(completion: &Completion) -> (&'static str, Option<&Payload>) {
@@ -135,21 +135,21 @@ impl Store for PgStore {
         self.decide(&self.statements.claim, &params, claim, granted, || None).await
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         let id = id::of(key);
         let params = [Param::Bytes(Some(&id)), Param::Bytes(Some(owner.as_bytes()))];
         self.decide(&self.statements.renew, &params, Renew::new(owner), held, lost).await
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         let id = id::of(key);
         let (state, rank, result) = match &finish.ending {
             Ending::Completed(completion) => {
                 let (state, result) = result(completion);
                 (state, 3, result)
             }
-            Ending::Abandoned => ("abandoned", 2, None),
-            _ => ("released", 1, None),
+            Ending::Unknown => ("unknown", 2, None),
+            _ => ("failed", 1, None),
         };
         let params = [
             Param::Bytes(Some(&id)),
@@ -173,7 +173,7 @@ impl Store for PgStore {
         Ok(Some(row.readable()?).filter(|record| !record.is_expired(row.now())))
     }
 
-    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
         let (id, step) = (id::of(key), save.step.to_bytes());
         let params = [
             Param::Bytes(Some(&id)),
@@ -188,7 +188,7 @@ impl Store for PgStore {
         let id = id::of(key);
         let (state, result) = match &settle.settlement {
             Settlement::Completed(completion) => result(completion),
-            _ => ("released", None),
+            _ => ("failed", None),
         };
         let params = [
             Param::Bytes(Some(&id)),
@@ -199,7 +199,7 @@ impl Store for PgStore {
             Param::Bool(settle.done),
             Param::Bool(settle.settlement == Settlement::Forgotten),
         ];
-        let settled = |_: &Row| Ok(Settled::Settled);
+        let settled = |_: &Row| Ok(Settled::Applied);
         self.decide(&self.statements.settle, &params, settle.clone(), settled, || Some(Settled::Changed)).await
     }
 

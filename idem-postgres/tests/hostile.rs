@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use idem_core::{Claim, Ending, Finish, Held, Key, List, Owner, Store};
+use idem_core::{Claim, Ending, Finish, Key, List, Owner, Ownership, Store};
 use idem_postgres::PgStore;
 use idem_test_servers::{Database, Postgres};
 use tokio_postgres::{Client, NoTls};
@@ -34,9 +34,9 @@ async fn endings_land_whatever_the_schema_is_called() {
         let patience = Duration::from_secs(30);
         tokio::time::timeout(patience, store.changed(&key)).await.expect("a listener");
         let waits = tokio::time::timeout(patience, store.changed(&key));
-        let abandoned = Finish::new(owner, Ending::Abandoned);
-        let (told, held) = tokio::join!(waits, store.finish(&key, &abandoned));
-        assert_eq!(held.expect(schema), Held::Held);
+        let unknown = Finish::new(owner, Ending::Unknown);
+        let (told, held) = tokio::join!(waits, store.finish(&key, &unknown));
+        assert_eq!(held.expect(schema), Ownership::Held);
         told.expect("a hint");
     }
 }
@@ -96,7 +96,7 @@ async fn what_could_not_be_read_does_not_get_in() {
     assert!(store.claim(&key("1"), &claim(Owner::random())).await.expect_err("newer").is_unreadable());
     // Attempts are counted as far as they can be.
     client
-        .batch_execute("UPDATE idem.records SET format = 1, owner = '\\x00112233445566778899aabbccddeeff', state = 'abandoned', attempt = 4294967295")
+        .batch_execute("UPDATE idem.records SET format = 1, owner = '\\x00112233445566778899aabbccddeeff', state = 'unknown', attempt = 4294967295")
         .await
         .expect("edited");
     store.claim(&key("1"), &claim(Owner::random())).await.expect("a claim");

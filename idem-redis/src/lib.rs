@@ -33,7 +33,7 @@
 //! idem1 completed owner=<32 hex> fence=<n> attempt=<n> flags=<fmbu> lease=<us> ttl=<us> expires=<us> since=<us> until=<us> fp=<64 hex or -> steps=<count>:<bytes>
 //! ```
 //!
-//! then the finished steps, then the result. The state is `running`, `completed`, `unreplayable`, `released` or `abandoned`; flags
+//! then the finished steps, then the result. The state is `running`, `completed`, `unreplayable`, `failed` or `unknown`; flags
 //! are `f` and `b` for what this owner brought (fingerprint, at-most-once), `m` at-most-once, `u` an unknown outcome before;
 //! times are microseconds since 1970 on the server's clock, `since` and `until` (when the lease is over) 0 unless it is
 //! running. The key's own expiry is the end of the retention, a second late.

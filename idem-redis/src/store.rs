@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem_core::{
-    transition, Change, Claim, Claimed, Completion, Ending, Finish, Grant, Held, Key, List, Owner, Page, Record, Renew,
-    SaveStep, Settle, Settled, Settlement, Store, StoreError, Timestamp, Verb,
+    transition, Change, Claim, Claimed, Completion, Ending, Finish, Grant, Key, List, Owner, Ownership, Page, Record,
+    Renew, SaveStep, Settle, Settled, Settlement, Store, StoreError, Timestamp, Verb,
 };
 
 use crate::builder::RedisStoreBuilder;
@@ -147,18 +147,18 @@ impl Store for RedisStore {
         }
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         match self.run(&script::RENEW, key, &[to_hex(owner.as_bytes()).as_bytes()]).await? {
             Answer::Kept(found, now) => unchanged(found.as_ref(), Renew::new(owner), now),
-            _ => Ok(Held::Held),
+            _ => Ok(Ownership::Held),
         }
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         let (name, result) = match &finish.ending {
             Ending::Completed(completion) => done(completion),
-            Ending::Released => ("released", &b""[..]),
-            Ending::Abandoned => ("abandoned", &b""[..]),
+            Ending::Failed => ("failed", &b""[..]),
+            Ending::Unknown => ("unknown", &b""[..]),
             Ending::Withdrawn => ("withdrawn", &b""[..]),
             _ => return Err(StoreError::refused(Error::answer())),
         };
@@ -167,7 +167,7 @@ impl Store for RedisStore {
         let args = [owner.as_bytes(), fence.as_bytes(), name.as_bytes(), result, &channel];
         match self.run(&script::FINISH, key, &args).await? {
             Answer::Kept(found, now) => unchanged(found.as_ref(), finish, now),
-            _ => Ok(Held::Held),
+            _ => Ok(Ownership::Held),
         }
     }
 
@@ -178,18 +178,18 @@ impl Store for RedisStore {
         }
     }
 
-    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
         let (owner, index, step) = (to_hex(save.owner.as_bytes()), save.index.to_string(), save.step.to_bytes());
         match self.run(&script::SAVE_STEP, key, &[owner.as_bytes(), index.as_bytes(), &step]).await? {
             Answer::Kept(found, now) => unchanged(found.as_ref(), save, now),
-            _ => Ok(Held::Held),
+            _ => Ok(Ownership::Held),
         }
     }
 
     async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
         let (name, result) = match &settle.settlement {
             Settlement::Completed(completion) => done(completion),
-            Settlement::Released => ("released", &b""[..]),
+            Settlement::Failed => ("failed", &b""[..]),
             Settlement::Forgotten => ("forgotten", &b""[..]),
             _ => return Err(StoreError::refused(Error::answer())),
         };
@@ -197,7 +197,7 @@ impl Store for RedisStore {
         let args = [fence.as_bytes(), bit(settle.done), owner.as_bytes(), name.as_bytes(), result, &channel];
         match self.run(&script::SETTLE, key, &args).await? {
             Answer::Kept(found, now) => unchanged(found.as_ref(), settle.clone(), now),
-            _ => Ok(Settled::Settled),
+            _ => Ok(Settled::Applied),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_core::{Completion, Fingerprint, Owner, Payload, Phase, Record, Steps, Timestamp};
+use idem_core::{Completion, Fingerprint, Owner, Payload, Record, State, Steps, Timestamp};
 
 use crate::error::Unreadable;
 
@@ -63,15 +63,15 @@ fn read<'a>(mut fields: impl Iterator<Item = &'a [u8]>, rest: &[u8]) -> Option<R
     }
     // Also where they do not count: the scripts read them all.
     let (since, until) = (since?, until?);
-    let phase = match state {
-        b"running" => Phase::running(Timestamp::from_micros(since), Timestamp::from_micros(until)),
-        b"completed" => Phase::Completed(Completion::Result(Payload::from_bytes(payload))),
-        b"unreplayable" => Phase::Completed(Completion::Unreplayable),
-        b"released" => Phase::Released,
-        b"abandoned" => Phase::Abandoned,
+    let state = match state {
+        b"running" => State::running(Timestamp::from_micros(since), Timestamp::from_micros(until)),
+        b"completed" => State::Completed(Completion::Result(Payload::from_bytes(payload))),
+        b"unreplayable" => State::Completed(Completion::Unreplayable),
+        b"failed" => State::Failed,
+        b"unknown" => State::Unknown,
         _ => return None,
     };
-    let mut record = Record::new(phase, Owner::from_bytes(owner), Timestamp::from_micros(expires?));
+    let mut record = Record::new(state, Owner::from_bytes(owner), Timestamp::from_micros(expires?));
     record.fence = fence;
     record.attempt = attempt;
     record.fingerprint = fingerprint.map(Fingerprint::from_bytes);
@@ -99,9 +99,9 @@ fn read_flags(flags: &[u8], record: &mut Record) -> Option<()> {
         rest = others.unwrap_or(rest);
         others.is_some()
     };
-    record.brought_fingerprint = flag(b'f');
+    record.set_fingerprint = flag(b'f');
     record.at_most_once = flag(b'm');
-    record.brought_at_most_once = flag(b'b');
+    record.set_at_most_once = flag(b'b');
     record.after_unknown = flag(b'u');
     rest.is_empty().then_some(())
 }

@@ -1,6 +1,6 @@
 //! The statements, each prepared once for a connection.
 
-use idem_core::{Completion, Key, Phase, Record, RecordError, Timestamp};
+use idem_core::{Completion, Key, Record, RecordError, State, Timestamp};
 use rusqlite::types::ValueRef;
 use rusqlite::{params, Connection, Error, Row, Statement};
 
@@ -166,13 +166,13 @@ pub(crate) fn signed(number: u64) -> i64 {
 
 /// For those who look with a shell.
 fn state(record: &Record) -> &'static str {
-    match &record.phase {
-        Phase::Running { .. } => RUNNING,
-        Phase::Completed(Completion::Result(_)) => "completed",
-        Phase::Completed(_) => "unreplayable",
-        Phase::Released if record.is_blank() => "blank",
-        Phase::Released => "released",
-        Phase::Abandoned => "abandoned",
+    match &record.state {
+        State::Running { .. } => RUNNING,
+        State::Completed(Completion::Result(_)) => "completed",
+        State::Completed(_) => "unreplayable",
+        State::Failed if record.is_blank() => "blank",
+        State::Failed => "failed",
+        State::Unknown => "unknown",
         _ => "other",
     }
 }

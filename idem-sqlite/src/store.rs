@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use idem_core::{
-    Claim, Claimed, Clock, Finish, Held, Key, List, Owner, Page, Record, Renew, SaveStep, Settle, Settled, Store,
+    Claim, Claimed, Clock, Finish, Key, List, Owner, Ownership, Page, Record, Renew, SaveStep, Settle, Settled, Store,
     StoreError,
 };
 use tokio::sync::oneshot;
@@ -95,11 +95,11 @@ impl Store for SqliteStore {
         self.apply(key, *claim).await
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         self.apply(key, Renew::new(owner)).await
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         self.apply(key, finish.clone()).await
     }
 
@@ -113,7 +113,7 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
         self.apply(key, save.clone()).await
     }
 

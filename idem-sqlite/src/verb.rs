@@ -1,7 +1,7 @@
 //! Verbs on their way to a thread.
 
 use idem_core::{
-    transition, Change, Claim, Claimed, Clock, Finish, Held, Key, Owner, Record, Renew, SaveStep, Settle, Settled,
+    transition, Change, Claim, Claimed, Clock, Finish, Key, Owner, Ownership, Record, Renew, SaveStep, Settle, Settled,
     StoreError, Timestamp,
 };
 use tokio::sync::oneshot;
@@ -32,9 +32,9 @@ macro_rules! apply {
 
 apply! {
     Claim => Claimed, |claim| claim;
-    Renew => Held, |renew| *renew;
-    Finish => Held, |finish| finish;
-    SaveStep => Held, |save| save;
+    Renew => Ownership, |renew| *renew;
+    Finish => Ownership, |finish| finish;
+    SaveStep => Ownership, |save| save;
     Settle => Settled, |settle| settle.clone();
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem_core::{
-    Claim, Claimed, Completed, Completion, Ending, Finish, Held, Key, List, Owner, Page, Record, SaveStep, Settle,
+    Claim, Claimed, Completed, Completion, Ending, Finish, Key, List, Owner, Ownership, Page, Record, SaveStep, Settle,
     Settled, Store, StoreError,
 };
 use tokio::sync::Semaphore;
@@ -35,7 +35,7 @@ pub enum Verb {
 /// What happens to a verb.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
-pub enum Trouble {
+pub enum Fault {
     /// Nothing: it is applied and answered.
     #[default]
     None,
@@ -61,15 +61,15 @@ pub enum Trouble {
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// use idem_core::{Error, Failed, Idem, MokaStore};
-/// use idem_testing::{Faulty, Trouble, Verb};
+/// use idem_core::{Error, CallError, Idem, MokaStore};
+/// use idem_testing::{Faulty, Fault, Verb};
 ///
 /// let store = Faulty::new(MokaStore::new());
 /// let idem = Idem::new(store.clone());
-/// store.trouble(Verb::Claim, Trouble::Refused);
+/// store.fault(Verb::Claim, Fault::Refused);
 /// let refused = idem.operation("charge").key(7).run(async { Ok::<u32, ()>(1) }).await;
-/// assert!(matches!(refused, Err(Failed::Idem(Error::Store { .. }))));
-/// store.trouble(Verb::Claim, Trouble::None);
+/// assert!(matches!(refused, Err(CallError::Idem(Error::Store { .. }))));
+/// store.fault(Verb::Claim, Fault::None);
 /// let honest = idem.operation("charge").key(7).run(async { Ok::<u32, ()>(1) }).await;
 /// assert_eq!(honest.unwrap().into_inner(), 1);
 /// assert_eq!(store.count(Verb::Claim), 2);
@@ -79,15 +79,15 @@ pub enum Trouble {
 pub struct Faulty {
     store: Arc<dyn Store>,
     peeks: bool,
-    hints: bool,
-    doors: Arc<Mutex<HashMap<Verb, (usize, Trouble)>>>,
+    notifies: bool,
+    doors: Arc<Mutex<HashMap<Verb, (usize, Fault)>>>,
 }
 
 impl Faulty {
     /// `store`, without any trouble yet.
     #[must_use]
     pub fn new(store: impl Store) -> Self {
-        Self { store: Arc::new(store), peeks: true, hints: false, doors: Arc::default() }
+        Self { store: Arc::new(store), peeks: true, notifies: false, doors: Arc::default() }
     }
 
     /// The same store without a memory to look into: every replay asks it.
@@ -98,13 +98,13 @@ impl Faulty {
 
     /// The same store with a `changed` that always says there may be news.
     #[must_use]
-    pub fn hinting(self) -> Self {
-        Self { hints: true, ..self }
+    pub fn with_notifications(self) -> Self {
+        Self { notifies: true, ..self }
     }
 
     /// The store behind the door.
     #[must_use]
-    pub fn behind(&self) -> &Arc<dyn Store> {
+    pub fn inner(&self) -> &Arc<dyn Store> {
         &self.store
     }
 
@@ -115,7 +115,7 @@ impl Faulty {
     }
 
     /// What happens to a verb from now on.
-    pub fn trouble(&self, verb: Verb, trouble: Trouble) {
+    pub fn fault(&self, verb: Verb, trouble: Fault) {
         self.doors.lock().unwrap_or_else(PoisonError::into_inner).entry(verb).or_default().1 = trouble;
     }
 
@@ -123,18 +123,18 @@ impl Faulty {
     #[must_use]
     pub fn hold(&self, verb: Verb) -> Arc<Semaphore> {
         let hold = Arc::new(Semaphore::new(0));
-        self.trouble(verb, Trouble::Held(Arc::clone(&hold)));
+        self.fault(verb, Fault::Held(Arc::clone(&hold)));
         hold
     }
 
     /// Counts the verb, and says what happens to it.
-    fn enter(&self, verb: Verb) -> Trouble {
+    fn enter(&self, verb: Verb) -> Fault {
         let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, trouble) = doors.entry(verb).or_default();
         *count += 1;
         match trouble {
-            Trouble::Lost(0) | Trouble::NotApplied(0) => *trouble = Trouble::None,
-            Trouble::Lost(left) | Trouble::NotApplied(left) => *left -= 1,
+            Fault::Lost(0) | Fault::NotApplied(0) => *trouble = Fault::None,
+            Fault::Lost(left) | Fault::NotApplied(left) => *left -= 1,
             _ => {}
         }
         trouble.clone()
@@ -148,8 +148,8 @@ impl Faulty {
         // As a client of a real store does, it takes part in tokio's cooperative budget.
         tokio::task::consume_budget().await;
         match self.enter(verb) {
-            Trouble::None => answer.await,
-            Trouble::Held(hold) => {
+            Fault::None => answer.await,
+            Fault::Held(hold) => {
                 let answer = answer.await;
                 // A closed semaphore lets everything out.
                 if let Ok(permit) = hold.acquire().await {
@@ -157,23 +157,23 @@ impl Faulty {
                 }
                 answer
             }
-            Trouble::Lost(_) => {
+            Fault::Lost(_) => {
                 answer.await?;
                 Err(StoreError::unknown("the answer was lost"))
             }
-            Trouble::NotApplied(_) => Err(StoreError::not_applied("connection refused")),
-            Trouble::Late(by) => {
+            Fault::NotApplied(_) => Err(StoreError::not_applied("connection refused")),
+            Fault::Late(by) => {
                 let late = tokio::spawn(async move {
                     tokio::time::sleep(by).await;
                     answer.await
                 });
                 late.await.unwrap_or_else(|error| Err(StoreError::unknown(error)))
             }
-            Trouble::Refused => Err(StoreError::refused("read-only")),
-            Trouble::Silent => std::future::pending().await,
+            Fault::Refused => Err(StoreError::refused("read-only")),
+            Fault::Silent => std::future::pending().await,
             // A test asks for it by name, to see what the engine makes of a store with a bug of its own.
             #[allow(clippy::panic)]
-            Trouble::Panics => panic!("the store's own bug"),
+            Fault::Panics => panic!("the store's own bug"),
         }
     }
 }
@@ -185,12 +185,12 @@ impl Store for Faulty {
         self.pass(Verb::Claim, async move { store.claim(&key, &claim).await }).await
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         let (store, key) = (Arc::clone(&self.store), key.clone());
         self.pass(Verb::Renew, async move { store.renew(&key, owner).await }).await
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         let (store, key, finish) = (Arc::clone(&self.store), key.clone(), finish.clone());
         if matches!(finish.ending, Ending::Completed(Completion::Result(_))) {
             self.pass(Verb::Record, async { Ok(()) }).await?;
@@ -203,7 +203,7 @@ impl Store for Faulty {
         self.pass(Verb::Load, async move { store.load(&key).await }).await
     }
 
-    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
         let (store, key, save) = (Arc::clone(&self.store), key.clone(), save.clone());
         self.pass(Verb::SaveStep, async move { store.save_step(&key, &save).await }).await
     }
@@ -226,7 +226,7 @@ impl Store for Faulty {
     }
 
     async fn changed(&self, key: &Key) {
-        if !self.hints {
+        if !self.notifies {
             self.store.changed(key).await;
         }
     }

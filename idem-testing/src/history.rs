@@ -15,8 +15,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use idem_core::{
-    Applied, Claim, Claimed, Clock, Completed, Finish, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled,
-    Store, StoreError, Timestamp,
+    Applied, Claim, Claimed, Clock, Completed, Finish, Key, List, Owner, Ownership, Page, Record, SaveStep, Settle,
+    Settled, Store, StoreError, Timestamp,
 };
 
 use note::{Answer, Asked, Op, NEVER};
@@ -237,12 +237,12 @@ impl Store for Recorded {
         self.note(key, Asked::Claim(*claim), answer, |answer| Answer::Claimed(answer.clone())).await
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         let answer = self.store.renew(key, owner);
         self.note(key, Asked::Renew(owner), answer, |answer| Answer::Held(*answer)).await
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         let answer = self.store.finish(key, finish);
         self.note(key, Asked::Finish(finish.clone()), answer, |answer| Answer::Held(*answer)).await
     }
@@ -251,7 +251,7 @@ impl Store for Recorded {
         self.note(key, Asked::Load, self.store.load(key), |answer| Answer::Loaded(answer.clone().map(Box::new))).await
     }
 
-    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
         let answer = self.store.save_step(key, save);
         self.note(key, Asked::SaveStep(save.clone()), answer, |answer| Answer::Held(*answer)).await
     }

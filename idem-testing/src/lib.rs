@@ -12,10 +12,10 @@
 //!
 //! ```
 //! # use std::time::Duration;
-//! # use idem_core::{Error, Failed, Idem, MokaStore};
-//! # use idem_testing::{Faulty, Trouble, Verb};
+//! # use idem_core::{Error, CallError, Idem, MokaStore};
+//! # use idem_testing::{Faulty, Fault, Verb};
 //! # #[derive(Clone)] struct Service { idem: Idem }
-//! # type Answer = Result<u32, Failed<()>>;
+//! # type Answer = Result<u32, CallError<()>>;
 //! # impl Service {
 //! #     // In your service this is a function with `#[idempotent(key = id, ttl = "24h", wait = "0s", idem = self.idem)]`.
 //! #     async fn charge(&self, id: u32, slowly: bool) -> Answer {
@@ -38,10 +38,10 @@
 //! assert_ne!(service.charge(1, false).await.unwrap(), receipt);
 //! // In progress: a double click does not charge twice.
 //! let (first, second) = tokio::join!(service.charge(2, true), service.charge(2, true));
-//! assert!(first.is_ok() && matches!(second, Err(Failed::Idem(Error::InProgress { .. }))));
+//! assert!(first.is_ok() && matches!(second, Err(CallError::Idem(Error::InProgress { .. }))));
 //! // Store down: nobody is charged at all, and the client may retry.
-//! store.trouble(Verb::Claim, Trouble::Refused);
-//! assert!(matches!(service.charge(3, false).await, Err(Failed::Idem(Error::Store { .. }))));
+//! store.fault(Verb::Claim, Fault::Refused);
+//! assert!(matches!(service.charge(3, false).await, Err(CallError::Idem(Error::Store { .. }))));
 //! // }
 //! # });
 //! ```
@@ -56,6 +56,6 @@ mod results;
 pub use clock::Clock;
 pub use conformance::{conformance, Report, Suite};
 pub use errors::every_error;
-pub use faulty::{Faulty, Trouble, Verb};
+pub use faulty::{Fault, Faulty, Verb};
 pub use history::{Checked, Contradiction, History, Recorded};
 pub use results::{recorded, replays};

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem_core::{
-    transition, Change, Claim, Claimed, Clock as _, Completion, Ending, Finish, Grant, Held, Key, Owner, Payload,
-    Phase, Record, Renew, Settle, Settled, Store, StoreError, Timestamp, Verb,
+    transition, Change, Claim, Claimed, Clock as _, Completion, Ending, Finish, Grant, Key, Owner, Ownership, Payload,
+    Record, Renew, Settle, Settled, State, Store, StoreError, Timestamp, Verb,
 };
 use idem_testing::{Clock, Report, Suite};
 
@@ -75,8 +75,8 @@ impl Broken {
 
     fn read(&self, key: &Key) -> Option<Record> {
         let record = self.records.lock().unwrap().get(&self.file(key)).cloned()?;
-        match &record.phase {
-            Phase::Completed(Completion::Result(payload)) if payload.as_bytes().is_empty() => {
+        match &record.state {
+            State::Completed(Completion::Result(payload)) if payload.as_bytes().is_empty() => {
                 (self.mistake != Mistake::FalsyLost).then_some(record)
             }
             _ => Some(record),
@@ -84,19 +84,19 @@ impl Broken {
     }
 
     fn write(&self, key: &Key, mut record: Record, now: Timestamp) {
-        match (self.mistake, &mut record.phase) {
-            (Mistake::LeaseWithoutEnd, Phase::Running { lease_until, .. }) => {
+        match (self.mistake, &mut record.state) {
+            (Mistake::LeaseWithoutEnd, State::Running { lease_until, .. }) => {
                 *lease_until = now.after(Duration::from_secs(1_000_000));
                 record.expires_at = *lease_until;
             }
-            (Mistake::FingerprintLost, Phase::Completed(_)) => record.fingerprint = None,
-            (Mistake::AttemptsForgotten, Phase::Released) => record.attempt = 0,
+            (Mistake::FingerprintLost, State::Completed(_)) => record.fingerprint = None,
+            (Mistake::AttemptsForgotten, State::Failed) => record.attempt = 0,
             (Mistake::AtMostOnceIgnored, _) => record.at_most_once = false,
             (Mistake::FenceFalls, _) if record.fence > 1_000_000 => {
                 let row = self.read(key).filter(|row| !row.is_expired(now));
                 record.fence = row.map_or(1, |row| row.fence + 1);
             }
-            (Mistake::RetentionNotRenewed, Phase::Running { .. }) => {
+            (Mistake::RetentionNotRenewed, State::Running { .. }) => {
                 let found = self.read(key).filter(|found| found.owner == record.owner);
                 record.expires_at = found.map_or(record.expires_at, |found| found.expires_at);
             }
@@ -157,7 +157,7 @@ impl Store for Broken {
         })
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         let owner = match self.mistake {
             Mistake::RenewedByAnybody => self.owner(key).unwrap_or(owner),
             _ => owner,
@@ -166,7 +166,7 @@ impl Store for Broken {
         Ok(self.apply_later(key, Renew::new(owner), later).await)
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         let found = self.read(key);
         let mut finish = finish.clone();
         match self.mistake {
@@ -175,14 +175,14 @@ impl Store for Broken {
             _ => {}
         }
         match (self.mistake, found, &finish.ending) {
-            (Mistake::ResendingIsLost, Some(found), _) if !matches!(found.phase, Phase::Running { .. }) => {
-                return Ok(Held::Lost);
+            (Mistake::ResendingIsLost, Some(found), _) if !matches!(found.state, State::Running { .. }) => {
+                return Ok(Ownership::Lost);
             }
             (Mistake::LastResultWins, Some(found), Ending::Completed(completion)) if found.owner == finish.owner => {
                 let mut record = found;
-                record.phase = Phase::Completed(completion.clone());
+                record.state = State::Completed(completion.clone());
                 self.write(key, record, self.clock.now());
-                return Ok(Held::Held);
+                return Ok(Ownership::Held);
             }
             _ => {}
         }
@@ -200,7 +200,7 @@ impl Store for Broken {
     async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
         let (now, mut swept) = (self.clock.now(), 0);
         self.records.lock().unwrap().retain(|_, record| {
-            let failed = matches!(record.phase, Phase::Released | Phase::Abandoned);
+            let failed = matches!(record.state, State::Failed | State::Unknown);
             let goes = record.is_expired(now) || (failed && self.mistake == Mistake::SweepsFailures);
             swept += usize::from(goes && swept < limit);
             !goes
@@ -251,8 +251,8 @@ broken! {
     falsy_lost: FalsyLost, an_empty_result_is_a_result;
     lossy_keys: LossyKeys, hostile_keys_do_not_meet bytes_that_are_no_text_do_not_meet;
     fence_falls: FenceFalls, fences_rise_with_every_owner;
-    attempts_forgotten: AttemptsForgotten, released_is_granted_as_the_next_attempt;
-    at_most_once_ignored: AtMostOnceIgnored, abandoned_at_most_once_is_refused
+    attempts_forgotten: AttemptsForgotten, failed_is_granted_as_the_next_attempt;
+    at_most_once_ignored: AtMostOnceIgnored, unknown_at_most_once_is_refused
         at_most_once_is_not_forgotten_by_a_later_attempt a_lapsed_lease_at_most_once_is_refused;
     resending_is_lost: ResendingIsLost, an_ending_sent_again_is_held_and_changes_nothing
         whatever_is_asked_the_answer_is_transitions;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use idem::{Claim, Completion, Ending, Error, Failed, Finish, Idem, InvalidKey, Kind, Owner, Payload, Phase, Store};
+use idem::{CallError, Claim, Completion, Ending, Error, Finish, Idem, InvalidKey, Kind, Owner, Payload, State, Store};
 
 use crate::support::*;
 
@@ -14,12 +14,12 @@ rows! {
         let mut call = Box::pin(h.ok(&op, "never"));
         assert!(polled_once_is_pending(call.as_mut()).await);
         tokio::time::sleep(LEASE + SECOND).await;
-        h.store.trouble(Verb::Claim, Trouble::NotApplied(1000));
+        h.store.fault(Verb::Claim, Fault::NotApplied(1000));
         hold.add_permits(10);
         assert!(matches!(refusal(call.await), Error::Store { .. }));
         settle().await;
         tokio::time::sleep(LEASE * 2).await;
-        h.store.trouble(Verb::Claim, Trouble::None);
+        h.store.fault(Verb::Claim, Fault::None);
         assert_eq!(h.ran(), 0);
         assert_eq!(value(h.ok(&op, "next").await), ("next".into(), Kind::Executed));
         assert_eq!(value(h.ok(&op, "again").await), ("next".into(), Kind::Replayed));
@@ -75,14 +75,14 @@ rows! {
 
     async fn completed_of_foreign_bytes__decode_and_untouched(h) {
         let owner = Owner::random();
-        h.store.behind().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
+        h.store.inner().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
         for bytes in [&b"\x02\x01\x00\"a\""[..], b"\x01\xff\x00\"a\"", b"rubbish", b""] {
             let before = {
                 let owner = Owner::random();
                 tokio::time::advance(2 * TTL).await;
-                h.store.behind().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
+                h.store.inner().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
                 let ending = Ending::Completed(Completion::Result(Payload::from_bytes(bytes)));
-                h.store.behind().finish(&key(), &Finish::new(owner, ending)).await.unwrap();
+                h.store.inner().finish(&key(), &Finish::new(owner, ending)).await.unwrap();
                 h.record().await
             };
             assert!(matches!(refusal(h.ok(&h.op(), "b").await), Error::Decode { .. }));
@@ -111,7 +111,7 @@ rows! {
         assert_eq!(h.ran(), 1);
     }
 
-    async fn abandoned_different__key_reused(h) {
+    async fn unknown_different__key_reused(h) {
         h.abandon(&h.op().fingerprint("one")).await;
         let before = h.record().await;
         assert!(matches!(refusal(h.ok(&h.op().fingerprint("other"), "b").await), Error::KeyReused { .. }));
@@ -119,7 +119,7 @@ rows! {
         assert_eq!(value(h.ok(&h.op().fingerprint("one"), "b").await), ("b".into(), Kind::Executed));
     }
 
-    async fn released_same__run_next_attempt(h) {
+    async fn failed_same__run_next_attempt(h) {
         let op = h.op().fingerprint("request");
         h.err(&op).await.unwrap_err();
         assert_eq!(value(h.ok(&op, "b").await), ("b".into(), Kind::Executed));
@@ -128,7 +128,7 @@ rows! {
         assert_eq!(h.ran(), 2);
     }
 
-    async fn released_different__run_afresh(h) {
+    async fn failed_different__run_afresh(h) {
         h.err(&h.op().fingerprint("one")).await.unwrap_err();
         assert_eq!(value(h.ok(&h.op().fingerprint("other"), "b").await), ("b".into(), Kind::Executed));
         assert_eq!(h.record().await.unwrap().attempt, 1);
@@ -151,7 +151,7 @@ rows! {
             tokio::time::advance(2 * TTL).await;
             let first = h.start_failing(&h.op(), 20 * SECOND).await;
             assert_eq!(value(other.ok(&other.op(), "b").await), ("b".into(), Kind::Executed));
-            assert!(matches!(first.await.unwrap(), Err(Failed::Body(Declined))));
+            assert!(matches!(first.await.unwrap(), Err(CallError::Body(Declined))));
             assert_eq!(h.record().await.unwrap().attempt, 2);
         }
     }
@@ -182,7 +182,7 @@ rows! {
         let owner = Owner::random();
         let other = h.idem.operation("short").key("k").wait(Duration::ZERO);
         let key = idem::Key::new("", "short", "k").unwrap();
-        h.store.behind().claim(&key, &Claim::new(owner, SECOND / 4, TTL)).await.unwrap();
+        h.store.inner().claim(&key, &Claim::new(owner, SECOND / 4, TTL)).await.unwrap();
         assert_eq!(refusal(h.ok(&other, "b").await).retry_after(), Some(SECOND / 4));
     }
 
@@ -196,10 +196,10 @@ rows! {
         assert_eq!(before.elapsed(), Duration::ZERO);
     }
 
-    async fn abandoned_same__take_over_next_attempt(h) {
+    async fn unknown_same__take_over_next_attempt(h) {
         let op = h.op().fingerprint("request");
         h.abandon(&op).await;
-        assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
+        assert_eq!(h.record().await.unwrap().state, State::Unknown);
         assert_eq!(value(h.ok(&op, "b").await), ("b".into(), Kind::Executed));
         let record = h.record().await.unwrap();
         assert_eq!((record.attempt, record.after_unknown), (2, true));
@@ -207,7 +207,7 @@ rows! {
 
     async fn lease_over_same__take_over_next_attempt(h) {
         let owner = Owner::random();
-        h.store.behind().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
+        h.store.inner().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
         tokio::time::advance(LEASE).await;
         assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed));
         assert_eq!(h.record().await.unwrap().attempt, 2);
@@ -215,7 +215,7 @@ rows! {
 
     async fn lease_over_while_waiting__take_over(h) {
         let owner = Owner::random();
-        h.store.behind().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
+        h.store.inner().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
         let before = tokio::time::Instant::now();
         assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed));
         assert!(before.elapsed() >= LEASE && before.elapsed() < LEASE + SECOND);
@@ -314,11 +314,11 @@ rows! {
     }
 
     async fn store_refuses__store_and_the_body_does_not_run(h) {
-        h.store.trouble(Verb::Claim, Trouble::Refused);
+        h.store.fault(Verb::Claim, Fault::Refused);
         let refused = refusal(h.ok(&h.op(), "a").await);
         assert!(matches!(refused, Error::Store { .. }) && !refused.is_retryable());
         assert_eq!((h.store.count(Verb::Claim), h.store.count(Verb::Finish)), (1, 0), "it would say the same again");
-        h.store.trouble(Verb::Claim, Trouble::None);
+        h.store.fault(Verb::Claim, Fault::None);
         assert_eq!(h.ran(), 0);
         assert_eq!(value(h.ok(&h.op(), "a").await).1, Kind::Executed);
     }
@@ -332,52 +332,52 @@ rows! {
         assert_eq!(h.ran(), 0);
         hold.add_permits(1000);
         settle().await;
-        assert_eq!(h.record().await.unwrap().phase, Phase::Released, "its claim was withdrawn in the background");
+        assert_eq!(h.record().await.unwrap().state, State::Failed, "its claim was withdrawn in the background");
         assert_eq!(value(h.ok(&h.op(), "a").await).1, Kind::Executed);
         assert_eq!(h.record().await.unwrap().attempt, 1, "what never began is no attempt");
     }
 
     async fn a_claim_whose_answer_is_lost_is_sent_again(h) {
-        h.store.trouble(Verb::Claim, Trouble::Lost(2));
+        h.store.fault(Verb::Claim, Fault::Lost(2));
         assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed));
         assert_eq!((h.store.count(Verb::Claim), h.record().await.unwrap().attempt), (3, 1), "and is one claim");
     }
 
     async fn a_claim_that_was_not_applied_is_tried_once_more(h) {
-        h.store.trouble(Verb::Claim, Trouble::NotApplied(1));
+        h.store.fault(Verb::Claim, Fault::NotApplied(1));
         assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed));
         let other = h.idem.operation(NAME).key("other");
-        h.store.trouble(Verb::Claim, Trouble::NotApplied(9));
+        h.store.fault(Verb::Claim, Fault::NotApplied(9));
         assert!(matches!(refusal(h.ok(&other, "b").await), Error::Store { .. }));
         assert_eq!((h.store.count(Verb::Claim), h.store.count(Verb::Finish)), (4, 1), "there was nothing to withdraw");
     }
 
     async fn the_claims_fate_is_unknown__store_and_the_claim_is_withdrawn(h) {
-        h.store.trouble(Verb::Claim, Trouble::Lost(1000));
+        h.store.fault(Verb::Claim, Fault::Lost(1000));
         let before = tokio::time::Instant::now();
         assert!(matches!(refusal(h.ok(&h.op(), "a").await), Error::Store { .. }));
         assert!(before.elapsed() <= 5 * SECOND);
         settle().await;
-        assert_eq!(h.record().await.unwrap().phase, Phase::Released);
-        h.store.trouble(Verb::Claim, Trouble::None);
+        assert_eq!(h.record().await.unwrap().state, State::Failed);
+        h.store.fault(Verb::Claim, Fault::None);
         assert_eq!(value(h.ok(&h.op(), "a").await).1, Kind::Executed);
     }
 
     async fn a_claim_that_comes_after_its_caller_left_is_withdrawn_too(h) {
-        h.store.trouble(Verb::Claim, Trouble::Late(7 * SECOND));
+        h.store.fault(Verb::Claim, Fault::Late(7 * SECOND));
         assert!(matches!(refusal(h.ok(&h.op(), "a").await), Error::Store { .. }));
-        h.store.trouble(Verb::Claim, Trouble::None);
+        h.store.fault(Verb::Claim, Fault::None);
         assert_eq!(h.record().await, None, "not yet");
         tokio::time::sleep(10 * SECOND).await;
         let record = h.record().await.unwrap();
-        assert_eq!((record.phase, record.attempt), (Phase::Released, 0));
+        assert_eq!((record.state, record.attempt), (State::Failed, 0));
         let sent = h.store.count(Verb::Finish);
         tokio::time::sleep(TTL / 2).await;
         assert_eq!(h.store.count(Verb::Finish), sent, "and that was the end of it");
     }
 
     async fn a_claim_that_never_comes_is_not_withdrawn_for_ever(h) {
-        h.store.trouble(Verb::Claim, Trouble::Late(2 * TTL));
+        h.store.fault(Verb::Claim, Fault::Late(2 * TTL));
         assert!(matches!(refusal(h.ok(&h.op(), "a").await), Error::Store { .. }));
         tokio::time::sleep(LEASE + 10 * SECOND).await;
         let sent = h.store.count(Verb::Finish);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem::{idempotent, Error, Idem, Kind, Phase};
+use idem::{idempotent, Error, Idem, Kind, State};
 
 use crate::support::*;
 
@@ -17,16 +17,16 @@ fn indeterminate(answer: Answer<String>) -> u32 {
 }
 
 rows! {
-    async fn abandoned_same__indeterminate_by_the_records_policy(h) {
+    async fn unknown_same__indeterminate_by_the_records_policy(h) {
         h.abandon(&h.op().at_most_once()).await;
         for other in [h.clone(), h.elsewhere()] {
             assert_eq!(indeterminate(h.ok(&other.op(), "b").await), 1);
         }
-        assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
+        assert_eq!(h.record().await.unwrap().state, State::Unknown);
         assert_eq!(h.ran(), 1);
     }
 
-    async fn abandoned_same__indeterminate_by_the_callers_policy(h) {
+    async fn unknown_same__indeterminate_by_the_callers_policy(h) {
         h.abandon(&h.op()).await;
         assert_eq!(indeterminate(h.ok(&h.op().at_most_once(), "b").await), 1);
         assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed), "who does not mind runs");
@@ -86,7 +86,7 @@ rows! {
         assert_eq!(h.ran(), 1);
     }
 
-    async fn success_lease_lost__completed_over_an_abandoned_record(h) {
+    async fn success_lease_lost__completed_over_an_unknown_record(h) {
         let op = h.op().at_most_once();
         let mine = h.start(&op, "mine", 4 * SECOND).await;
         h.clock.step(LEASE + TTL);

@@ -11,7 +11,7 @@ use idem::*;
 use idem_testing::Faulty;
 
 use crate::support::{
-    refusal, settle, started, value, Answer, Declined, Harness, Kind as K, Trouble, Verb, LEASE, SECOND,
+    refusal, settle, started, value, Answer, Declined, Fault, Harness, Kind as K, Verb, LEASE, SECOND,
 };
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -59,12 +59,12 @@ async fn a_detached_run_that_begins_late_does_not_run_unasked() {
         })))
         .await,
     ); // took over, ran, was dropped in its body
-    assert_eq!((h.ran(), h.record().await.unwrap().phase), (1, Phase::Abandoned));
+    assert_eq!((h.ran(), h.record().await.unwrap().state), (1, State::Unknown));
     tokio::spawn(queue.lock().unwrap().pop().unwrap());
     // It cannot ask any more, and does not run; whoever comes next asks.
     assert!(matches!(refusal(call.await), Error::InProgress { .. }));
     assert_eq!((asked.load(SeqCst), h.ran()), (0, 1));
-    assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
+    assert_eq!(h.record().await.unwrap().state, State::Unknown);
     let op = h.op().at_most_once().reconcile(|| ready(Ok::<_, Declined>(Some("charged".to_owned()))));
     assert_eq!(value(op.run(ready(Ok("no".to_owned()))).await), ("charged".into(), Kind::Reconciled));
 }
@@ -75,9 +75,9 @@ async fn retry_does_not_undo_a_success_that_nobody_looked_at() {
     h.abandon(&h.op()).await;
     let hold = h.store.hold(Verb::Load);
     let elsewhere = h.elsewhere();
-    let operator = started(async move { elsewhere.op().retry().await }).await; // has looked: abandoned
+    let operator = started(async move { elsewhere.op().retry().await }).await; // has looked: unknown
     assert_eq!(value(h.ok(&h.op(), "charged").await), ("charged".into(), Kind::Executed)); // taken over and done
-    h.store.trouble(Verb::Load, Trouble::None);
+    h.store.fault(Verb::Load, Fault::None);
     hold.add_permits(10);
     let said = operator.await.unwrap();
     assert_eq!(value(h.ok(&h.op(), "charged twice").await), ("charged".into(), Kind::Replayed), "{said:?}");
@@ -87,12 +87,12 @@ async fn retry_does_not_undo_a_success_that_nobody_looked_at() {
 async fn retry_does_not_undo_a_late_success_under_the_same_fence() {
     let h = Harness::new(K::Asking);
     let owner = h.start(&h.op(), "charged", SECOND).await;
-    h.clock.step(LEASE); // counts as abandoned
+    h.clock.step(LEASE); // counts as unknown
     let hold = h.store.hold(Verb::Load);
     let elsewhere = h.elsewhere();
     let operator = started(async move { elsewhere.op().retry().await }).await; // has looked: lease over
     assert_eq!(value(owner.await.unwrap()), ("charged".into(), Kind::Executed)); // its late `completed` lands
-    h.store.trouble(Verb::Load, Trouble::None);
+    h.store.fault(Verb::Load, Fault::None);
     hold.add_permits(10);
     let said = operator.await.unwrap();
     assert_eq!(value(h.ok(&h.op(), "charged twice").await), ("charged".into(), Kind::Replayed), "{said:?}");
@@ -110,11 +110,11 @@ impl Store for Buggy {
     async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
         self.0.claim(key, claim).await
     }
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         bug(&self.2);
         self.0.renew(key, owner).await
     }
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         tokio::task::yield_now().await;
         bug(&self.1);
         self.0.finish(key, finish).await
@@ -175,7 +175,7 @@ async fn a_tier_does_not_remember_what_was_settled_while_its_claim_was_out() {
         started(async move { at(&i, "no").await }).await
     };
     assert!(idem.operation("op").key(1).resolve(&"settled".to_owned()).await.unwrap());
-    store.trouble(Verb::Claim, Trouble::None);
+    store.fault(Verb::Claim, Fault::None);
     hold.add_permits(10);
     replay.await.unwrap();
     assert_eq!(at(&idem, "no").await.0, "settled");
@@ -209,7 +209,7 @@ async fn a_sleeper_whose_claim_was_granted_does_not_run_beside_an_unguarded_body
     let asleep = poll_once(Box::pin(op.run(most.clone().body(SECOND)))).await;
     hold.add_permits(1); // answered: granted
     tokio::time::sleep(SECOND * 6).await; // and not polled, for longer than a claim takes to fail
-    h.store.trouble(Verb::Claim, Trouble::Refused);
+    h.store.fault(Verb::Claim, Fault::Refused);
     let awake = {
         let (op, m) = (h.op(), most.clone());
         started(async move { op.run(m.body(SECOND * 20)).await }).await
@@ -225,14 +225,14 @@ async fn an_owner_that_a_sleeping_leader_heard_of_is_known() {
     let op = h.op();
     let _asleep = poll_once(Box::pin(h.ok(&op, "no"))).await; // hears of the owner, whose lease is good for 15 s
     tokio::time::sleep(SECOND * 7).await;
-    h.store.trouble(Verb::Claim, Trouble::Refused);
+    h.store.fault(Verb::Claim, Fault::Refused);
     let answer = h.ok(&h.op(), "beside the owner").await;
-    assert!(matches!(answer, Err(Failed::Idem(Error::InProgress { .. }))), "{answer:?}");
+    assert!(matches!(answer, Err(CallError::Idem(Error::InProgress { .. }))), "{answer:?}");
 }
 #[tokio::test(start_paused = true)]
 async fn a_follower_fails_open_though_its_leader_may_not() {
     let h = open(&Harness::new(K::Asking));
-    h.store.trouble(Verb::Claim, Trouble::Silent);
+    h.store.fault(Verb::Claim, Fault::Silent);
     let _leader = h.start(&h.op().at_most_once(), "no", SECOND).await;
     let follower = h.start(&h.op(), "follower", SECOND).await;
     assert_eq!(value(follower.await.unwrap()), ("follower".into(), Kind::Unguarded));
@@ -248,18 +248,18 @@ impl From<Error> for Fail {
         Fail::Ours(e.to_string())
     }
 }
-impl From<Failed<Fail>> for Fail {
-    fn from(e: Failed<Fail>) -> Self {
+impl From<CallError<Fail>> for Fail {
+    fn from(e: CallError<Fail>) -> Self {
         match e {
-            Failed::Body(e) => e,
-            Failed::Idem(e) => e.into(),
+            CallError::Body(e) => e,
+            CallError::Idem(e) => e.into(),
         }
     }
 }
-async fn recorded(how: u8) -> Phase {
+async fn recorded(how: u8) -> State {
     let h = Harness::new(K::Asking);
     let inner = h.idem.operation("inner").key(2);
-    h.store.trouble(Verb::Load, Trouble::Refused);
+    h.store.fault(Verb::Load, Fault::Refused);
     let _ = h
         .op()
         .record_err(|_: &Fail| true)
@@ -272,13 +272,13 @@ async fn recorded(how: u8) -> Phase {
             Ok::<u32, Fail>(7)
         })
         .await;
-    h.record().await.unwrap().phase
+    h.record().await.unwrap().state
 }
 #[tokio::test(start_paused = true)]
 async fn an_operators_error_in_a_body_is_not_recorded() {
-    assert_eq!(recorded(0).await, Phase::Released);
-    assert_eq!(recorded(1).await, Phase::Released);
-    assert!(matches!(recorded(2).await, Phase::Completed(_)), "the body's own is");
+    assert_eq!(recorded(0).await, State::Failed);
+    assert_eq!(recorded(1).await, State::Failed);
+    assert!(matches!(recorded(2).await, State::Completed(_)), "the body's own is");
 }
 #[tokio::test(start_paused = true)]
 async fn no_body_begins_after_drain() {
@@ -331,7 +331,7 @@ async fn lost_completes_when_the_call_was_dropped() {
 async fn a_first_call_that_never_began_takes_its_at_most_once_with_it() {
     let h = Harness::new(K::Asking);
     h.drop_in_claim(&h.op().at_most_once()).await;
-    h.store.trouble(Verb::Claim, Trouble::None);
+    h.store.fault(Verb::Claim, Fault::None);
     assert!(h.record().await.unwrap().is_blank());
     h.abandon(&h.op()).await;
     assert_eq!(value(h.ok(&h.op(), "second").await), ("second".into(), Kind::Executed));
@@ -343,13 +343,13 @@ async fn a_body_that_never_began_leaves_nothing_unknown() {
     let call =
         poll_once(Box::pin(late.op().at_most_once().detached().run(ready(Ok::<_, Declined>("no".to_owned()))))).await;
     tokio::time::sleep(LEASE + SECOND).await;
-    h.store.trouble(Verb::Claim, Trouble::NotApplied(2));
+    h.store.fault(Verb::Claim, Fault::NotApplied(2));
     tokio::spawn(queue.lock().unwrap().pop().unwrap());
     assert!(matches!(refusal(call.await), Error::Store { .. }));
     for task in queue.lock().unwrap().drain(..) {
         tokio::spawn(task);
     }
-    h.store.trouble(Verb::Claim, Trouble::None);
+    h.store.fault(Verb::Claim, Fault::None);
     tokio::time::sleep(LEASE * 2).await;
     assert_eq!(value(h.ok(&h.op().at_most_once(), "honest").await), ("honest".into(), Kind::Executed));
 }
@@ -403,7 +403,7 @@ async fn a_detached_body_that_panics_in_its_drop_has_its_answer() {
     let h = Harness::new(K::Asking);
     let op = h.op().detached();
     let told = tokio::spawn(async move { op.run(Bomb(Some(Ok::<_, Declined>("v".to_owned())), false)).await }).await;
-    assert!(!matches!(told, Ok(Err(Failed::Idem(Error::ShuttingDown { .. })))), "{told:?}");
+    assert!(!matches!(told, Ok(Err(CallError::Idem(Error::ShuttingDown { .. })))), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -442,9 +442,9 @@ async fn operators_verbs_are_sent_again() {
     let h = Harness::new(K::Asking);
     h.abandon(&h.op()).await;
     for (verb, trouble) in
-        [(Verb::Load, Trouble::NotApplied(1)), (Verb::Settle, Trouble::NotApplied(1)), (Verb::Settle, Trouble::Lost(1))]
+        [(Verb::Load, Fault::NotApplied(1)), (Verb::Settle, Fault::NotApplied(1)), (Verb::Settle, Fault::Lost(1))]
     {
-        h.store.trouble(verb, trouble.clone());
+        h.store.fault(verb, trouble.clone());
         let said = h.op().retry().await;
         assert!(said.is_ok(), "{verb:?} {trouble:?}: {said:?}");
     }
@@ -494,11 +494,11 @@ impl Store for Odd {
         self.store.claim(key, claim).await
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         self.store.renew(key, owner).await
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         match self.at(Once::PanicsAtAnEnding) {
             Some(0) => pending().await,
             Some(1) => panic!("the store's own"),
@@ -545,15 +545,15 @@ async fn the_process_that_knows_of_a_success_does_not_run_again() {
     let h = Harness::new(K::Asking);
     let all = [Verb::Claim, Verb::Renew, Verb::Finish, Verb::Load];
     let call = h.start(&h.op(), "charged", SECOND).await;
-    all.iter().for_each(|verb| h.store.trouble(*verb, Trouble::NotApplied(usize::MAX)));
+    all.iter().for_each(|verb| h.store.fault(*verb, Fault::NotApplied(usize::MAX)));
     assert_eq!(value(call.await.unwrap()).0, "charged");
     // Renewed for a while, and then not even that.
-    h.store.trouble(Verb::Renew, Trouble::None);
+    h.store.fault(Verb::Renew, Fault::None);
     tokio::time::sleep(SECOND * 30).await;
-    h.store.trouble(Verb::Renew, Trouble::NotApplied(usize::MAX));
+    h.store.fault(Verb::Renew, Fault::NotApplied(usize::MAX));
     tokio::time::sleep(SECOND * 30).await;
     h.clock.step(SECOND * 60);
-    all.iter().for_each(|verb| h.store.trouble(*verb, Trouble::None));
+    all.iter().for_each(|verb| h.store.fault(*verb, Fault::None));
     assert_eq!(value(h.ok(&h.op(), "charged twice").await), ("charged".into(), Kind::Attached));
     assert_eq!(h.ran(), 1);
 }
@@ -566,12 +566,12 @@ async fn a_follower_that_saw_an_owner_does_not_fail_open_beside_it() {
     let leader = h.start(&h.op().at_most_once(), "no", SECOND).await;
     let follower = h.start(&h.op(), "beside the owner", SECOND).await;
     tokio::time::sleep(SECOND).await;
-    h.store.trouble(Verb::Claim, Trouble::Refused);
+    h.store.fault(Verb::Claim, Fault::Refused);
     assert!(matches!(refusal(leader.await.unwrap()), Error::Store { .. }));
     assert!(matches!(refusal(follower.await.unwrap()), Error::InProgress { .. }));
 }
 
-async fn put(idem: &Idem, key: u32, ttl: u64, bytes: usize) -> Result<Kind, Failed<()>> {
+async fn put(idem: &Idem, key: u32, ttl: u64, bytes: usize) -> Result<Kind, CallError<()>> {
     let op = idem.operation("op").key(key).ttl(Duration::from_millis(ttl));
     op.run(async { Ok("x".repeat(bytes)) }).await.map(|outcome| outcome.kind())
 }
@@ -604,7 +604,7 @@ async fn a_result_is_not_refused_for_what_has_expired() {
 async fn forget_makes_room() {
     let idem = Idem::new(MokaStore::builder().max_records(1).build());
     put(&idem, 1, 1_000_000, 1).await.unwrap();
-    assert!(matches!(put(&idem, 2, 1_000_000, 1).await, Err(Failed::Idem(Error::Store { .. }))));
+    assert!(matches!(put(&idem, 2, 1_000_000, 1).await, Err(CallError::Idem(Error::Store { .. }))));
     assert!(idem.operation("op").key(1_u32).forget().await.unwrap());
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(put(&idem, 2, 1_000_000, 1).await.unwrap(), Kind::Executed);
@@ -626,11 +626,11 @@ async fn lost_completes_also_after_the_record_found_its_way_back() {
     .await;
     h.clock.step(LEASE * 2);
     assert!(h.elsewhere().op().forget().await.unwrap());
-    h.store.trouble(Verb::Finish, Trouble::Silent);
+    h.store.fault(Verb::Finish, Fault::Silent);
     tokio::time::sleep(SECOND * 2).await;
     call.abort();
     let _ = call.await;
-    h.store.trouble(Verb::Finish, Trouble::None);
+    h.store.fault(Verb::Finish, Fault::None);
     tokio::time::sleep(SECOND * 600).await;
     assert_eq!(value(h.ok(&h.op(), "no").await).0, "v");
     let known = known.lock().unwrap().take().unwrap();
@@ -657,13 +657,13 @@ impl Store for PanicsAt {
         self.0.claim(key, claim)
     }
 
-    fn renew<'a, 'b, 'x>(&'a self, key: &'b Key, owner: Owner) -> Boxed<'x, Result<Held, StoreError>>
+    fn renew<'a, 'b, 'x>(&'a self, key: &'b Key, owner: Owner) -> Boxed<'x, Result<Ownership, StoreError>>
     where 'a: 'x, 'b: 'x {
         self.at("renew");
         self.0.renew(key, owner)
     }
 
-    fn finish<'a, 'b, 'c, 'x>(&'a self, key: &'b Key, finish: &'c Finish) -> Boxed<'x, Result<Held, StoreError>>
+    fn finish<'a, 'b, 'c, 'x>(&'a self, key: &'b Key, finish: &'c Finish) -> Boxed<'x, Result<Ownership, StoreError>>
     where 'a: 'x, 'b: 'x, 'c: 'x {
         self.at("finish");
         self.0.finish(key, finish)
@@ -705,7 +705,7 @@ async fn a_store_that_panics_where_it_makes_the_future() {
         };
         let (first, second) = tokio::join!(call(one), call(other));
         match (verb, first.unwrap(), second.unwrap()) {
-            ("claim", Err(Failed::Idem(Error::Store { .. })), Err(_)) => {}
+            ("claim", Err(CallError::Idem(Error::Store { .. })), Err(_)) => {}
             ("finish", Ok(Kind::Executed), _) => {}
             (_, Ok(Kind::Executed), Ok(Kind::Attached)) => {}
             other => panic!("{other:?}"),
@@ -718,7 +718,7 @@ async fn a_claim_that_arrives_after_an_unguarded_body_failed_is_ended() {
     let idem = Idem::builder(Odd::new(Once::ClaimsLate)).fail_open().build().unwrap();
     let op = idem.operation("op").key(1);
     let failed: Answer<u32> = op.run(async { Err(Declined) }).await;
-    assert!(matches!(failed, Err(Failed::Body(Declined))));
+    assert!(matches!(failed, Err(CallError::Body(Declined))));
     tokio::time::sleep(SECOND * 12).await;
     // Withdrawn: nothing was known of the key before.
     assert_eq!(op.inspect().await.unwrap(), None);

@@ -212,8 +212,8 @@ async fn result_newer_than_this_build__decode_and_untouched() {
     let store = MokaStore::new();
     let idem = Idem::new(store.clone());
     for (n, bytes) in [
-        &b"\x03\x01\x001"[..],
-        b"\x02\x01\x00somebody1",
+        &b"\x02\x01\x00checksum1"[..],
+        b"\x01\x01\x00another1",
         b"\x01\x09\x001",
         b"\x01\x01\x007 7",
         b"\x01\x02\x00\x07\x07",

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use idem::*;
 
-use crate::support::{key, settle, value, Declined, Harness, Kind as Under, Trouble, Verb, LEASE, SECOND, TTL};
+use crate::support::{key, settle, value, Declined, Fault, Harness, Kind as Under, Verb, LEASE, SECOND, TTL};
 
 /// A copy of the claim of `owner` arrives, and is granted.
 async fn claim_again(h: &Harness, owner: Owner) {
-    let granted = h.store.behind().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
+    let granted = h.store.inner().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();
     assert!(matches!(granted, Claimed::Granted(_)), "{granted:?}");
 }
 
@@ -19,7 +19,7 @@ async fn succeeds_beside_a_copy_of_its_claim(wait: Duration) {
     let owner = h.record().await.unwrap().owner;
     h.clock.step(LEASE);
     let other = h.elsewhere();
-    assert!(matches!(other.err(&other.op()).await, Err(Failed::Body(Declined))));
+    assert!(matches!(other.err(&other.op()).await, Err(CallError::Body(Declined))));
     claim_again(&h, owner).await;
     assert_eq!(value(call.await.unwrap()).0, "charged");
     settle().await;
@@ -39,18 +39,18 @@ async fn a_success_in_the_background_lands_on_a_copy_of_its_own_claim() {
     let call = h.start(&h.op().wait(Duration::ZERO), "charged", SECOND).await;
     let owner = h.record().await.unwrap().owner;
     for verb in [Verb::Finish, Verb::Renew] {
-        h.store.trouble(verb, Trouble::Silent);
+        h.store.fault(verb, Fault::Silent);
     }
     assert_eq!(value(call.await.unwrap()).0, "charged");
     h.clock.step(LEASE);
     // Somebody takes over, and has no effect.
     let between = Claim::new(Owner::random(), LEASE, TTL);
-    assert!(matches!(h.store.behind().claim(&key(), &between).await, Ok(Claimed::Granted(_))));
-    let failed = Finish::new(between.owner, Ending::Released);
-    assert_eq!(h.store.behind().finish(&key(), &failed).await.unwrap(), Held::Held);
+    assert!(matches!(h.store.inner().claim(&key(), &between).await, Ok(Claimed::Granted(_))));
+    let failed = Finish::new(between.owner, Ending::Failed);
+    assert_eq!(h.store.inner().finish(&key(), &failed).await.unwrap(), Ownership::Held);
     claim_again(&h, owner).await;
     for verb in [Verb::Finish, Verb::Renew] {
-        h.store.trouble(verb, Trouble::None);
+        h.store.fault(verb, Fault::None);
     }
     tokio::time::sleep(3 * LEASE).await;
     let third = h.elsewhere();

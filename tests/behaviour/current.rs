@@ -81,7 +81,7 @@ rows! {
     }
 
     async fn lost_completes_when_the_store_is_gone_for_a_lease(h) {
-        h.store.trouble(Verb::Renew, Trouble::Lost(10_000));
+        h.store.fault(Verb::Renew, Fault::Lost(10_000));
         let before = tokio::time::Instant::now();
         let mine = h.op().run(async {
             current().unwrap().lost().await;
@@ -95,7 +95,7 @@ rows! {
         // The key was granted, and before its task begins the lease is over and the store refuses.
         let (store, trouble) = (h.store.clone(), h.store.clone());
         let late = Idem::builder(store).fail_open().spawner(move |task| {
-            trouble.trouble(Verb::Claim, Trouble::Refused);
+            trouble.fault(Verb::Claim, Fault::Refused);
             drop(tokio::spawn(async move { tokio::time::sleep(LEASE * 2).await; task.await }));
         });
         let op = late.build().unwrap().operation(NAME).key("k").detached();
@@ -111,13 +111,13 @@ rows! {
     async fn nor_one_whose_lease_ran_out_while_it_asked(h) {
         h.abandon(&h.op()).await;
         let open = h.under(Idem::builder(h.store.clone()).fail_open().build().unwrap());
-        h.store.trouble(Verb::Renew, Trouble::NotApplied(1_000_000));
+        h.store.fault(Verb::Renew, Fault::NotApplied(1_000_000));
         let store = h.store.clone();
         let op = open.op().reconcile(move || {
             let store = store.clone();
             async move {
                 tokio::time::sleep(LEASE * 2).await;
-                store.trouble(Verb::Claim, Trouble::Refused);
+                store.fault(Verb::Claim, Fault::Refused);
                 Ok::<Option<(u32, u64)>, Declined>(None)
             }
         });

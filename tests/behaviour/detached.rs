@@ -13,9 +13,9 @@ use crate::support::{rows, Harness, SECOND};
 struct ChargeError(#[from] Error);
 
 /// Counts its drops.
-struct Held(u64, Arc<AtomicUsize>);
+struct HeldPermit(u64, Arc<AtomicUsize>);
 
-impl Drop for Held {
+impl Drop for HeldPermit {
     fn drop(&mut self) {
         self.1.fetch_add(1, Ordering::SeqCst);
     }
@@ -59,8 +59,8 @@ rows! {
         async fn charge(
             idem: Idem,
             mut id: u64,
-            _permit: Held,
-            (_, held): (Held, Held),
+            _permit: HeldPermit,
+            (_, held): (HeldPermit, HeldPermit),
             #[cfg(any())] never: u64,
             #[allow(unused_variables)] unused: u64,
         ) -> Result<u64, ChargeError> {
@@ -69,7 +69,7 @@ rows! {
             Ok(id)
         }
         let dropped = Arc::new(AtomicUsize::new(0));
-        let held = || Held(1, Arc::clone(&dropped));
+        let held = || HeldPermit(1, Arc::clone(&dropped));
         let call = charge(h.idem.clone(), 7, held(), (held(), held()), 0);
         assert!(tokio::time::timeout(SECOND / 2, call).await.is_err(), "its caller gave up");
         assert_eq!(dropped.load(Ordering::SeqCst), 0);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use idem::{Error, Failed, Kind, Phase, Store};
+use idem::{CallError, Error, Kind, State, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::support::*;
@@ -13,29 +13,29 @@ use crate::support::*;
 rows! {
     async fn ok__completed_and_the_value(h) {
         assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed));
-        assert!(matches!(h.record().await.unwrap().phase, Phase::Completed(_)));
+        assert!(matches!(h.record().await.unwrap().state, State::Completed(_)));
         assert_eq!((h.store.count(Verb::Claim), h.store.count(Verb::Finish)), (1, 1));
     }
 
-    async fn err__released_and_the_error_unchanged(h) {
-        assert!(matches!(h.err(&h.op()).await, Err(Failed::Body(Declined))));
+    async fn err__failed_and_the_error_unchanged(h) {
+        assert!(matches!(h.err(&h.op()).await, Err(CallError::Body(Declined))));
         let record = h.record().await.unwrap();
-        assert_eq!((record.phase, record.attempt), (Phase::Released, 1));
+        assert_eq!((record.state, record.attempt), (State::Failed, 1));
     }
 
-    async fn panic__abandoned_and_the_panic_goes_on(h) {
+    async fn panic__unknown_and_the_panic_goes_on(h) {
         let panicking = { let h = h.clone(); async move { h.op().run(async { panic_now::<String>() }).await } };
         let panic = tokio::spawn(panicking).await.unwrap_err().into_panic();
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"the body's own"));
         landed().await;
-        assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
+        assert_eq!(h.record().await.unwrap().state, State::Unknown);
         assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed));
     }
 
-    async fn dropped_while_its_claim_is_out__released_and_no_attempt(h) {
+    async fn dropped_while_its_claim_is_out__failed_and_no_attempt(h) {
         h.drop_in_claim(&h.op()).await;
         let record = h.record().await.unwrap();
-        assert_eq!((record.phase, record.attempt), (Phase::Released, 0));
+        assert_eq!((record.state, record.attempt), (State::Failed, 0));
         assert_eq!(value(h.ok(&h.op(), "b").await), ("b".into(), Kind::Executed));
         assert_eq!(h.ran(), 1);
     }
@@ -50,15 +50,15 @@ rows! {
         h.abandon(&h.op()).await;
         h.drop_in_claim(&h.op()).await;
         let record = h.record().await.unwrap();
-        assert_eq!((record.phase, record.attempt), (Phase::Abandoned, 1));
+        assert_eq!((record.state, record.attempt), (State::Unknown, 1));
     }
 
-    async fn dropped_while_the_body_runs__abandoned_after_the_body_was_dropped(h) {
+    async fn dropped_while_the_body_runs__unknown_after_the_body_was_dropped(h) {
         struct Observer(Harness, Arc<AtomicBool>);
         impl Drop for Observer {
             fn drop(&mut self) {
                 let record = self.0.record_now().unwrap();
-                self.1.store(matches!(record.phase, Phase::Running { .. }), Ordering::SeqCst);
+                self.1.store(matches!(record.state, State::Running { .. }), Ordering::SeqCst);
             }
         }
         let still_running = Arc::new(AtomicBool::new(false));
@@ -72,7 +72,7 @@ rows! {
         drop(call);
         landed().await;
         assert!(still_running.load(Ordering::SeqCst), "the key was still held when the body was dropped");
-        assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned, "in the drop itself");
+        assert_eq!(h.record().await.unwrap().state, State::Unknown, "in the drop itself");
     }
 
     async fn dropped_while_the_body_runs_detached__runs_on(h) {
@@ -87,7 +87,7 @@ rows! {
         settle().await;
         assert_eq!(h.ran(), 1);
         drop(call);
-        assert!(matches!(h.record().await.unwrap().phase, Phase::Running { .. }));
+        assert!(matches!(h.record().await.unwrap().state, State::Running { .. }));
         assert_eq!(value(h.ok(&h.op().wait(60 * SECOND), "b").await), ("a".into(), Kind::Attached));
         assert_eq!(h.ran(), 1);
     }
@@ -97,7 +97,7 @@ rows! {
             let h = h.clone();
             h.op().detached().run(async move { h.count_run(); result })
         };
-        assert!(matches!(run(Err(Declined)).await, Err(Failed::Body(Declined))));
+        assert!(matches!(run(Err(Declined)).await, Err(CallError::Body(Declined))));
         assert_eq!(value(run(Ok("a".into())).await), ("a".into(), Kind::Executed));
         assert_eq!(value(run(Ok("b".into())).await), ("a".into(), Kind::Replayed));
         let unguarded = h.idem.operation(NAME).key(None::<u8>).detached().run(async { Ok::<_, Declined>("c".into()) });
@@ -105,12 +105,12 @@ rows! {
         assert_eq!(h.ran(), 2);
     }
 
-    async fn detached_panic__abandoned_and_the_panic_goes_on(h) {
+    async fn detached_panic__unknown_and_the_panic_goes_on(h) {
         let call = h.op().detached().run(async { panic_now::<String>() });
         let panic = tokio::spawn(call).await.unwrap_err().into_panic();
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"the body's own"));
         landed().await;
-        assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
+        assert_eq!(h.record().await.unwrap().state, State::Unknown);
     }
 
     async fn detached__knows_its_own_key_from_inside(h) {
@@ -122,7 +122,7 @@ rows! {
     }
 
     async fn dropped_once_the_body_has_ended__lands_in_the_background(h) {
-        for (fails, phase) in [(true, "Released"), (false, "Completed")] {
+        for (fails, state) in [(true, "Failed"), (false, "Completed")] {
             let hold = h.store.hold(Verb::Finish);
             let op = h.op();
             let call = started({ let h = h.clone(); async move {
@@ -133,7 +133,7 @@ rows! {
             call.await.unwrap_err();
             hold.add_permits(1000);
             settle().await;
-            assert!(format!("{:?}", h.record().await.unwrap().phase).starts_with(phase));
+            assert!(format!("{:?}", h.record().await.unwrap().state).starts_with(state));
         }
         assert_eq!(value(h.ok(&h.op(), "b").await), ("a".into(), Kind::Replayed));
         assert_eq!(h.ran(), 2);
@@ -153,7 +153,7 @@ rows! {
                 let run = || async { op($key).run(async { h.count_run(); Ok::<_, Declined>($value) }).await };
                 let ran = h.ran();
                 assert_eq!(run().await.expect("its own caller gets the value").kind(), Kind::Executed);
-                let refused = match run().await { Err(Failed::Idem(error)) => error, _ => panic!("{} ran again", $key) };
+                let refused = match run().await { Err(CallError::Idem(error)) => error, _ => panic!("{} ran again", $key) };
                 assert!(matches!(refused, Error::Unreplayable { .. }), $key);
                 assert_eq!(h.ran(), ran + 1, $key);
             };
@@ -188,21 +188,21 @@ rows! {
     }
 
     async fn any_with_lost_answers__sent_again(h) {
-        h.store.trouble(Verb::Finish, Trouble::Lost(3));
+        h.store.fault(Verb::Finish, Fault::Lost(3));
         assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed));
         assert_eq!(h.store.count(Verb::Finish), 4);
         assert_eq!(value(h.ok(&h.op(), "b").await).0, "a");
     }
 
     async fn a_result_the_store_will_not_hold__the_value_and_unreplayable(h) {
-        h.store.trouble(Verb::Record, Trouble::Refused);
+        h.store.fault(Verb::Record, Fault::Refused);
         assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed));
         assert!(matches!(refusal(h.ok(&h.op(), "b").await), Error::Unreplayable { .. }));
         assert_eq!(h.ran(), 1);
     }
 
     async fn a_store_that_refuses_every_ending__the_value_and_done_stays_done(h) {
-        h.store.trouble(Verb::Finish, Trouble::Refused);
+        h.store.fault(Verb::Finish, Fault::Refused);
         let before = tokio::time::Instant::now();
         assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed));
         assert_eq!(before.elapsed(), Duration::ZERO, "nobody waits for a refusal to change");
@@ -210,7 +210,7 @@ rows! {
             tokio::time::sleep(60 * SECOND).await;
             assert!(matches!(refusal(h.ok(&other.op().wait(SECOND), "b").await), Error::InProgress { .. }));
         }
-        h.store.trouble(Verb::Finish, Trouble::None);
+        h.store.fault(Verb::Finish, Fault::None);
         assert_eq!(value(h.ok(&h.op(), "b").await).0, "a", "it was mended, and the result is there");
         assert_eq!(h.ran(), 1);
     }
@@ -239,7 +239,7 @@ rows! {
     }
 
     async fn a_store_that_panics_in_a_drop_does_not_end_the_process(h) {
-        h.store.trouble(Verb::Finish, Trouble::Panics);
+        h.store.fault(Verb::Finish, Fault::Panics);
         let panicking = { let h = h.clone(); async move { h.op().run(async { panic_now::<String>() }).await } };
         let panic = tokio::spawn(panicking).await.unwrap_err().into_panic();
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"the body's own"));
@@ -261,7 +261,7 @@ rows! {
             task.await;
             let expected = if taken_over { ("theirs".to_owned(), Kind::Replayed) } else { ("late".into(), Kind::Executed) };
             assert_eq!(value(call.await.unwrap()), expected);
-            let record = h.store.behind().load(&idem::Key::new("", name, "k").unwrap()).await.unwrap().unwrap();
+            let record = h.store.inner().load(&idem::Key::new("", name, "k").unwrap()).await.unwrap().unwrap();
             assert_eq!(record.attempt, if taken_over { 2 } else { 1 }, "asking again is no other attempt");
         }
         assert_eq!(h.ran(), 2);
@@ -345,10 +345,10 @@ rows! {
     }
 
     async fn a_renewal_that_fails_is_tried_again(h) {
-        h.store.trouble(Verb::Renew, Trouble::Refused);
+        h.store.fault(Verb::Renew, Fault::Refused);
         let first = h.start(&h.op(), "a", 100 * SECOND).await;
         tokio::time::sleep(12 * SECOND).await;
-        h.store.trouble(Verb::Renew, Trouble::None);
+        h.store.fault(Verb::Renew, Fault::None);
         tokio::time::sleep(10 * SECOND).await;
         let other = h.elsewhere();
         assert!(matches!(refusal(h.ok(&other.op().wait(Duration::ZERO), "b").await), Error::InProgress { .. }));

@@ -3,10 +3,10 @@
 use std::future::ready;
 use std::time::Duration;
 
-use idem::{current, idempotent, Error, Failed, Idem, Kind, Phase};
+use idem::{current, idempotent, CallError, Error, Idem, Kind, State};
 
 use super::support::{
-    landed, polled_once_is_pending, refusal, rows, settle, started, value, Answer, Declined, Harness, Trouble, Verb,
+    landed, polled_once_is_pending, refusal, rows, settle, started, value, Answer, Declined, Fault, Harness, Verb,
     LEASE, NAME, SECOND, WAIT,
 };
 
@@ -27,7 +27,7 @@ async fn not_again_until_it_lands(h: &Harness, open: &Harness, recorded: &str, s
     assert_eq!(value(other.await.unwrap()), ("other".into(), Kind::Unguarded));
     assert_eq!(h.ran(), 2, "mine and the other key's");
     for verb in [Verb::Claim, Verb::Renew, Verb::Finish] {
-        h.store.trouble(verb, Trouble::None);
+        h.store.fault(verb, Fault::None);
     }
     assert_eq!(value(waits.await.unwrap()).0, recorded, "who waited has it");
     assert_eq!(value(open.ok(&open.op(), "no").await), (recorded.into(), Kind::Replayed));
@@ -39,10 +39,10 @@ rows! {
     async fn a_success_that_has_not_landed(h) {
         let open = open(&h);
         for verb in [Verb::Finish, Verb::Renew] {
-            h.store.trouble(verb, Trouble::Silent);
+            h.store.fault(verb, Fault::Silent);
         }
         assert_eq!(value(open.ok(&open.op(), "mine").await), ("mine".into(), Kind::Executed));
-        h.store.trouble(Verb::Claim, Trouble::Silent);
+        h.store.fault(Verb::Claim, Fault::Silent);
         not_again_until_it_lands(&h, &open, "mine", LEASE * 3).await;
     }
 
@@ -51,33 +51,33 @@ rows! {
         let mine = open.start(&open.op(), "mine", SECOND).await;
         h.clock.step(LEASE);
         assert!(h.op().forget().await.unwrap());
-        h.store.trouble(Verb::Claim, Trouble::NotApplied(1_000_000));
+        h.store.fault(Verb::Claim, Fault::NotApplied(1_000_000));
         assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
         not_again_until_it_lands(&h, &open, "mine", LEASE * 3).await;
     }
 
     async fn a_success_of_an_unguarded_run_that_has_not_landed(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Lost(1_000_000));
-        h.store.trouble(Verb::Finish, Trouble::Silent);
+        h.store.fault(Verb::Claim, Fault::Lost(1_000_000));
+        h.store.fault(Verb::Finish, Fault::Silent);
         assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
         not_again_until_it_lands(&h, &open, "open", LEASE / 2).await;
     }
 
     async fn a_success_of_an_unguarded_run_whose_claim_never_came(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Silent);
+        h.store.fault(Verb::Claim, Fault::Silent);
         assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
         not_again_until_it_lands(&h, &open, "open", LEASE / 2).await;
     }
 
     async fn a_success_of_an_unguarded_run_that_took_longer_than_a_lease(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Silent);
+        h.store.fault(Verb::Claim, Fault::Silent);
         let mine = open.start(&open.op(), "open", LEASE * 2).await;
         let waits = open.start(&open.op().wait(LEASE * 3), "no", SECOND).await;
         tokio::time::sleep(LEASE).await;
-        h.store.trouble(Verb::Claim, Trouble::None);
+        h.store.fault(Verb::Claim, Fault::None);
         // Its own claim never came, and cannot any more. It is a success all the same, and nobody has taken over.
         assert_eq!(value(mine.await.unwrap()), ("open".into(), Kind::Unguarded));
         assert_eq!(value(waits.await.unwrap()).0, "open");
@@ -87,8 +87,8 @@ rows! {
 
     async fn a_success_of_an_unguarded_run_that_is_given_up(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Silent);
-        h.store.trouble(Verb::Finish, Trouble::Silent);
+        h.store.fault(Verb::Claim, Fault::Silent);
+        h.store.fault(Verb::Finish, Fault::Silent);
         assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
         // It is sent again for a lease, and no claim of it can come after that.
         let again = open.start(&open.op(), "again", SECOND).await;
@@ -99,8 +99,8 @@ rows! {
 
     async fn a_failure_of_an_unguarded_run_that_has_not_landed(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Silent);
-        h.store.trouble(Verb::Finish, Trouble::Silent);
+        h.store.fault(Verb::Claim, Fault::Silent);
+        h.store.fault(Verb::Finish, Fault::Silent);
         open.err(&open.op()).await.unwrap_err();
         let no_wait = open.op().wait(Duration::ZERO);
         assert_eq!(value(open.ok(&no_wait, "again").await), ("again".into(), Kind::Unguarded));
@@ -108,7 +108,7 @@ rows! {
 
     async fn a_success_of_an_unguarded_run_that_nobody_asked_for(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Refused);
+        h.store.fault(Verb::Claim, Fault::Refused);
         assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
         // No claim was sent that may come, so there is no ending to send.
         let no_wait = open.op().wait(Duration::ZERO);
@@ -117,9 +117,9 @@ rows! {
 
     async fn a_key_is_free_when_what_would_land_is_dropped(h) {
         let open = h.under(Idem::builder(h.store.clone()).fail_open().spawner(drop).build().unwrap());
-        h.store.trouble(Verb::Finish, Trouble::Silent);
+        h.store.fault(Verb::Finish, Fault::Silent);
         assert_eq!(value(open.ok(&open.op(), "mine").await), ("mine".into(), Kind::Executed));
-        h.store.trouble(Verb::Claim, Trouble::Refused);
+        h.store.fault(Verb::Claim, Fault::Refused);
         let no_wait = open.op().wait(Duration::ZERO);
         assert_eq!(value(open.ok(&no_wait, "again").await), ("again".into(), Kind::Unguarded));
     }
@@ -136,25 +136,25 @@ rows! {
         assert!(polled_once_is_pending(mine.as_mut()).await);
         // Not polled for longer than a store's time-out, and not for a lease.
         tokio::time::sleep(SECOND * 7).await;
-        h.store.trouble(Verb::Claim, Trouble::Refused);
+        h.store.fault(Verb::Claim, Fault::Refused);
         assert!(matches!(refusal(open.ok(&open.op().wait(SECOND), "no").await), Error::InProgress { .. }));
         hold.add_permits(1000);
         assert_eq!(value(mine.await), ("mine".into(), Kind::Executed));
-        h.store.trouble(Verb::Claim, Trouble::None);
+        h.store.fault(Verb::Claim, Fault::None);
         tokio::time::sleep(LEASE * 3).await;
         assert_eq!((value(h.ok(&h.op(), "again").await), h.ran()), (("mine".into(), Kind::Replayed), 1));
     }
 
     async fn store_refuses_and_the_body_runs_unguarded(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Refused);
+        h.store.fault(Verb::Claim, Fault::Refused);
         assert!(matches!(refusal(h.ok(&h.op(), "closed").await), Error::Store { .. }));
         assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
-        assert_eq!((h.ran(), open.idem.bypassed(), h.idem.bypassed()), (1, 1, 0));
+        assert_eq!((h.ran(), open.idem.unguarded(), h.idem.unguarded()), (1, 1, 0));
         assert_eq!(h.store.count(Verb::Finish), 0, "there is nothing to end");
-        h.store.trouble(Verb::Claim, Trouble::None);
+        h.store.fault(Verb::Claim, Fault::None);
         assert_eq!(value(open.ok(&open.op(), "guarded").await), ("guarded".into(), Kind::Executed));
-        h.store.trouble(Verb::Claim, Trouble::Refused);
+        h.store.fault(Verb::Claim, Fault::Refused);
         let again = open.ok(&open.op(), "unguarded").await;
         let expected = if h.peeks() { ("guarded", Kind::Replayed) } else { ("unguarded", Kind::Unguarded) };
         assert_eq!(value(again), (expected.0.into(), expected.1));
@@ -162,7 +162,7 @@ rows! {
 
     async fn store_silent_and_the_body_runs_unguarded(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Silent);
+        h.store.fault(Verb::Claim, Fault::Silent);
         let op = open.op();
         let answer: Answer<u64> = op.run(async { Ok(u64::from(current().unwrap().attempt())) }).await;
         let outcome = answer.unwrap();
@@ -171,45 +171,45 @@ rows! {
 
     async fn an_error_reaches_the_caller_unchanged(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Refused);
-        assert!(matches!(open.err(&open.op()).await, Err(idem::Failed::Body(_))));
+        h.store.fault(Verb::Claim, Fault::Refused);
+        assert!(matches!(open.err(&open.op()).await, Err(idem::CallError::Body(_))));
         assert_eq!(h.ran(), 1);
     }
 
     async fn a_claim_that_was_granted_after_all_gets_the_record(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Lost(1000));
+        h.store.fault(Verb::Claim, Fault::Lost(1000));
         assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
         settle().await;
-        h.store.trouble(Verb::Claim, Trouble::None);
+        h.store.fault(Verb::Claim, Fault::None);
         assert_eq!(value(h.ok(&h.op(), "no").await), ("open".into(), Kind::Replayed));
         assert_eq!(h.ran(), 1);
     }
 
     async fn a_claim_that_comes_too_late_is_not_renewed(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Late(LEASE * 2));
+        h.store.fault(Verb::Claim, Fault::Late(LEASE * 2));
         open.err(&open.op()).await.unwrap_err();
-        h.store.trouble(Verb::Claim, Trouble::None);
+        h.store.fault(Verb::Claim, Fault::None);
         tokio::time::sleep(LEASE * 4).await;
         assert_eq!(value(h.ok(&h.op(), "again").await), ("again".into(), Kind::Executed));
     }
 
     async fn dropped_unguarded_counts_as_unknown(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Lost(1000));
+        h.store.fault(Verb::Claim, Fault::Lost(1000));
         let call = open.start(&open.op(), "dropped", LEASE / 3).await;
         tokio::time::sleep(LEASE / 2).await;
         assert_eq!(h.ran(), 1);
         call.abort();
         let _ = call.await;
         settle().await;
-        assert_ne!(h.record().await.unwrap().phase, Phase::Released);
+        assert_ne!(h.record().await.unwrap().state, State::Failed);
     }
 
     async fn one_at_a_time(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Refused);
+        h.store.fault(Verb::Claim, Fault::Refused);
         let first = open.start(&open.op(), "first", LEASE * 2).await;
         let second = open.start(&open.op().wait(LEASE * 3), "second", SECOND).await;
         tokio::time::sleep(LEASE + SECOND).await;
@@ -223,9 +223,9 @@ rows! {
 
     async fn nobody_waits_for_a_failure_that_may_never_land(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Late(LEASE * 2));
+        h.store.fault(Verb::Claim, Fault::Late(LEASE * 2));
         open.err(&open.op()).await.unwrap_err();
-        h.store.trouble(Verb::Claim, Trouble::Refused);
+        h.store.fault(Verb::Claim, Fault::Refused);
         assert_eq!(value(open.ok(&open.op().wait(Duration::ZERO), "second").await), ("second".into(), Kind::Unguarded));
     }
 
@@ -235,7 +235,7 @@ rows! {
         h.op().forget().await.unwrap_err();
         h.clock.step(LEASE);
         assert!(h.op().forget().await.unwrap(), "the record is gone");
-        h.store.trouble(Verb::Claim, Trouble::NotApplied(4));
+        h.store.fault(Verb::Claim, Fault::NotApplied(4));
         assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
         tokio::time::sleep(LEASE).await;
         assert_eq!(value(h.ok(&h.op(), "no").await), ("mine".into(), Kind::Replayed));
@@ -243,7 +243,7 @@ rows! {
 
     async fn another_fingerprint_beside_an_unguarded_run(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Refused);
+        h.store.fault(Verb::Claim, Fault::Refused);
         let first = open.start(&open.op().fingerprint("a"), "first", SECOND).await;
         assert!(matches!(refusal(open.ok(&open.op().fingerprint("b"), "no").await), Error::KeyReused { .. }));
         assert_eq!(value(first.await.unwrap()), ("first".into(), Kind::Unguarded));
@@ -251,7 +251,7 @@ rows! {
 
     async fn never_with_at_most_once(h) {
         let open = open(&h);
-        h.store.trouble(Verb::Claim, Trouble::Refused);
+        h.store.fault(Verb::Claim, Fault::Refused);
         assert!(matches!(refusal(open.ok(&open.op().at_most_once(), "no").await), Error::Store { .. }));
         assert_eq!(h.ran(), 0);
     }
@@ -261,13 +261,13 @@ rows! {
         let _theirs = h.elsewhere().hang(&h.elsewhere().op()).await;
         let waiting = open.start(&open.op(), "no", SECOND).await;
         let follower = open.start(&open.op(), "no", SECOND).await;
-        h.store.trouble(Verb::Claim, Trouble::Refused);
+        h.store.fault(Verb::Claim, Fault::Refused);
         for call in [waiting, follower] {
             assert!(matches!(refusal(call.await.unwrap()), Error::InProgress { .. }));
         }
         assert_eq!(h.ran(), 1);
         h.clock.step(LEASE);
-        h.store.trouble(Verb::Claim, Trouble::None);
+        h.store.fault(Verb::Claim, Fault::None);
         assert_eq!(value(open.ok(&open.op(), "next").await), ("next".into(), Kind::Executed));
     }
 
@@ -280,12 +280,12 @@ rows! {
         let _hold = h.store.hold(Verb::Claim);
         first.abort();
         settle().await;
-        h.store.trouble(Verb::Claim, Trouble::Refused);
+        h.store.fault(Verb::Claim, Fault::Refused);
         next.abort();
         assert!(matches!(refusal(last.await.unwrap()), Error::InProgress { .. }), "it has heard of the owner all the same");
         assert_eq!(h.ran(), 1);
         h.clock.step(LEASE);
-        h.store.trouble(Verb::Claim, Trouble::None);
+        h.store.fault(Verb::Claim, Fault::None);
         assert_eq!(value(open.ok(&open.op(), "next").await), ("next".into(), Kind::Executed));
     }
 
@@ -293,7 +293,7 @@ rows! {
         let open = open(&h);
         let owner = open.start(&open.op(), "owner", LEASE * 3).await;
         for verb in [Verb::Claim, Verb::Renew] {
-            h.store.trouble(verb, Trouble::NotApplied(100_000));
+            h.store.fault(verb, Fault::NotApplied(100_000));
         }
         tokio::time::sleep(LEASE * 2).await;
         // The first takes the slot of an owner that is not heard of, the second finds nobody in it but behind it.
@@ -314,7 +314,7 @@ rows! {
         let mut asleep = Box::pin(open.ok(&op, "asleep"));
         assert!(polled_once_is_pending(asleep.as_mut()).await);
         tokio::time::sleep(WAIT).await;
-        h.store.trouble(Verb::Claim, Trouble::Refused);
+        h.store.fault(Verb::Claim, Fault::Refused);
         let awake = started({ let open = open.clone(); async move { open.ok_after(&open.op(), "awake", SECOND).await } }).await;
         assert!(matches!(refusal(asleep.await), Error::InProgress { .. }), "not beside the other");
         assert_eq!(value(awake.await.unwrap()), ("awake".into(), Kind::Unguarded));
@@ -334,10 +334,10 @@ rows! {
                 h.idem.operation(NAME).key(once).reconcile(|| ready(Ok::<_, Declined>(Some("the first's".to_owned()))))
             };
             // Applied, and never answered: what became of the first attempt is not asked.
-            h.store.trouble(Verb::Claim, Trouble::Lost(usize::MAX));
+            h.store.fault(Verb::Claim, Fault::Lost(usize::MAX));
             let failed: Answer<String> = asks(&open).run(async { Err(Declined) }).await;
-            assert!(matches!(failed, Err(Failed::Body(Declined))), "{failed:?}");
-            h.store.trouble(Verb::Claim, Trouble::None);
+            assert!(matches!(failed, Err(CallError::Body(Declined))), "{failed:?}");
+            h.store.fault(Verb::Claim, Fault::None);
             landed().await;
             tokio::time::sleep(2 * LEASE).await;
             if once {
@@ -354,7 +354,7 @@ rows! {
             assert_eq!(value(off.ok(&off.op().at_most_once(), "off").await), ("off".into(), Kind::Unguarded));
         }
         assert_eq!(value(off.ok(&off.idem.operation("").key(""), "off").await), ("off".into(), Kind::Unguarded));
-        assert_eq!((h.ran(), off.idem.bypassed(), h.store.count(Verb::Claim)), (3, 3, 0));
+        assert_eq!((h.ran(), off.idem.unguarded(), h.store.count(Verb::Claim)), (3, 3, 0));
         assert!(matches!(off.op().inspect().await, Err(Error::Store { .. })));
         h.ok(&h.op(), "on").await.unwrap();
         assert_eq!(value(h.ok(&h.op(), "on").await), ("on".into(), Kind::Replayed));
@@ -363,9 +363,9 @@ rows! {
     async fn without_a_key_is_counted_too(h) {
         let op = h.idem.operation("test.op").key(None::<u32>);
         assert_eq!(value(h.ok(&op, "free").await), ("free".into(), Kind::Unguarded));
-        assert_eq!(h.idem.bypassed(), 1);
+        assert_eq!(h.idem.unguarded(), 1);
         h.ok(&h.op(), "on").await.unwrap();
-        assert_eq!(h.idem.bypassed(), 1);
+        assert_eq!(h.idem.unguarded(), 1);
     }
 }
 
@@ -378,5 +378,5 @@ async fn detached(idem: Idem) -> Result<u32, Error> {
 async fn disabled_in_the_macro_and_detached() {
     let off = Idem::disabled();
     assert_eq!((detached(off.clone()).await.unwrap(), detached(off.clone()).await.unwrap()), (7, 7));
-    assert_eq!(off.bypassed(), 2);
+    assert_eq!(off.unguarded(), 2);
 }

@@ -88,10 +88,10 @@ rows! {
     }
 
     async fn a_leader_dropped_in_a_claim_that_never_came_makes_way_at_once(h) {
-        h.store.trouble(Verb::Claim, Trouble::Silent);
+        h.store.fault(Verb::Claim, Fault::Silent);
         let first = started({ let h = h.clone(); async move { h.ok(&h.op(), "a").await } }).await;
         let second = started({ let h = h.clone(); async move { h.ok(&h.op(), "b").await } }).await;
-        h.store.trouble(Verb::Claim, Trouble::None);
+        h.store.fault(Verb::Claim, Fault::None);
         let dropped = tokio::time::Instant::now();
         first.abort();
         assert_eq!(value(second.await.unwrap()), ("b".into(), Kind::Executed));
@@ -153,7 +153,7 @@ rows! {
 
     async fn a_store_may_hint_as_often_as_it_likes(h) {
         let _first = h.start(&h.op(), "a", 60 * SECOND).await;
-        let hinted = idem::Idem::new(h.store.clone().hinting());
+        let hinted = idem::Idem::new(h.store.clone().with_notifications());
         let before = h.store.count(Verb::Claim);
         let op = hinted.operation(NAME).key("k").wait(2 * SECOND);
         assert!(matches!(refusal(h.ok(&op, "b").await), Error::InProgress { .. }));
@@ -229,12 +229,12 @@ impl idem::Store for Forgetful {
         Ok(idem::Claimed::Granted(idem::Grant::new(1, 1, claim.fingerprint, false)))
     }
 
-    async fn renew(&self, _: &idem::Key, _: idem::Owner) -> Result<idem::Held, idem::StoreError> {
-        Ok(idem::Held::Held)
+    async fn renew(&self, _: &idem::Key, _: idem::Owner) -> Result<idem::Ownership, idem::StoreError> {
+        Ok(idem::Ownership::Held)
     }
 
-    async fn finish(&self, _: &idem::Key, _: &idem::Finish) -> Result<idem::Held, idem::StoreError> {
-        Ok(idem::Held::Lost)
+    async fn finish(&self, _: &idem::Key, _: &idem::Finish) -> Result<idem::Ownership, idem::StoreError> {
+        Ok(idem::Ownership::Lost)
     }
 
     async fn load(&self, _: &idem::Key) -> Result<Option<idem::Record>, idem::StoreError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem::{Error, Failed, Kind, Phase};
+use idem::{CallError, Error, Kind, State};
 use tokio::task::JoinHandle;
 
 use crate::support::*;
@@ -29,11 +29,11 @@ rows! {
         assert!(polled_once_is_pending(mine.as_mut()).await);
         h.clock.step(LEASE);
         assert!(h.op().forget().await.unwrap());
-        h.store.trouble(Verb::Claim, Trouble::Late(LEASE - SECOND));
+        h.store.fault(Verb::Claim, Fault::Late(LEASE - SECOND));
         tokio::time::sleep(SECOND).await;
         assert!(polled_once_is_pending(mine.as_mut()).await);
         tokio::time::sleep(LEASE + SECOND / 2).await;
-        h.store.trouble(Verb::Claim, Trouble::NotApplied(2));
+        h.store.fault(Verb::Claim, Fault::NotApplied(2));
         assert_eq!(value(mine.await), ("mine".into(), Kind::Executed));
         tokio::time::sleep(LEASE * 3).await;
         assert_eq!(value(h.ok(&h.op(), "again").await), ("mine".into(), Kind::Replayed));
@@ -41,14 +41,14 @@ rows! {
     }
 
     async fn success_lease_lost_and_its_own_process_has_the_key__not_run_again(h) {
-        h.store.trouble(Verb::Renew, Trouble::NotApplied(1_000_000));
+        h.store.fault(Verb::Renew, Fault::NotApplied(1_000_000));
         let mine = h.start(&h.op(), "mine", LEASE + 2 * SECOND).await;
         tokio::time::sleep(LEASE + SECOND).await;
         // It takes the slot of a call that is not heard of, and is granted the key before that one ends.
         let hold = h.store.hold(Verb::Claim);
         let other = h.start(&h.op(), "no", SECOND).await;
         tokio::time::sleep(2 * SECOND).await;
-        h.store.trouble(Verb::Renew, Trouble::None);
+        h.store.fault(Verb::Renew, Fault::None);
         hold.add_permits(1000);
         assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
         assert_eq!(value(other.await.unwrap()), ("mine".into(), Kind::Attached));
@@ -57,17 +57,17 @@ rows! {
     }
 
     async fn success_lease_lost_behind_another_that_is_not_heard_of__not_asked_without_end(h) {
-        h.store.trouble(Verb::Renew, Trouble::NotApplied(1_000_000));
+        h.store.fault(Verb::Renew, Fault::NotApplied(1_000_000));
         let mine = h.start(&h.op(), "mine", LEASE * 2 + 2 * SECOND).await;
         tokio::time::sleep(LEASE + SECOND).await;
         // It has taken over, and is not heard of either when the first one ends.
         let other = h.start(&h.op(), "other", LEASE * 5).await;
         tokio::time::sleep(LEASE).await;
-        h.store.trouble(Verb::Finish, Trouble::NotApplied(1_000_000));
+        h.store.fault(Verb::Finish, Fault::NotApplied(1_000_000));
         assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
         tokio::time::sleep(LEASE).await;
         // The success is not sent again yet.
-        h.store.trouble(Verb::Finish, Trouble::None);
+        h.store.fault(Verb::Finish, Fault::None);
         let before = h.store.count(Verb::Claim);
         assert!(matches!(refusal(h.ok(&h.op().wait(Duration::ZERO), "no").await), Error::InProgress { .. }));
         assert!(h.store.count(Verb::Claim) <= before + 1);
@@ -77,21 +77,21 @@ rows! {
     }
 
     async fn success_lease_lost_and_given_up_after_a_key_was_given_back_unanswered__in_progress(h) {
-        h.store.trouble(Verb::Renew, Trouble::NotApplied(1_000_000));
+        h.store.fault(Verb::Renew, Fault::NotApplied(1_000_000));
         let mine = h.start(&h.op().ttl(SECOND), "mine", LEASE + 2 * SECOND).await;
         tokio::time::sleep(LEASE + SECOND).await;
-        h.store.trouble(Verb::Finish, Trouble::NotApplied(1_000_000));
+        h.store.fault(Verb::Finish, Fault::NotApplied(1_000_000));
         let hold = h.store.hold(Verb::Claim);
         let other = h.start(&h.op(), "no", SECOND).await;
         tokio::time::sleep(2 * SECOND).await;
-        h.store.trouble(Verb::Finish, Trouble::Lost(1));
+        h.store.fault(Verb::Finish, Fault::Lost(1));
         hold.add_permits(1000);
         settle().await;
-        h.store.trouble(Verb::Finish, Trouble::NotApplied(1_000_000));
+        h.store.fault(Verb::Finish, Fault::NotApplied(1_000_000));
         // Its TTL is over, and with it all that is known of it. Nothing is unknown, and nobody may say so.
         assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
         assert!(matches!(refusal(other.await.unwrap()), Error::InProgress { .. }));
-        h.store.trouble(Verb::Finish, Trouble::None);
+        h.store.fault(Verb::Finish, Fault::None);
         assert_eq!(value(h.ok(&h.op(), "next").await), ("next".into(), Kind::Executed));
         assert_eq!(h.ran(), 2);
     }
@@ -105,14 +105,14 @@ rows! {
         assert!(polled_once_is_pending(overtaken.as_mut()).await);
         tokio::time::sleep(LEASE).await;
         // The other process' lease is over: the next call of this process overtakes, runs and succeeds.
-        h.store.trouble(Verb::Finish, Trouble::NotApplied(1_000_000));
-        h.store.trouble(Verb::Renew, Trouble::NotApplied(1_000_000));
+        h.store.fault(Verb::Finish, Fault::NotApplied(1_000_000));
+        h.store.fault(Verb::Renew, Fault::NotApplied(1_000_000));
         assert_eq!(value(h.ok_after(&h.op(), "mine", SECOND).await), ("mine".into(), Kind::Executed));
         tokio::time::sleep(LEASE).await;
         assert!(matches!(refusal(h.ok(&h.op().wait(Duration::ZERO), "no").await), Error::InProgress { .. }));
         assert!(polled_once_is_pending(overtaken.as_mut()).await, "it waits for the success of its process");
         assert_eq!(h.ran(), 2, "the other process' run, and the success");
-        h.store.trouble(Verb::Finish, Trouble::None);
+        h.store.fault(Verb::Finish, Fault::None);
         assert_eq!(value(overtaken.await), ("mine".into(), Kind::Attached));
         assert_eq!(h.ran(), 2);
         drop(hangs);
@@ -122,11 +122,11 @@ rows! {
         let mine = h.start(&h.op(), "mine", SECOND).await;
         h.clock.step(LEASE);
         assert!(h.op().forget().await.unwrap());
-        h.store.trouble(Verb::Claim, Trouble::NotApplied(1_000_000));
+        h.store.fault(Verb::Claim, Fault::NotApplied(1_000_000));
         assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
         tokio::time::sleep(LEASE).await;
         // The store is well, and would grant the key; the success is not sent again yet.
-        h.store.trouble(Verb::Claim, Trouble::None);
+        h.store.fault(Verb::Claim, Fault::None);
         assert!(matches!(refusal(h.ok(&h.op().wait(Duration::ZERO), "no").await), Error::InProgress { .. }));
         assert_eq!(value(h.ok(&h.op(), "no").await), ("mine".into(), Kind::Attached));
         assert_eq!(h.ran(), 1);
@@ -158,14 +158,14 @@ rows! {
         let call = lapsed(&h, h.op(), false).await;
         let other = h.elsewhere();
         h.err(&other.op()).await.unwrap_err();
-        assert_eq!(h.record().await.unwrap().phase, Phase::Released);
+        assert_eq!(h.record().await.unwrap().state, State::Failed);
         let before = tokio::time::Instant::now();
         assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
         assert!(before.elapsed() <= 4 * SECOND, "it did not wait for itself");
         assert_eq!(value(h.ok(&h.op(), "c").await), ("mine".into(), Kind::Replayed));
     }
 
-    async fn taken_over_and_abandoned__completed(h) {
+    async fn taken_over_and_unknown__completed(h) {
         let call = lapsed(&h, h.op(), false).await;
         h.abandon(&h.elsewhere().op()).await;
         assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
@@ -183,7 +183,7 @@ rows! {
     async fn taken_over_and_completed_on_a_store_that_is_full__the_recorded_result(h) {
         let call = lapsed(&h, h.op(), false).await;
         assert_eq!(value(h.ok(&h.elsewhere().op(), "theirs").await).1, Kind::Executed);
-        h.store.trouble(Verb::Record, Trouble::Refused);
+        h.store.fault(Verb::Record, Fault::Refused);
         assert_eq!(value(call.await.unwrap()), ("theirs".into(), Kind::Replayed));
         assert_eq!(h.ran(), 2);
     }
@@ -227,7 +227,7 @@ rows! {
         let call = lapsed(&h, h.op(), true).await;
         h.ok(&h.elsewhere().op(), "theirs").await.unwrap();
         let before = h.record().await;
-        assert!(matches!(call.await.unwrap(), Err(Failed::Body(Declined))));
+        assert!(matches!(call.await.unwrap(), Err(CallError::Body(Declined))));
         assert_eq!(h.record().await, before);
         assert_eq!(value(h.ok(&h.op(), "c").await), ("theirs".into(), Kind::Replayed));
     }
@@ -236,7 +236,7 @@ rows! {
         let call = lapsed(&h, h.op(), true).await;
         h.abandon(&h.elsewhere().op()).await;
         let before = h.record().await;
-        assert!(matches!(call.await.unwrap(), Err(Failed::Body(Declined))));
+        assert!(matches!(call.await.unwrap(), Err(CallError::Body(Declined))));
         assert_eq!(h.record().await, before);
     }
 
@@ -245,7 +245,7 @@ rows! {
         let other = h.elsewhere();
         let theirs = h.start_failing(&other.op(), 20 * SECOND).await;
         tokio::time::sleep(SECOND).await;
-        h.store.trouble(Verb::Claim, Trouble::NotApplied(2));
+        h.store.fault(Verb::Claim, Fault::NotApplied(2));
         let before = tokio::time::Instant::now();
         assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
         assert!(before.elapsed() < 25 * SECOND, "it does not wait for itself");
@@ -259,9 +259,9 @@ rows! {
         let call = lapsed(&h, h.op().wait(Duration::ZERO), false).await;
         h.clock.step(TTL);
         // The record is gone. The claim for a new one is late, and is there when it is looked for again.
-        h.store.trouble(Verb::Claim, Trouble::Late(7 * SECOND));
+        h.store.fault(Verb::Claim, Fault::Late(7 * SECOND));
         tokio::time::sleep(10 * SECOND).await;
-        h.store.trouble(Verb::Claim, Trouble::None);
+        h.store.fault(Verb::Claim, Fault::None);
         assert_eq!(value(call.await.unwrap()), ("mine".into(), Kind::Executed));
         tokio::time::sleep(30 * SECOND).await;
         assert_eq!(value(h.ok(&h.op(), "again").await), ("mine".into(), Kind::Replayed));
@@ -274,8 +274,8 @@ rows! {
         let waits = started(async move { this.ok(&this.op(), "no").await }).await;
         tokio::time::sleep(2 * SECOND).await;
         assert_eq!(h.store.count(Verb::Finish), 1, "it is recorded, and the answer does not come");
-        h.store.trouble(Verb::Finish, Trouble::None);
-        h.store.trouble(Verb::Record, Trouble::Refused);
+        h.store.fault(Verb::Finish, Fault::None);
+        h.store.fault(Verb::Record, Fault::Refused);
         assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
         assert_eq!(value(waits.await.unwrap()).0, "mine");
         assert_eq!(h.ran(), 1);
@@ -283,17 +283,17 @@ rows! {
     }
 
     async fn refused_and_recorded_without__those_who_wait_get_no_value(h) {
-        h.store.trouble(Verb::Record, Trouble::Refused);
+        h.store.fault(Verb::Record, Fault::Refused);
         let answer = h.store.hold(Verb::Finish);
         let mine = h.start(&h.op(), "mine", SECOND).await;
         let this = h.clone();
         let waits = started(async move { this.ok(&this.op(), "no").await }).await;
         tokio::time::sleep(2 * SECOND).await;
         assert_eq!(h.store.count(Verb::Finish), 1, "it is recorded without its value, and the answer does not come");
-        h.store.trouble(Verb::Finish, Trouble::None);
-        h.store.trouble(Verb::Record, Trouble::None);
+        h.store.fault(Verb::Finish, Fault::None);
+        h.store.fault(Verb::Record, Fault::None);
         assert_eq!(value(mine.await.unwrap()), ("mine".into(), Kind::Executed));
-        assert!(matches!(waits.await.unwrap(), Err(Failed::Idem(Error::Unreplayable { .. }))));
+        assert!(matches!(waits.await.unwrap(), Err(CallError::Idem(Error::Unreplayable { .. }))));
         assert_eq!(h.ran(), 1);
         drop(answer);
     }

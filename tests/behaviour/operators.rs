@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use idem::{Error, InvalidKey, Kind, Phase, Unsupported};
+use idem::{Error, InvalidKey, Kind, State, Unsupported};
 
 use crate::support::*;
 
@@ -13,7 +13,7 @@ rows! {
         assert_eq!(h.op().inspect().await.unwrap(), h.record().await);
         h.ok(&h.op(), "a").await.unwrap();
         let record = h.op().inspect().await.unwrap().unwrap();
-        assert_eq!((record.attempt, matches!(record.phase, Phase::Completed(_))), (2, true));
+        assert_eq!((record.attempt, matches!(record.state, State::Completed(_))), (2, true));
         assert!(h.idem.operation(NAME).key("").inspect().await.is_err());
         assert!(matches!(h.idem.operation(NAME).key(None::<u8>).inspect().await, Err(Error::Config { .. })));
     }
@@ -71,7 +71,7 @@ rows! {
     }
 
     async fn list_shows_the_operations_records_page_by_page(h) {
-        if h.kind == crate::support::Kind::Cas {
+        if h.kind == crate::support::Kind::CasStore {
             let refused = h.op().list(None).await.unwrap_err();
             assert!(refused.source().unwrap().source().unwrap().is::<Unsupported>(), "{refused:?}");
             return;
@@ -101,7 +101,7 @@ rows! {
         names.dedup();
         assert_eq!(names.len(), 251);
         assert!(names.contains(&"(\"acme\", 17)".to_owned()) && names.contains(&"\"k\"".to_owned()), "{names:?}");
-        let failed = listed.iter().find(|listed| listed.record.as_ref().unwrap().phase == Phase::Released).unwrap();
+        let failed = listed.iter().find(|listed| listed.record.as_ref().unwrap().state == State::Failed).unwrap();
         assert!(h.idem.operation(NAME).at(&failed.key).resolve(&"listed".to_owned()).await.unwrap());
         assert_eq!(value(h.ok(&h.op(), "no").await), ("listed".into(), Kind::Replayed));
         let foreign = h.idem.operation("test").at(&failed.key).inspect().await;
@@ -164,7 +164,7 @@ rows! {
     async fn a_result_that_does_not_come_back_is_refused(h) {
         h.abandon(&h.op()).await;
         assert!(matches!(h.op().resolve(&Some(f64::NAN)).await, Err(Error::Config { .. })));
-        assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
+        assert_eq!(h.record().await.unwrap().state, State::Unknown);
     }
 }
 
@@ -178,11 +178,11 @@ impl idem::Store for Silent {
         std::future::pending().await
     }
 
-    async fn renew(&self, _: &idem::Key, _: idem::Owner) -> Result<idem::Held, idem::StoreError> {
+    async fn renew(&self, _: &idem::Key, _: idem::Owner) -> Result<idem::Ownership, idem::StoreError> {
         std::future::pending().await
     }
 
-    async fn finish(&self, _: &idem::Key, _: &idem::Finish) -> Result<idem::Held, idem::StoreError> {
+    async fn finish(&self, _: &idem::Key, _: &idem::Finish) -> Result<idem::Ownership, idem::StoreError> {
         std::future::pending().await
     }
 

@@ -1,6 +1,6 @@
 //! `record_if`, `record_err` and `unknown_err`: the caller says what an outcome means.
 
-use idem::{idempotent, Error, Failed, Idem, Kind, Phase};
+use idem::{idempotent, CallError, Error, Idem, Kind, State};
 
 use crate::support::*;
 
@@ -58,11 +58,11 @@ fn panics<T>(_: &T) -> bool {
 }
 
 rows! {
-    async fn ok_and_record_if_says_no__released_and_the_value(h) {
+    async fn ok_and_record_if_says_no__failed_and_the_value(h) {
         let op = h.op().fingerprint("request").record_if(Status::is_final);
         let answer = op.run(async { h.count_run(); Ok::<_, Declined>(Status::Pending) }).await.unwrap();
         assert_eq!((answer.kind(), answer.into_inner()), (Kind::Executed, Status::Pending));
-        assert_eq!(h.record().await.unwrap().phase, Phase::Released);
+        assert_eq!(h.record().await.unwrap().state, State::Failed);
         for kind in [Kind::Executed, Kind::Replayed] {
             let answer = op.run(async { h.count_run(); Ok::<_, Declined>(Status::Paid) }).await.unwrap();
             assert_eq!((answer.kind(), answer.into_inner()), (kind, Status::Paid));
@@ -79,13 +79,13 @@ rows! {
         assert_eq!(h.ran(), 1);
     }
 
-    async fn err_and_unknown_err__abandoned_and_the_error_unchanged(h) {
+    async fn err_and_unknown_err__unknown_and_the_error_unchanged(h) {
         let op = h.op().unknown_err(GatewayError::leaves_it_open);
-        for (error, phase) in [(GatewayError::Declined, Phase::Released), (GatewayError::TimedOut, Phase::Abandoned)] {
+        for (error, state) in [(GatewayError::Declined, State::Failed), (GatewayError::TimedOut, State::Unknown)] {
             let expected = error.to_string();
             let failed = op.run(async { Err::<u8, _>(error) }).await.unwrap_err();
-            assert!(matches!(failed, Failed::Body(error) if error.to_string() == expected));
-            assert_eq!(h.record().await.unwrap().phase, phase);
+            assert!(matches!(failed, CallError::Body(error) if error.to_string() == expected));
+            assert_eq!(h.record().await.unwrap().state, state);
         }
         let refused = h.op().at_most_once().run(async { Ok::<u8, Declined>(1) }).await;
         assert!(matches!(refusal(refused), Error::Indeterminate { attempt: 2, .. }));
@@ -93,10 +93,10 @@ rows! {
         assert_eq!((taken_over.kind(), h.record().await.unwrap().attempt), (Kind::Executed, 3));
     }
 
-    async fn unknown_err_panics__abandoned_and_the_error_unchanged(h) {
+    async fn unknown_err_panics__unknown_and_the_error_unchanged(h) {
         let op = h.op().unknown_err(panics::<Declined>);
-        assert!(matches!(op.run(async { Err::<u8, _>(Declined) }).await, Err(Failed::Body(Declined))));
-        assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned, "the safer of the two");
+        assert!(matches!(op.run(async { Err::<u8, _>(Declined) }).await, Err(CallError::Body(Declined))));
+        assert_eq!(h.record().await.unwrap().state, State::Unknown, "the safer of the two");
     }
 
     async fn an_unknown_outcome_that_does_not_land_is_not_renewed(h) {
@@ -114,23 +114,23 @@ rows! {
         let op = h.op().fingerprint("request").record_err(Refusal::is_final);
         for kind in [None, Some(Kind::Replayed)] {
             let (failed, was) = idem::with_outcome(op.run(async { h.count_run(); Err::<u8, _>(Refusal::Declined { code: 51 }) })).await;
-            assert!(matches!(failed, Err(Failed::Body(Refusal::Declined { code: 51 }))));
+            assert!(matches!(failed, Err(CallError::Body(Refusal::Declined { code: 51 }))));
             assert!(kind.is_none() || was == kind);
         }
         assert_eq!(h.ran(), 1);
         let elsewhere = h.elsewhere().op().fingerprint("request").record_err(Refusal::is_final);
         let failed = elsewhere.run(async { h.count_run(); Ok::<u8, Refusal>(1) }).await;
-        assert!(matches!(failed, Err(Failed::Body(Refusal::Declined { code: 51 }))));
+        assert!(matches!(failed, Err(CallError::Body(Refusal::Declined { code: 51 }))));
         let other = h.op().fingerprint("other").record_err(Refusal::is_final);
         let reused = other.run(async { h.count_run(); Ok::<u8, Refusal>(1) }).await;
-        assert!(matches!(reused, Err(Failed::Idem(Error::KeyReused { .. }))));
+        assert!(matches!(reused, Err(CallError::Idem(Error::KeyReused { .. }))));
         assert_eq!(h.ran(), 1);
     }
 
-    async fn err_that_record_err_does_not_want__released(h) {
+    async fn err_that_record_err_does_not_want__failed(h) {
         let op = h.op().record_err(Refusal::is_final);
         op.run(async { Err::<u8, _>(Refusal::Busy) }).await.unwrap_err();
-        assert_eq!(h.record().await.unwrap().phase, Phase::Released);
+        assert_eq!(h.record().await.unwrap().state, State::Failed);
         for kind in [Kind::Executed, Kind::Replayed] {
             assert_eq!(op.run(async { Ok::<u8, Refusal>(1) }).await.unwrap().kind(), kind);
         }
@@ -143,7 +143,7 @@ rows! {
         } };
         let running = started(running).await;
         let (failed, kind) = idem::with_outcome(op.run(async { Ok::<u8, Refusal>(1) })).await;
-        assert!(matches!(failed, Err(Failed::Body(Refusal::Declined { code: 1 }))));
+        assert!(matches!(failed, Err(CallError::Body(Refusal::Declined { code: 1 }))));
         assert_eq!(kind, Some(Kind::Attached));
         running.await.unwrap().unwrap_err();
     }
@@ -160,7 +160,7 @@ rows! {
         let task = tasks.lock().unwrap().pop().unwrap();
         task.await;
         let (answer, kind) = late.await.unwrap();
-        assert!(matches!(answer, Err(Failed::Body(Refusal::Declined { code: 9 }))));
+        assert!(matches!(answer, Err(CallError::Body(Refusal::Declined { code: 9 }))));
         assert_eq!(kind, Some(Kind::Replayed), "it did not run");
     }
 
@@ -178,8 +178,8 @@ rows! {
     async fn err_that_cannot_be_encoded__unreplayable_and_the_error(h) {
         let op = h.op().record_err(Refusal::is_final);
         let run = || op.run(async { h.count_run(); Err::<u8, _>(Refusal::Odds(f64::NAN)) });
-        assert!(matches!(run().await, Err(Failed::Body(Refusal::Odds(odds))) if odds.is_nan()));
-        assert!(matches!(run().await, Err(Failed::Idem(Error::Unreplayable { .. }))));
+        assert!(matches!(run().await, Err(CallError::Body(Refusal::Odds(odds))) if odds.is_nan()));
+        assert!(matches!(run().await, Err(CallError::Idem(Error::Unreplayable { .. }))));
         assert_eq!(h.ran(), 1);
     }
 
@@ -187,7 +187,7 @@ rows! {
         let op = h.op().record_err(panics::<Refusal>);
         for _ in 0..2 {
             let failed = op.run(async { h.count_run(); Err::<u8, _>(Refusal::Busy) }).await;
-            assert!(matches!(failed, Err(Failed::Body(Refusal::Busy))));
+            assert!(matches!(failed, Err(CallError::Body(Refusal::Busy))));
         }
         assert_eq!(h.ran(), 1);
     }
@@ -195,7 +195,7 @@ rows! {
     async fn unknown_err_goes_before_record_err(h) {
         let op = h.op().record_err(|_: &Refusal| true).unknown_err(|refusal| matches!(refusal, Refusal::Busy));
         op.run(async { Err::<u8, _>(Refusal::Busy) }).await.unwrap_err();
-        assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
+        assert_eq!(h.record().await.unwrap().state, State::Unknown);
     }
 
     async fn a_recorded_error_without_record_err__decode(h) {
@@ -203,7 +203,7 @@ rows! {
         op.run(async { Err::<u8, _>(Refusal::Declined { code: 1 }) }).await.unwrap_err();
         let before = h.record().await;
         let without = h.op().run(async { h.count_run(); Ok::<u8, Refusal>(1) }).await;
-        assert!(matches!(without, Err(Failed::Idem(Error::Decode { .. }))));
+        assert!(matches!(without, Err(CallError::Idem(Error::Decode { .. }))));
         assert_eq!((h.ran(), h.record().await), (0, before));
     }
 
@@ -216,7 +216,7 @@ rows! {
         h.clock.step(LEASE);
         let theirs = h.elsewhere().op().record_err(Refusal::is_final);
         theirs.run(async { Err::<u8, _>(Refusal::Declined { code: 2 }) }).await.unwrap_err();
-        assert!(matches!(mine.await.unwrap(), Err(Failed::Body(Refusal::Declined { code: 2 }))));
+        assert!(matches!(mine.await.unwrap(), Err(CallError::Body(Refusal::Declined { code: 2 }))));
     }
 
     async fn an_error_of_this_library_is_never_recorded(h) {
@@ -241,7 +241,7 @@ rows! {
         let pending = op.run(async { Ok::<_, GatewayError>(Status::Pending) }).await.unwrap();
         assert_eq!(pending.into_inner(), Status::Pending);
         op.run(async { Err::<Status, _>(GatewayError::TimedOut) }).await.unwrap_err();
-        assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
+        assert_eq!(h.record().await.unwrap().state, State::Unknown);
         for kind in [Kind::Executed, Kind::Replayed] {
             assert_eq!(op.run(async { Ok::<_, GatewayError>(Status::Paid) }).await.unwrap().kind(), kind);
         }

@@ -4,11 +4,11 @@ use std::future::{pending, ready};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use idem::{current, idempotent, with_outcome, Error, Failed, Idem, Kind, Outcome, Phase};
+use idem::{current, idempotent, with_outcome, CallError, Error, Idem, Kind, Outcome, State};
 use tokio::task::JoinHandle;
 
 use super::support::{
-    landed, polled_once_is_pending, refusal, rows, settle, started, value, Answer, Declined, Harness, Trouble, Verb,
+    landed, polled_once_is_pending, refusal, rows, settle, started, value, Answer, Declined, Fault, Harness, Verb,
     LEASE, SECOND, TTL,
 };
 
@@ -66,7 +66,7 @@ async fn call(h: &Harness, world: &World, says: Says) -> Answer<String> {
 async fn asks_past_its_lease(h: &Harness) -> (World, JoinHandle<Answer<String>>) {
     let world = World::default();
     h.abandon(&h.op()).await;
-    h.store.trouble(Verb::Renew, Trouble::NotApplied(1000));
+    h.store.fault(Verb::Renew, Fault::NotApplied(1000));
     let (asking, answers) = (h.clone(), world.clone());
     let task = started(async move { call(&asking, &answers, Says::Slowly(60)).await }).await;
     h.clock.step(LEASE);
@@ -74,7 +74,7 @@ async fn asks_past_its_lease(h: &Harness) -> (World, JoinHandle<Answer<String>>)
 }
 
 rows! {
-    async fn abandoned_and_it_happened(h) {
+    async fn unknown_and_it_happened(h) {
         let world = World::default();
         h.abandon(&h.op()).await;
         let ran = h.ran();
@@ -87,7 +87,7 @@ rows! {
         assert_eq!((h.ran(), world.asked()), (ran, 1));
     }
 
-    async fn abandoned_and_it_did_not_happen(h) {
+    async fn unknown_and_it_did_not_happen(h) {
         let world = World::default();
         h.abandon(&h.op()).await;
         let ran = h.ran();
@@ -103,10 +103,10 @@ rows! {
         let ran = h.ran();
         for _ in 0..2 {
             let (answer, kind) = with_outcome(call(&h, &world, Says::Fails)).await;
-            assert!(matches!(answer, Err(Failed::Body(Declined))));
+            assert!(matches!(answer, Err(CallError::Body(Declined))));
             assert_eq!(kind, Some(Kind::Reconciled));
             let record = h.record().await.unwrap();
-            assert_eq!((record.phase, record.attempt), (Phase::Abandoned, 1));
+            assert_eq!((record.state, record.attempt), (State::Unknown, 1));
         }
         assert_eq!((h.ran(), world.asked()), (ran, 2));
         assert_eq!(value(call(&h, &world, Says::Happened).await), ("found".into(), Kind::Reconciled));
@@ -121,12 +121,12 @@ rows! {
         });
         settle().await;
         assert_eq!(world.asked(), 1);
-        assert!(matches!(h.record().await.unwrap().phase, Phase::Running { .. }), "asked under a lease");
+        assert!(matches!(h.record().await.unwrap().state, State::Running { .. }), "asked under a lease");
         task.abort();
         task.await.unwrap_err();
         settle().await;
         let record = h.record().await.unwrap();
-        assert_eq!((record.phase, record.attempt), (Phase::Abandoned, 1));
+        assert_eq!((record.state, record.attempt), (State::Unknown, 1));
         assert_eq!(value(call(&h, &world, Says::DidNot).await), ("ran".into(), Kind::Executed));
     }
 
@@ -139,7 +139,7 @@ rows! {
         });
         assert!(task.await.unwrap_err().is_panic());
         landed().await;
-        assert_eq!(h.record().await.unwrap().phase, Phase::Abandoned);
+        assert_eq!(h.record().await.unwrap().state, State::Unknown);
         assert_eq!(value(call(&h, &world, Says::Happened).await), ("found".into(), Kind::Reconciled));
     }
 
@@ -149,7 +149,7 @@ rows! {
         h.abandon(&once).await;
         assert!(matches!(refusal(h.ok(&once, "no").await), Error::Indeterminate { attempt: 1, .. }));
         let op = { let world = world.clone(); once.clone().reconcile(move || world.clone().ask(Says::Fails)) };
-        assert!(matches!(op.run(async { Ok("no".to_owned()) }).await, Err(Failed::Body(Declined))));
+        assert!(matches!(op.run(async { Ok("no".to_owned()) }).await, Err(CallError::Body(Declined))));
         assert!(matches!(refusal(h.ok(&once, "no").await), Error::Indeterminate { attempt: 1, .. }), "as before");
         let op = { let world = world.clone(); once.reconcile(move || world.clone().ask(Says::DidNot)) };
         assert_eq!(value(op.run(async { Ok("ran".to_owned()) }).await), ("ran".into(), Kind::Executed));
@@ -166,7 +166,7 @@ rows! {
         let world = World::default();
         assert_eq!(value(call(&h, &world, Says::Happened).await), ("ran".into(), Kind::Executed));
         assert_eq!(value(call(&h, &world, Says::Happened).await), ("ran".into(), Kind::Replayed));
-        let other = h.idem.operation("test.op").key("released");
+        let other = h.idem.operation("test.op").key("failed");
         h.err(&other).await.unwrap_err();
         let op = { let world = world.clone(); other.reconcile(move || world.clone().ask(Says::Happened)) };
         assert_eq!(value(op.run(async { Ok("ran".to_owned()) }).await), ("ran".into(), Kind::Executed));
@@ -185,7 +185,7 @@ rows! {
     async fn the_lease_is_lost_while_asking_and_nobody_had_the_key(h) {
         let world = World::default();
         h.abandon(&h.op()).await;
-        h.store.trouble(Verb::Renew, Trouble::NotApplied(1000));
+        h.store.fault(Verb::Renew, Fault::NotApplied(1000));
         let op = {
             let world = world.clone();
             h.op().reconcile(move || world.clone().ask(Says::Slowly(60)))
@@ -225,7 +225,7 @@ rows! {
         other.abandon(&other.op()).await;
         assert!(matches!(refusal(task.await.unwrap()), Error::InProgress { .. }), "its answer was of an earlier attempt");
         assert_eq!((h.ran(), world.asked()), (2, 1));
-        h.store.trouble(Verb::Renew, Trouble::None);
+        h.store.fault(Verb::Renew, Fault::None);
         assert_eq!(value(call(&h, &world, Says::DidNot).await), ("ran".into(), Kind::Executed));
     }
 
@@ -250,14 +250,14 @@ rows! {
         let op = h.op().record_err(|_: &String| true).reconcile(move || {
             let inner = inner.clone();
             async move {
-                let refused: Result<Outcome<u8>, Failed<String>> = inner.run(ready(Ok(1))).await;
+                let refused: Result<Outcome<u8>, CallError<String>> = inner.run(ready(Ok(1))).await;
                 refused.unwrap_err();
                 Ok(None)
             }
         });
         for kind in [Kind::Executed, Kind::Replayed] {
             let (answer, told) = with_outcome(op.run(ready(Err::<u8, _>("the body's own".to_owned())))).await;
-            assert!(matches!(answer, Err(Failed::Body(error)) if error == "the body's own"));
+            assert!(matches!(answer, Err(CallError::Body(error)) if error == "the body's own"));
             assert_eq!(told, Some(kind), "it is recorded");
         }
     }
@@ -274,7 +274,7 @@ rows! {
     async fn what_was_found_lands_late(h) {
         let world = World::default();
         h.abandon(&h.op()).await;
-        h.store.trouble(Verb::Finish, Trouble::NotApplied(30));
+        h.store.fault(Verb::Finish, Fault::NotApplied(30));
         assert_eq!(value(call(&h, &world, Says::Happened).await), ("found".into(), Kind::Reconciled));
         tokio::time::sleep(TTL / 24).await;
         assert_eq!(value(call(&h, &world, Says::DidNot).await), ("found".into(), Kind::Replayed));

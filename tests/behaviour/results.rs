@@ -261,7 +261,7 @@ async fn text_and_bytes_of_every_kind() {
     let op = Idem::new(MokaStore::new()).operation("results.large").key(1);
     let large = || std::future::ready(Ok::<_, ()>("x".repeat(1024 * 1024 - 12)));
     assert!(op.run(large()).await.is_ok());
-    assert!(matches!(op.run(large()).await, Err(idem::Failed::Idem(idem::Error::Unreplayable { .. }))));
+    assert!(matches!(op.run(large()).await, Err(idem::CallError::Idem(idem::Error::Unreplayable { .. }))));
 }
 
 #[tokio::test]
@@ -294,7 +294,7 @@ fn a_result_ten_thousand_deep_is_not_recorded_and_does_no_harm() {
             // Its drop would end the stack, and is the test's own.
             std::mem::forget(first);
             let again = op.run(async { Ok::<_, ()>(Deep(vec![])) }).await;
-            assert!(matches!(again, Err(idem::Failed::Idem(Error::Unreplayable { .. }))));
+            assert!(matches!(again, Err(idem::CallError::Idem(Error::Unreplayable { .. }))));
         });
     };
     // As large as a runtime's threads have it.

@@ -10,7 +10,7 @@ use idem::Idem;
 use recorder::Recorder;
 use subscriber::Subscriber;
 
-use crate::support::{polled_once_is_pending, rows, settle, Answer, Declined, Harness, Trouble, Verb, LEASE, SECOND};
+use crate::support::{polled_once_is_pending, rows, settle, Answer, Declined, Fault, Harness, Verb, LEASE, SECOND};
 
 /// Runs `scenario` and says what was counted, of the test's operation.
 async fn counted(scenario: impl std::future::Future<Output = ()>) -> Vec<(String, u64)> {
@@ -34,7 +34,7 @@ rows! {
             let hold = h.store.hold(Verb::Finish);
             call.await.unwrap().unwrap();
             hold.add_permits(1000);
-            h.store.trouble(Verb::Finish, Trouble::None);
+            h.store.fault(Verb::Finish, Fault::None);
             tokio::time::sleep(LEASE).await;
         }).await;
         assert!(seen.iter().any(|(name, _)| name == "executed"), "{seen:?}");
@@ -77,7 +77,7 @@ rows! {
             call(h.idem.operation("test.op").key("late")).await;
         }).await;
         assert_eq!(seen, these(&[
-            // The one that ran on, when the test ended, and the abandoned one.
+            // The one that ran on, when the test ended, and the unknown one.
             ("cancelled", 2),
             ("config", 1), ("decode", 1), ("executed", 3), ("in_progress", 1), ("indeterminate", 1), ("invalid_key", 1),
             ("key_reused", 1), ("reentrant", 1), ("shutting_down", 1), ("unreplayable", 1), ("unreplayable!", 1),
@@ -147,11 +147,11 @@ rows! {
 
     async fn not_recorded_and_the_stores_errors_by_verb(h) {
         let seen = counted(async {
-            h.store.trouble(Verb::Finish, Trouble::NotApplied(100_000));
+            h.store.fault(Verb::Finish, Fault::NotApplied(100_000));
             h.ok(&h.op(), "a").await.unwrap();
-            h.store.trouble(Verb::Claim, Trouble::Refused);
+            h.store.fault(Verb::Claim, Fault::Refused);
             h.ok(&h.idem.operation("test.op").key("other"), "b").await.unwrap_err();
-            h.store.trouble(Verb::Load, Trouble::Refused);
+            h.store.fault(Verb::Load, Fault::Refused);
             h.op().inspect().await.unwrap_err();
         }).await;
         let errors = |verb: &str| seen.iter().find(|(name, _)| *name == format!("{verb}?")).map_or(0, |(_, count)| *count);
@@ -163,7 +163,7 @@ rows! {
 
     async fn a_result_that_never_landed(h) {
         let seen = counted(async {
-            h.store.trouble(Verb::Finish, Trouble::NotApplied(100_000));
+            h.store.fault(Verb::Finish, Fault::NotApplied(100_000));
             h.ok(&h.op().ttl(SECOND * 60), "a").await.unwrap();
             tokio::time::sleep(SECOND * 120).await;
         }).await;
@@ -172,7 +172,7 @@ rows! {
 
     async fn a_claim_that_is_withdrawn_was_no_lease(h) {
         let seen = counted(async {
-            h.store.trouble(Verb::Claim, Trouble::Silent);
+            h.store.fault(Verb::Claim, Fault::Silent);
             h.ok(&h.op(), "no").await.unwrap_err();
             tokio::time::sleep(LEASE * 2).await;
         }).await;
@@ -180,14 +180,14 @@ rows! {
         assert!(seen.contains(&("store".into(), 1)), "{seen:?}");
     }
 
-    async fn bypassed(h) {
+    async fn unguarded(h) {
         let seen = counted(async {
             h.ok(&h.under(Idem::disabled()).op(), "a").await.unwrap();
             let open = h.under(Idem::builder(h.store.clone()).fail_open().build().unwrap());
-            h.store.trouble(Verb::Claim, Trouble::Refused);
+            h.store.fault(Verb::Claim, Fault::Refused);
             open.ok(&open.op(), "b").await.unwrap();
         }).await;
-        assert_eq!(seen, these(&[("bypassed", 2), ("claim?", 1)]));
+        assert_eq!(seen, these(&[("claim?", 1), ("unguarded", 2)]));
     }
 
     async fn detached_where_it_cannot_be_is_counted_once(h) {
@@ -210,7 +210,7 @@ rows! {
             assert!(polled_once_is_pending(call.as_mut()).await);
             drop(call);
             tokio::time::sleep(LEASE + SECOND).await;
-            h.store.trouble(Verb::Claim, Trouble::Refused);
+            h.store.fault(Verb::Claim, Fault::Refused);
             let task = queue.lock().unwrap().pop().unwrap();
             task.await;
         }).await;
@@ -248,7 +248,7 @@ rows! {
         let _: Answer<u8> = op.run(ready(Ok(1))).await;
         let _: Answer<f64> = h.idem.operation("test.op").key("SECRET-3").run(ready(Ok(f64::NAN))).await;
         let _: Answer<String> = op.clone().fingerprint("other").run(ready(Err(Declined))).await;
-        h.store.trouble(Verb::Finish, Trouble::NotApplied(3));
+        h.store.fault(Verb::Finish, Fault::NotApplied(3));
         h.ok(&h.idem.operation("test.op").key("SECRET-2"), "SECRET").await.unwrap();
         let lines = seen.lines();
         assert!(lines.iter().any(|(level, line)| *level == tracing::Level::DEBUG && line.contains("SECRET-KEY")));

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use idem::{Failed, Idem, MokaStore, OperationBuilder, Outcome};
+use idem::{CallError, Idem, MokaStore, OperationBuilder, Outcome};
 use idem_testing::{Clock, Faulty};
 use stats_alloc::{StatsAlloc, INSTRUMENTED_SYSTEM};
 use tokio::sync::{watch, Mutex, MutexGuard};
@@ -21,7 +21,7 @@ use tokio::sync::{watch, Mutex, MutexGuard};
 #[global_allocator]
 static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-type Answer = Result<Outcome<u64>, Failed<&'static str>>;
+type Answer = Result<Outcome<u64>, CallError<&'static str>>;
 
 const TTL: Duration = Duration::from_secs(60 * 60);
 /// A round's worth of what is allocated lazily: a cache's own buffers, a runtime's queues.

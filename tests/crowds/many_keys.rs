@@ -59,7 +59,7 @@ async fn each_keeps_its_lease_and_nothing_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_whose_callers_leave_are_abandoned_and_run_again() {
+async fn those_whose_callers_leave_are_unknown_and_run_again() {
     let _turn = turn().await;
     let crowd = Crowd::new(false);
     let calls = all(&crowd);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use idem::{Error, Failed, Kind};
+use idem::{CallError, Error, Kind};
 use idem_testing::Verb;
 
 use crate::{live, tasks, turn, Crowd, SLACK};
@@ -70,7 +70,7 @@ async fn when_each_fails_each_has_its_turn() {
     let opened = Instant::now();
     crowd.open();
     for call in calls {
-        assert!(matches!(call.await.unwrap(), Err(Failed::Body("declined"))));
+        assert!(matches!(call.await.unwrap(), Err(CallError::Body("declined"))));
     }
     println!("{CALLERS} callers of one key, each of which fails: had their turns within {:?}", opened.elapsed());
     assert_eq!((crowd.ran(), crowd.left()), (CALLERS, (0, 0)));
@@ -99,7 +99,7 @@ async fn those_without_patience_are_told_at_once() {
         .collect();
     for call in calls {
         let (answer, n, at) = call.await.unwrap();
-        assert!(matches!(answer, Err(Failed::Idem(Error::InProgress { .. }))));
+        assert!(matches!(answer, Err(CallError::Idem(Error::InProgress { .. }))));
         assert_eq!((at - began).as_secs(), (n % 2) as u64);
     }
     crowd.open();

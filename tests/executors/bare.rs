@@ -4,7 +4,7 @@ use std::future::{pending, Future};
 use std::pin::pin;
 use std::task::Context;
 
-use idem::{Error, Failed, Idem, Kind, MokaStore, Phase};
+use idem::{CallError, Error, Idem, Kind, MokaStore, State};
 use smol::future::block_on;
 
 use crate::support::{kind, Calls, Remote, LEASE};
@@ -54,7 +54,7 @@ fn duplicates_wait_for_the_running_call() {
 fn detached_is_config_and_nothing_runs() {
     let calls = Calls::new(Idem::new(MokaStore::new()));
     let refused = block_on(calls.detached(1, pending()));
-    assert!(matches!(refused, Err(Failed::Idem(Error::Config { .. }))));
+    assert!(matches!(refused, Err(CallError::Idem(Error::Config { .. }))));
     assert_eq!(calls.ran(), 0);
     assert_eq!(kind(block_on(calls.call(1, async {}))), Kind::Executed, "and the key is free");
 }
@@ -64,7 +64,7 @@ fn a_store_in_memory_ends_a_dropped_run_in_the_drop_itself() {
     let calls = Calls::new(Idem::new(MokaStore::new()));
     poll_some(calls.call(1, pending()), 1);
     let record = block_on(calls.idem.operation("op").key(1).inspect()).unwrap().unwrap();
-    assert_eq!(record.phase, Phase::Abandoned);
+    assert_eq!(record.state, State::Unknown);
     assert_eq!(kind(block_on(calls.call(1, async {}))), Kind::Executed);
 }
 
@@ -73,7 +73,7 @@ fn on_another_store_the_lease_of_a_dropped_run_runs_out() {
     let calls = Calls::new(Idem::new(Remote::default()));
     poll_some(calls.call(1, pending()), 2);
     let record = block_on(calls.idem.operation("op").key(1).inspect()).unwrap().unwrap();
-    assert!(matches!(record.phase, Phase::Running { .. }), "nobody could tell the store");
+    assert!(matches!(record.state, State::Running { .. }), "nobody could tell the store");
     assert_eq!(kind(block_on(calls.call(1, async {}))), Kind::Executed, "it waited for the lease");
     assert_eq!(calls.ran(), 2);
 }

@@ -1,6 +1,6 @@
 //! smol, with a spawner.
 
-use idem::{Idem, Kind, Phase, Store};
+use idem::{Idem, Kind, State, Store};
 
 use crate::support::{kind, Calls, Remote, LEASE};
 
@@ -69,6 +69,6 @@ fn a_dropped_run_is_ended_in_the_background() {
         call.cancel().await;
         assert_eq!(calls.idem.drain(LEASE * 1000).await, 0);
         let record = calls.idem.operation("op").key(1).inspect().await.unwrap().unwrap();
-        assert_eq!(record.phase, Phase::Abandoned);
+        assert_eq!(record.state, State::Unknown);
     });
 }

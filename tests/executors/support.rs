@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem::{
-    Claim, Claimed, Failed, Finish, Held, Idem, Key, Kind, MokaStore, Outcome, Owner, Record, Store, StoreError,
+    CallError, Claim, Claimed, Finish, Idem, Key, Kind, MokaStore, Outcome, Owner, Ownership, Record, Store, StoreError,
 };
 
-pub(crate) type Answer = Result<Outcome<u32>, Failed<&'static str>>;
+pub(crate) type Answer = Result<Outcome<u32>, CallError<&'static str>>;
 
 /// Answers at the second poll, as a store does that has to be asked over a network.
 #[derive(Debug, Clone, Default)]
@@ -23,12 +23,12 @@ impl Store for Remote {
         self.0.claim(key, claim).await
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         yield_now().await;
         self.0.renew(key, owner).await
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         yield_now().await;
         self.0.finish(key, finish).await
     }
@@ -90,7 +90,7 @@ impl Calls {
     /// Whether the key is done, as any process sees it.
     pub(crate) async fn is_done(&self, key: u32) -> bool {
         let record = self.idem.operation("op").key(key).inspect().await.unwrap();
-        record.is_some_and(|record| matches!(record.phase, idem::Phase::Completed(_)))
+        record.is_some_and(|record| matches!(record.state, idem::State::Completed(_)))
     }
 }
 

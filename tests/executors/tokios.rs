@@ -3,7 +3,7 @@
 use std::future::{pending, ready};
 use std::time::Duration;
 
-use idem::{current, Error, Failed, Idem, Kind, MokaStore, Phase};
+use idem::{current, CallError, Error, Idem, Kind, MokaStore, State};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::support::{kind, Answer, Calls, Remote, LEASE};
@@ -80,7 +80,7 @@ fn without_timers_it_is_config_before_the_body() {
     let without = Builder::new_current_thread().build().unwrap();
     without.block_on(async {
         for refused in [calls.call(1, ready(())).await, calls.detached(1, ready(())).await] {
-            assert!(matches!(refused, Err(Failed::Idem(Error::Config { .. }))));
+            assert!(matches!(refused, Err(CallError::Idem(Error::Config { .. }))));
         }
         // What needs no body needs no timers; and nothing panics.
         assert!(!calls.is_done(1).await);
@@ -111,9 +111,9 @@ fn a_runtime_shut_down_under_a_running_body() {
         runtime.shutdown_timeout(Duration::from_secs(60));
         current_thread().block_on(async {
             let record = calls.idem.operation("op").key(1).inspect().await.unwrap().unwrap();
-            assert_eq!(record.phase, Phase::Abandoned, "detached: {detached}");
+            assert_eq!(record.state, State::Unknown, "detached: {detached}");
             let once: Answer = calls.idem.operation("op").key(1).at_most_once().run(pending()).await;
-            assert!(matches!(once, Err(Failed::Idem(Error::Indeterminate { attempt: 1, .. }))));
+            assert!(matches!(once, Err(CallError::Idem(Error::Indeterminate { attempt: 1, .. }))));
             assert_eq!(kind(calls.call(1, ready(())).await), Kind::Executed);
         });
     }
@@ -136,7 +136,7 @@ fn a_caller_whose_detached_run_went_down_with_its_runtime() {
             .unwrap(),
     );
     let answer = current_thread().block_on(calls.detached(1, pending()));
-    assert!(matches!(answer, Err(Failed::Idem(Error::ShuttingDown { .. }))), "{answer:?}");
+    assert!(matches!(answer, Err(CallError::Idem(Error::ShuttingDown { .. }))), "{answer:?}");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_task_that_a_body_spawns_is_outside_of_it() {
                     answer
                 });
                 let spawned = spawned.await.unwrap();
-                assert!(matches!(spawned, Err(Failed::Idem(Error::InProgress { .. }))), "{spawned:?}");
+                assert!(matches!(spawned, Err(CallError::Idem(Error::InProgress { .. }))), "{spawned:?}");
                 Ok(7)
             })
             .await;
@@ -172,7 +172,7 @@ fn two_idems_in_one_process_are_two_processes_to_each_other() {
         assert_eq!((one.ran(), other.ran()), (1, 0));
         // Draining one is nothing to the other.
         assert_eq!(one.idem.drain(Duration::ZERO).await, 0);
-        assert!(matches!(one.call(2, ready(())).await, Err(Failed::Idem(Error::ShuttingDown { .. }))));
+        assert!(matches!(one.call(2, ready(())).await, Err(CallError::Idem(Error::ShuttingDown { .. }))));
         assert_eq!(kind(other.call(2, ready(())).await), Kind::Executed);
     });
 }

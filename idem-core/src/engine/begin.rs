@@ -206,7 +206,7 @@ impl Call {
                     return answer;
                 }
                 Claimed::Reused => return Err(self.op.key_reused()),
-                Claimed::Abandoned { attempt } => return Err(self.op.indeterminate(attempt)),
+                Claimed::Indeterminate { attempt } => return Err(self.op.indeterminate(attempt)),
                 Claimed::Running { lease_left, age, .. } if patience.is_over() => {
                     return Err(self.op.in_progress(age, lease_left));
                 }

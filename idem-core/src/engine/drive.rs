@@ -13,7 +13,7 @@ impl Call {
             self.stage = Stage::Running(lease);
         }
         if self.unguarded {
-            self.engine.bypassed();
+            self.engine.unguarded();
         }
         let timer = Timer::start();
         let output = self.keep(body).await;

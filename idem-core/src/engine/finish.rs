@@ -15,7 +15,7 @@ use super::wait::{self, Backoff, Patience};
 use crate::clock::{later, sleep_until, Instant};
 use crate::error::{Error, StoreError};
 use crate::record::{Completion, Payload};
-use crate::transition::{Ending, Finish, Held};
+use crate::transition::{Ending, Finish, Ownership};
 
 /// What became of an ending.
 enum Landed {
@@ -91,7 +91,7 @@ impl Call {
                 self.in_doubt = true;
                 if let Ok(held) = self.send(&without).await {
                     self.watch.store_failed("finish", error);
-                    if held == Held::Held {
+                    if held == Ownership::Held {
                         self.watch.happened(Happened::Unreplayable);
                         return self.landed(without);
                     }
@@ -99,14 +99,14 @@ impl Call {
                 }
             }
             match &sent {
-                Ok(Held::Lost) if had_the_key => self.lost(),
+                Ok(Ownership::Lost) if had_the_key => self.lost(),
                 Err(error) => self.watch.store_failed("finish", error),
                 Ok(_) => {}
             }
             match (sent, &ending) {
-                (Ok(Held::Held), _) => return self.landed(ending),
+                (Ok(Ownership::Held), _) => return self.landed(ending),
                 // Once more through the first table, as a new claim, with the outcome standing in for the body.
-                (Ok(Held::Lost), _) if lands => match Box::pin(self.begin(&mut patience)).await {
+                (Ok(Ownership::Lost), _) if lands => match Box::pin(self.begin(&mut patience)).await {
                     // At once, but not again and again: a store that grants and forgets must not be asked without a pause.
                     Ok(Begin::Run) if !std::mem::replace(&mut reclaimed, true) => continue,
                     Ok(Begin::Run | Begin::RunUnguarded) => {}
@@ -117,9 +117,9 @@ impl Call {
                     Err(Error::Store { .. }) => {}
                     Err(_) => return self.over(),
                 },
-                (Ok(Held::Lost), _) if !self.claim_may_come() => return self.over(),
+                (Ok(Ownership::Lost), _) if !self.claim_may_come() => return self.over(),
                 // The claim has not come so far, and may never come: those who wait for it here may as well ask for themselves.
-                (Ok(Held::Lost), _) => self.slot = None,
+                (Ok(Ownership::Lost), _) => self.slot = None,
                 (Err(failure), _) if failure.is_retryable() => {}
                 (Err(_), Ending::Completed(_)) => {
                     // Nobody waits for a refusal to change; but done stays done, so it is asked again later.
@@ -140,24 +140,24 @@ impl Call {
     }
 
     /// Sends an ending once. A call that has not the key any more has lost it.
-    pub(super) async fn send(&mut self, ending: &Ending) -> Result<Held, StoreError> {
+    pub(super) async fn send(&mut self, ending: &Ending) -> Result<Ownership, StoreError> {
         let Some(finish) = self.finish_with(ending) else {
-            return Ok(Held::Lost);
+            return Ok(Ownership::Lost);
         };
         let mut held = self.deliver(&finish).await?;
-        if let (Held::Lost, Ending::Completed(_), Some(_)) = (held, ending, finish.fence) {
+        if let (Ownership::Lost, Ending::Completed(_), Some(_)) = (held, ending, finish.fence) {
             // Perhaps to a copy of this call's own claim, under which nobody runs: a success is one all the same.
             held = self.deliver(&finish.fence(None)).await?;
         }
         // A success asks for the key again, and with the token that it asked with before: it is one claim.
         let asks_again = matches!((ending, self.stage), (Ending::Completed(_), Stage::Claiming(..)));
-        if held == Held::Lost && !asks_again && !self.claim_may_come() {
+        if held == Ownership::Lost && !asks_again && !self.claim_may_come() {
             self.stage = Stage::Outside;
         }
         Ok(held)
     }
 
-    async fn deliver(&mut self, finish: &Finish) -> Result<Held, StoreError> {
+    async fn deliver(&mut self, finish: &Finish) -> Result<Ownership, StoreError> {
         let (store, key, limit) = (Arc::clone(&self.engine.store), self.op.key.clone(), self.op.store_timeout);
         let (renewal, make) = self.renewing();
         let answer = pin!(async { store.finish(&key, finish).await });
@@ -205,12 +205,12 @@ impl Call {
         }
         let ending = match (self.ending.take(), self.stage) {
             // Nobody asked what became of an attempt before this one, which had no effect: that is as it was.
-            (Some(Ending::Released), Stage::Claiming(..)) if self.unguarded => Ending::Withdrawn,
+            (Some(Ending::Failed), Stage::Claiming(..)) if self.unguarded => Ending::Withdrawn,
             (Some(ending), _) => ending,
             (None, Stage::Outside) => return,
-            (None, Stage::Claiming(..)) if self.unguarded => Ending::Abandoned,
+            (None, Stage::Claiming(..)) if self.unguarded => Ending::Unknown,
             (None, Stage::Claiming(..) | Stage::Granted(_)) => Ending::Withdrawn,
-            (None, Stage::Running(_)) => Ending::Abandoned,
+            (None, Stage::Running(_)) => Ending::Unknown,
         };
         let limit;
         (self.renewal, limit) = match ending {
@@ -221,9 +221,9 @@ impl Call {
                 }
                 (Renewal::Over, self.op.lease)
             }
-            Ending::Completed(_) | Ending::Released => (Renewal::NotYet, self.op.ttl),
+            Ending::Completed(_) | Ending::Failed => (Renewal::NotYet, self.op.ttl),
             // A lease that runs out says the same: nothing is renewed, and nothing sent beyond it.
-            Ending::Withdrawn | Ending::Abandoned => (Renewal::Over, self.op.lease),
+            Ending::Withdrawn | Ending::Unknown => (Renewal::Over, self.op.lease),
         };
         self.ending = Some(ending);
         // In a drop, perhaps of a body that panics: a second panic would end the process.
@@ -250,11 +250,11 @@ impl Call {
             answer.as_mut().poll(&mut Context::from_waker(&Arc::new(Nobody).into()))
         }));
         match (answer, &finish.ending) {
-            (Ok(Poll::Ready(Ok(Held::Held))), _) => {
+            (Ok(Poll::Ready(Ok(Ownership::Held))), _) => {
                 self.landed(finish.ending);
                 true
             }
-            (Ok(Poll::Ready(Ok(Held::Lost))), Ending::Released | Ending::Abandoned) => !self.claim_may_come(),
+            (Ok(Poll::Ready(Ok(Ownership::Lost))), Ending::Failed | Ending::Unknown) => !self.claim_may_come(),
             _ => false,
         }
     }

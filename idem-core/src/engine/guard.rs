@@ -151,7 +151,7 @@ impl Guard {
     {
         let Some(call) = &mut self.call else {
             let _under_way = self.engine.calls.enter_unguarded();
-            self.engine.bypassed();
+            self.engine.unguarded();
             observe::came_to_at(&self.name, CameTo::Answered(Kind::Unguarded));
             return (body.await, Kind::Unguarded);
         };

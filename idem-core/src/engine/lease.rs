@@ -16,7 +16,7 @@ use crate::clock::{later, sleep_until, Instant};
 use crate::context::Run;
 use crate::operation::Operation;
 use crate::record::Owner;
-use crate::transition::Held;
+use crate::transition::Ownership;
 
 /// A granted key.
 #[derive(Debug, Clone, Copy)]
@@ -103,15 +103,15 @@ pub(super) async fn renew(
         // The store's own futures may take part in the body's cooperative budget, which a busy body has spent.
         let answer = tokio::task::unconstrained(async { engine.store.renew(&op.key, lease.owner).await });
         match wait::answer(pin!(answer), op.store_timeout).await {
-            Ok(Held::Held) => {
+            Ok(Ownership::Held) => {
                 until = later(sent, op.lease);
                 slot.renewed(until);
                 next = later(sent, third);
                 backoff = Backoff::waiting();
             }
             // After an ending that was applied and not answered, there is no lease either.
-            Ok(Held::Lost) if run.has_body_ended() => return,
-            Ok(Held::Lost) => return lost(&run, &watch),
+            Ok(Ownership::Lost) if run.has_body_ended() => return,
+            Ok(Ownership::Lost) => return lost(&run, &watch),
             Err(error) => {
                 watch.store_failed("renew", &error);
                 let now = Instant::now();

@@ -58,7 +58,7 @@ impl CameTo {
             Self::Answered(Kind::Attached) => "attached",
             Self::Answered(Kind::Replayed) => "replayed",
             Self::Answered(Kind::Reconciled) => "reconciled",
-            Self::Answered(Kind::Unguarded) => "bypassed",
+            Self::Answered(Kind::Unguarded) => "unguarded",
             Self::Failed => "failed",
             Self::Refused(variant) => variant,
             Self::Cancelled => "cancelled",

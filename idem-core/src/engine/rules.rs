@@ -31,14 +31,14 @@ impl<T, E> Rules<T, E> {
     /// open, or is final.
     pub(super) fn ending(&self, outcome: &Result<T, E>, ours: bool, form: Form<'_>) -> Ending {
         match outcome {
-            Ok(value) if self.record_if.is_some_and(|record_if| !says(record_if, value)) => Ending::Released,
+            Ok(value) if self.record_if.is_some_and(|record_if| !says(record_if, value)) => Ending::Failed,
             Ok(value) => Ending::Completed(self.replay.record(value, form)),
-            Err(error) if self.unknown_err.is_some_and(|unknown_err| says(unknown_err, error)) => Ending::Abandoned,
+            Err(error) if self.unknown_err.is_some_and(|unknown_err| says(unknown_err, error)) => Ending::Unknown,
             Err(error) => match self.record_err {
                 Some((record_err, replay)) if !ours && says(record_err, error) => {
                     Ending::Completed(replay.record(error, form))
                 }
-                _ => Ending::Released,
+                _ => Ending::Failed,
             },
         }
     }

@@ -13,7 +13,7 @@ use crate::engine::guard::{told, Answer, Started};
 use crate::engine::replay::Replay;
 use crate::engine::rules::Rules;
 use crate::key::{IntoKey, Key};
-use crate::outcome::{Failed, Outcome};
+use crate::outcome::{CallError, Outcome};
 
 /// One operation and its key; made by [`Idem::operation`](super::Idem::operation).
 ///
@@ -115,13 +115,13 @@ impl<P> OperationBuilder<P> {
     /// Runs `body`, or answers with the result that was recorded for the key.
     ///
     /// # Errors
-    /// [`Failed::Body`] is the body's own error, unchanged. [`Failed::Idem`] means that the body did not run in this call, and
+    /// [`CallError::Body`] is the body's own error, unchanged. [`CallError::Idem`] means that the body did not run in this call, and
     /// why.
     ///
     /// # Cancellation
     /// Dropped before the body's first poll, the key is free again. Dropped while the body runs, the body is dropped first and
     /// its outcome counts as unknown. Dropped after the body has ended, the record is written in the background.
-    pub fn run<F, T, E>(&self, body: F) -> impl Future<Output = Result<Outcome<T>, Failed<E>>>
+    pub fn run<F, T, E>(&self, body: F) -> impl Future<Output = Result<Outcome<T>, CallError<E>>>
     where
         F: Future<Output = Result<T, E>>,
         T: Serialize + DeserializeOwned,
@@ -144,10 +144,10 @@ impl<P> OperationBuilder<P> {
     }
 }
 
-fn outcome<T, E>(answer: Answer<T, E>) -> Result<Outcome<T>, Failed<E>> {
+fn outcome<T, E>(answer: Answer<T, E>) -> Result<Outcome<T>, CallError<E>> {
     match told(answer)? {
         (Ok(value), kind) => Ok(Outcome::new(value, kind)),
-        (Err(error), _) => Err(Failed::Body(error)),
+        (Err(error), _) => Err(CallError::Body(error)),
     }
 }
 
@@ -165,7 +165,7 @@ impl<P> DetachedOperation<P> {
     ///
     /// # Cancellation
     /// Dropped before the key was granted, nothing runs. From then on body and record go on to their end without the caller.
-    pub fn run<F, T, E>(&self, body: F) -> impl Future<Output = Result<Outcome<T>, Failed<E>>>
+    pub fn run<F, T, E>(&self, body: F) -> impl Future<Output = Result<Outcome<T>, CallError<E>>>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Serialize + DeserializeOwned + Send + 'static,

@@ -50,7 +50,7 @@ impl<P: Clone> OperationBuilder<P> {
     /// # Errors
     /// As [`resolve`](Self::resolve).
     pub async fn retry(&self) -> Result<bool, Error> {
-        told(self.settle_as(Settlement::Released).await)
+        told(self.settle_as(Settlement::Failed).await)
     }
 
     /// Deletes the record, its attempts and its fingerprint. Returns whether there was one.
@@ -86,7 +86,7 @@ impl<P: Clone> OperationBuilder<P> {
             return Ok(false);
         };
         match engine.settle(op, &Settle::new(&record, Owner::random(), settlement)).await? {
-            Settled::Settled => Ok(true),
+            Settled::Applied => Ok(true),
             Settled::Running { lease_left } => Err(op.in_progress(Duration::ZERO, lease_left)),
             // What was known of the record that was looked at need not be true of this one.
             Settled::Changed => Err(op.in_progress(Duration::ZERO, op.lease)),

@@ -41,6 +41,12 @@ pub fn recorded<T: Serialize + DeserializeOwned>(result: &T, codec: Codec, key: 
     }
 }
 
+/// A result of the key with this content, whatever that is, and the right checksum: what a codec makes of hostile bytes.
+#[must_use]
+pub fn with_checksum(codec: Codec, content: &[u8], key: &Key) -> Vec<u8> {
+    Payload::with_content(codec, Side::Ok, key, content).as_bytes().to_vec()
+}
+
 /// What recorded bytes are replayed as.
 ///
 /// # Errors

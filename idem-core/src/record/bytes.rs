@@ -1,26 +1,24 @@
 //! A record as bytes, for stores that keep it whole.
 //!
 //! ```text
-//! version 1 | phase 1 | flags 1 | checksum 8 | owner 16 | fence 8 | attempt 4 | lease 8 | ttl 8 | expires_at 8
+//! version 1 | state 1 | flags 1 | checksum 8 | owner 16 | fence 8 | attempt 4 | lease 8 | ttl 8 | expires_at 8
 //!     | fingerprint 32, if flagged | length 4 and steps, if flagged | running: since 8, lease_until 8; completed with a result: the payload
 //! ```
-//! Numbers are big-endian, times and durations in microseconds; a duration too long to count is the longest that can be. The
-//! checksum is of the record's key and all of the rest but the payload, which has its own: a damaged result can be mended by an
-//! operator, for the record around it is read. Version 1 had no checksum, and is read as it is. Without one a record that was copied
-//! to another key, or whose end was damaged into the past, would let a body run again that is done.
+//! Numbers are big-endian. Times and durations are in microseconds; a duration of more than 2^64 µs is written as 2^64 - 1 µs.
+//! The [checksum](super::checksum) covers the record's key and everything but the payload, which has its own. So a record whose
+//! result is damaged can still be read, and an operator can resolve it. Without a checksum, a record that was copied to another
+//! key, or whose `expires_at` was damaged into the past, would let a completed body run again.
 
 use std::time::Duration;
 
-use super::check::{check, Of, LENGTH};
-use super::{Completion, Owner, Payload, Phase, Record, Steps};
+use super::checksum::{checksum, Domain, LENGTH};
+use super::{Completion, Owner, Payload, Record, State, Steps};
 use crate::clock::Timestamp;
 use crate::fingerprint::Fingerprint;
 use crate::key::Key;
 
-const VERSION: u8 = 2;
-/// The same without a checksum. No single flipped bit makes it of the other one.
-const UNCHECKED: u8 = 1;
-/// Before the checksum stand version, phase and flags.
+const VERSION: u8 = 1;
+/// The bytes before the checksum: version, state and flags.
 const HEAD: usize = 3;
 
 const RUNNING: u8 = 1;
@@ -53,27 +51,27 @@ impl Record {
     /// The record as bytes, which are that of `key` and of no other.
     #[must_use]
     pub fn to_bytes(&self, key: &Key) -> Vec<u8> {
-        let payload = match &self.phase {
-            Phase::Completed(Completion::Result(payload)) => payload.as_bytes(),
+        let payload = match &self.state {
+            State::Completed(Completion::Result(payload)) => payload.as_bytes(),
             _ => &[],
         };
         let steps = self.steps.as_bytes();
         let mut bytes = Vec::with_capacity(115 + steps.len() + payload.len());
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-        let phase = match &self.phase {
-            Phase::Running { .. } => RUNNING,
-            Phase::Completed(Completion::Result(_)) => RESULT,
-            Phase::Completed(Completion::Unreplayable) => UNREPLAYABLE,
-            Phase::Released => RELEASED,
-            Phase::Abandoned => ABANDONED,
+        let state = match &self.state {
+            State::Running { .. } => RUNNING,
+            State::Completed(Completion::Result(_)) => RESULT,
+            State::Completed(Completion::Unreplayable) => UNREPLAYABLE,
+            State::Failed => RELEASED,
+            State::Unknown => ABANDONED,
         };
         let flags = flag(self.fingerprint.is_some(), FINGERPRINT)
             | flag(self.at_most_once, AT_MOST_ONCE)
             | flag(self.after_unknown, AFTER_UNKNOWN)
-            | flag(self.brought_fingerprint, BROUGHT_FINGERPRINT)
-            | flag(self.brought_at_most_once, BROUGHT_AT_MOST_ONCE)
+            | flag(self.set_fingerprint, BROUGHT_FINGERPRINT)
+            | flag(self.set_at_most_once, BROUGHT_AT_MOST_ONCE)
             | flag(!self.steps.is_empty(), STEPS);
-        let head = [VERSION, phase, flags];
+        let head = [VERSION, state, flags];
         bytes.extend(head);
         bytes.extend([0; LENGTH]);
         bytes.extend(self.owner.as_bytes());
@@ -88,12 +86,12 @@ impl Record {
             bytes.extend(u32::try_from(steps.len()).unwrap_or(u32::MAX).to_be_bytes());
             bytes.extend(steps);
         }
-        if let Phase::Running { since, lease_until } = &self.phase {
+        if let State::Running { since, lease_until } = &self.state {
             bytes.extend(since.as_micros().to_be_bytes());
             bytes.extend(lease_until.as_micros().to_be_bytes());
         }
-        let check = check(Of::Record, key, &head, bytes.get(HEAD + LENGTH..).unwrap_or_default());
-        bytes.iter_mut().skip(HEAD).zip(check).for_each(|(byte, check)| *byte = check);
+        let sum = checksum(Domain::Record, key, &head, bytes.get(HEAD + LENGTH..).unwrap_or_default());
+        bytes.iter_mut().skip(HEAD).zip(sum).for_each(|(byte, sum)| *byte = sum);
         bytes.extend(payload);
         bytes
     }
@@ -103,16 +101,12 @@ impl Record {
     /// # Errors
     /// [`RecordError`] when they are not a record that this build can read, or not one of this key.
     pub fn from_bytes(bytes: &[u8], key: &Key) -> Result<Self, RecordError> {
-        let (version, mut reader) = match bytes.split_first() {
-            Some((version @ &(VERSION | UNCHECKED), rest)) => (*version, Reader(rest)),
+        let mut reader = match bytes.split_first() {
+            Some((&VERSION, rest)) => Reader(rest),
             other => return Err(RecordError::Version(other.map(|(version, _)| *version))),
         };
-        let [phase, flags] = reader.take()?;
-        let head = [version, phase, flags];
-        let found = match version {
-            UNCHECKED => None,
-            _ => Some(reader.take()?),
-        };
+        let [state, flags] = reader.take()?;
+        let sum = reader.take()?;
         let checked = reader.0;
         if flags & !KNOWN_FLAGS != 0 {
             return Err(RecordError::Damaged);
@@ -131,23 +125,23 @@ impl Record {
             0 => Steps::default(),
             _ => Steps::from_bytes(reader.counted()?)?,
         };
-        let times = match phase {
+        let times = match state {
             RUNNING => Some((reader.number()?, reader.number()?)),
             _ => None,
         };
         let checked = checked.get(..checked.len() - reader.0.len()).unwrap_or_default();
-        if found.is_some_and(|found| found != check(Of::Record, key, &head, checked)) {
+        if sum != checksum(Domain::Record, key, &[VERSION, state, flags], checked) {
             return Err(RecordError::Damaged);
         }
-        let phase = match (phase, times) {
-            (RUNNING, Some((since, lease_until))) => Phase::Running {
+        let state = match (state, times) {
+            (RUNNING, Some((since, lease_until))) => State::Running {
                 since: Timestamp::from_micros(since),
                 lease_until: Timestamp::from_micros(lease_until),
             },
-            (RESULT, _) => Phase::Completed(Completion::Result(Payload::from_bytes(reader.rest()))),
-            (UNREPLAYABLE, _) => Phase::Completed(Completion::Unreplayable),
-            (RELEASED, _) => Phase::Released,
-            (ABANDONED, _) => Phase::Abandoned,
+            (RESULT, _) => State::Completed(Completion::Result(Payload::from_bytes(reader.rest()))),
+            (UNREPLAYABLE, _) => State::Completed(Completion::Unreplayable),
+            (RELEASED, _) => State::Failed,
+            (ABANDONED, _) => State::Unknown,
             _ => return Err(RecordError::Damaged),
         };
         if !reader.rest().is_empty() {
@@ -155,15 +149,15 @@ impl Record {
         }
         let flag = |flag: u8| flags & flag != 0;
         Ok(Self {
-            phase,
+            state,
             owner,
             fence,
             attempt,
             fingerprint,
             at_most_once: flag(AT_MOST_ONCE),
             after_unknown: flag(AFTER_UNKNOWN),
-            brought_fingerprint: flag(BROUGHT_FINGERPRINT),
-            brought_at_most_once: flag(BROUGHT_AT_MOST_ONCE),
+            set_fingerprint: flag(BROUGHT_FINGERPRINT),
+            set_at_most_once: flag(BROUGHT_AT_MOST_ONCE),
             steps,
             lease,
             ttl,
@@ -202,17 +196,17 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
-    fn record(phase: Phase) -> Record {
+    fn record(state: State) -> Record {
         Record {
-            phase,
+            state,
             owner: Owner::from_bytes([7; 16]),
             fence: 0x0102_0304,
             attempt: 2,
             fingerprint: None,
             at_most_once: false,
             after_unknown: false,
-            brought_fingerprint: false,
-            brought_at_most_once: false,
+            set_fingerprint: false,
+            set_at_most_once: false,
             steps: Steps::default(),
             lease: Duration::from_secs(15),
             ttl: Duration::from_secs(86_400),
@@ -222,24 +216,24 @@ mod tests {
 
     fn every_kind() -> Vec<Record> {
         let running =
-            record(Phase::Running { since: Timestamp::from_micros(1), lease_until: Timestamp::from_micros(u64::MAX) });
+            record(State::Running { since: Timestamp::from_micros(1), lease_until: Timestamp::from_micros(u64::MAX) });
         let result = Completion::Result(Payload::from_bytes(&b"\x01\x01\x00\"a\""[..]));
         let flagged = Record {
             fingerprint: Some(Fingerprint::from_bytes([9; 32])),
             at_most_once: true,
             after_unknown: true,
-            brought_fingerprint: true,
-            brought_at_most_once: true,
-            ..record(Phase::Completed(result.clone()))
+            set_fingerprint: true,
+            set_at_most_once: true,
+            ..record(State::Completed(result.clone()))
         };
         vec![
             running,
-            record(Phase::Completed(result)),
-            record(Phase::Completed(Completion::Unreplayable)),
-            record(Phase::Released),
-            record(Phase::Abandoned),
+            record(State::Completed(result)),
+            record(State::Completed(Completion::Unreplayable)),
+            record(State::Failed),
+            record(State::Unknown),
             flagged,
-            Record { steps: Steps::from_bytes(b"\0\0\0\x01s\0\0\0\x01r").expect("a step"), ..record(Phase::Abandoned) },
+            Record { steps: Steps::from_bytes(b"\0\0\0\x01s\0\0\0\x01r").expect("a step"), ..record(State::Unknown) },
         ]
     }
 
@@ -255,19 +249,25 @@ mod tests {
         Record::from_bytes(bytes, &key(1))
     }
 
-    /// As a build of version 1 wrote it.
+    /// Without the checksum.
     fn unchecked(record: &Record) -> Vec<u8> {
         let bytes = to_bytes(record);
-        [&[UNCHECKED], &bytes[1..HEAD], &bytes[HEAD + LENGTH..]].concat()
+        [&bytes[..HEAD], &bytes[HEAD + LENGTH..]].concat()
+    }
+
+    /// With the right checksum for bytes that `unchecked` made and a test then changed.
+    fn checked(unchecked: &[u8], payload: usize) -> Vec<u8> {
+        let head: [u8; HEAD] = unchecked[..HEAD].try_into().expect("a head");
+        let rest = &unchecked[HEAD..unchecked.len() - payload];
+        [&head[..], &checksum(Domain::Record, &key(1), &head, rest), &unchecked[HEAD..]].concat()
     }
 
     #[test]
     fn records_come_back_as_they_were() {
         for record in every_kind() {
-            assert_eq!(from_bytes(&unchecked(&record)), Ok(record.clone()));
             assert_eq!(from_bytes(&to_bytes(&record)), Ok(record));
         }
-        let endless = Record { lease: Duration::MAX, ..record(Phase::Released) };
+        let endless = Record { lease: Duration::MAX, ..record(State::Failed) };
         let back = from_bytes(&to_bytes(&endless)).expect("a record");
         assert_eq!(back.lease, Duration::from_micros(u64::MAX));
     }
@@ -275,24 +275,23 @@ mod tests {
     #[test]
     fn the_format_is_frozen() {
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let head = |phase: &str, flags: &str| {
+        let head = |state: &str, flags: &str| {
             let times = "0000000000e4e1c0".to_owned() + "000000141dd76000" + "000000000a0b0c0d";
-            format!("01{phase}{flags}{}0000000001020304{}{times}", "07".repeat(16), "00000002")
+            format!("01{state}{flags}{}0000000001020304{}{times}", "07".repeat(16), "00000002")
         };
         let kinds = every_kind();
-        let [running, result, unreplayable, released, abandoned, flagged, stepped] = &kinds[..] else {
+        let [running, result, unreplayable, failed, unknown, flagged, stepped] = &kinds[..] else {
             panic!("seven kinds")
         };
         assert_eq!(hex(&unchecked(running)), head("01", "00") + "0000000000000001" + "ffffffffffffffff");
         assert_eq!(hex(&unchecked(result)), head("02", "00") + "010100226122");
         assert_eq!(hex(&unchecked(unreplayable)), head("03", "00"));
-        assert_eq!(hex(&unchecked(released)), head("04", "00"));
-        assert_eq!(hex(&unchecked(abandoned)), head("05", "00"));
+        assert_eq!(hex(&unchecked(failed)), head("04", "00"));
+        assert_eq!(hex(&unchecked(unknown)), head("05", "00"));
         assert_eq!(hex(&unchecked(stepped)), head("05", "20") + "0000000a" + "00000001730000000172");
         assert_eq!(hex(&unchecked(flagged)), head("02", "1f") + &"09".repeat(32) + "010100226122");
-        let checked = [(running, "7833c7ed5d670a94"), (result, "17cbc3fba74826a9")];
-        for (record, check) in checked {
-            assert_eq!(hex(&to_bytes(record)[HEAD..HEAD + LENGTH]), check);
+        for (record, sum) in [(running, "196735c0c68af4f2"), (result, "03de4a81b306340d")] {
+            assert_eq!(hex(&to_bytes(record)[HEAD..HEAD + LENGTH]), sum);
         }
     }
 
@@ -300,20 +299,20 @@ mod tests {
     fn what_is_no_record_is_an_error() {
         assert_eq!(from_bytes(b""), Err(RecordError::Version(None)));
         for record in every_kind() {
-            let bytes = unchecked(&record);
-            let newer = [&[3], &bytes[1..]].concat();
-            assert_eq!(from_bytes(&newer), Err(RecordError::Version(Some(3))));
-            let head =
-                bytes.len() - if matches!(record.phase, Phase::Completed(Completion::Result(_))) { 6 } else { 0 };
-            for cut in 1..head {
-                assert_eq!(from_bytes(&bytes[..cut]), Err(RecordError::Damaged), "{cut} of {record:?}");
+            let (whole, bytes) = (to_bytes(&record), unchecked(&record));
+            let payload = if matches!(record.state, State::Completed(Completion::Result(_))) { 6 } else { 0 };
+            assert_eq!(checked(&bytes, payload), whole);
+            let newer = [&[2], &whole[1..]].concat();
+            assert_eq!(from_bytes(&newer), Err(RecordError::Version(Some(2))));
+            for cut in 1..whole.len() - payload {
+                assert_eq!(from_bytes(&whole[..cut]), Err(RecordError::Damaged), "{cut} of {record:?}");
             }
-            let unknown_flag = [&bytes[..2], &[0x80], &bytes[3..]].concat();
+            let unknown_flag = checked(&[&bytes[..2], &[0x80], &bytes[3..]].concat(), payload);
             assert_eq!(from_bytes(&unknown_flag), Err(RecordError::Damaged));
-            let unknown_phase = [&bytes[..1], &[0], &bytes[2..]].concat();
-            assert_eq!(from_bytes(&unknown_phase), Err(RecordError::Damaged));
+            let unknown_state = checked(&[&bytes[..1], &[0], &bytes[2..]].concat(), payload);
+            assert_eq!(from_bytes(&unknown_state), Err(RecordError::Damaged));
         }
-        let longer = [unchecked(&record(Phase::Released)), vec![0]].concat();
+        let longer = [to_bytes(&record(State::Failed)), vec![0]].concat();
         assert_eq!(from_bytes(&longer), Err(RecordError::Damaged));
     }
 
@@ -323,8 +322,8 @@ mod tests {
             let whole = to_bytes(&record);
             assert_eq!(Record::from_bytes(&whole, &key(2)), Err(RecordError::Damaged), "{record:?}");
             // A result says for itself whether it is whole.
-            let result = match &record.phase {
-                Phase::Completed(Completion::Result(payload)) => payload.as_bytes().len(),
+            let result = match &record.state {
+                State::Completed(Completion::Result(payload)) => payload.as_bytes().len(),
                 _ => 0,
             };
             for cut in 0..whole.len() - result {

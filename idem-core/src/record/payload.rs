@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
-use super::check::{check, quick, Of, LENGTH};
+use super::checksum::{checksum, Domain, LENGTH};
 use crate::codec::{Codec, CodecError};
 use crate::key::Key;
 use crate::seal::{Seal, SealError};
@@ -34,15 +34,10 @@ struct Content {
     memo: Option<Memo>,
 }
 
-/// The head's version: it, the codec's id, the side, and the checksum. No single flipped bit makes it of another one.
-const VERSION: u8 = 4;
-/// The same with a checksum by SHA-256, which takes longer.
-const BY_SHA_256: u8 = 2;
-/// The same without a checksum, and the version of what is under seal.
-const UNCHECKED: u8 = 1;
-/// Before the checksum stand version, codec and side.
+const VERSION: u8 = 1;
+/// The bytes before the checksum: version, codec and side.
 const HEAD: usize = 3;
-/// In the place of a codec's id: what follows is a payload under seal.
+/// In place of a codec's id: what follows is a sealed payload. It has no checksum, because the seal finds damage itself.
 const SEALED: u8 = 0xff;
 
 /// Which side of a `Result` a payload holds.
@@ -103,19 +98,29 @@ impl Payload {
         side: Side,
         key: &Key,
     ) -> Result<Self, CodecError> {
-        let head = [VERSION, codec.id(), side as u8];
         let mut bytes = Vec::with_capacity(256);
-        bytes.extend_from_slice(&head);
         bytes.resize(HEAD + LENGTH, 0);
         codec.encode(value, &mut bytes)?;
-        let check = quick(key, &head, bytes.get(HEAD + LENGTH..).unwrap_or_default());
-        bytes.iter_mut().skip(HEAD).zip(check).for_each(|(byte, check)| *byte = check);
-        Ok(Self::new(bytes, Some(key.hash())))
+        Ok(Self::with_head(bytes, codec, side, key))
+    }
+
+    /// A payload with this content, which the codec may not be able to read.
+    pub(crate) fn with_content(codec: Codec, side: Side, key: &Key, content: &[u8]) -> Self {
+        let read = Self::with_head([&[0; HEAD + LENGTH], content].concat(), codec, side, key);
+        Self::from_bytes(read.as_bytes())
+    }
+
+    /// Writes head and checksum into the space that was left for them.
+    fn with_head(mut bytes: Vec<u8>, codec: Codec, side: Side, key: &Key) -> Self {
+        let head = [VERSION, codec.id(), side as u8];
+        let sum = checksum(Domain::Result, key, &head, bytes.get(HEAD + LENGTH..).unwrap_or_default());
+        bytes.iter_mut().zip(head.into_iter().chain(sum)).for_each(|(byte, head)| *byte = head);
+        Self::new(bytes, Some(key.hash()))
     }
 
     /// This payload, sealed for the record of `key`.
     pub(crate) fn seal(&self, seal: &dyn Seal, key: &Key) -> Result<Self, SealError> {
-        let mut bytes = vec![UNCHECKED, SEALED];
+        let mut bytes = vec![VERSION, SEALED];
         bytes.extend(seal.seal(self.as_bytes(), key.as_bytes())?);
         Ok(Self::new(bytes, self.0.made_for))
     }
@@ -123,18 +128,18 @@ impl Payload {
     /// What was sealed; `None` of a payload that never was.
     pub(crate) fn open(&self, seal: Option<&dyn Seal>, key: &Key) -> Result<Option<Self>, PayloadError> {
         match (self.as_bytes(), seal) {
-            ([UNCHECKED, SEALED, sealed @ ..], Some(seal)) => {
+            ([VERSION, SEALED, sealed @ ..], Some(seal)) => {
                 let opened = seal.open(sealed, key.as_bytes()).map_err(PayloadError::Seal)?;
                 Ok(Some(Self::from_bytes(opened)))
             }
-            ([UNCHECKED, SEALED, ..], None) => Err(PayloadError::Sealed),
+            ([VERSION, SEALED, ..], None) => Err(PayloadError::Sealed),
             _ => Ok(None),
         }
     }
 
     /// Whether this is an error.
     pub(crate) fn is_err(&self) -> bool {
-        matches!(self.as_bytes(), [VERSION | BY_SHA_256 | UNCHECKED, _, side, ..] if *side == Side::Err as u8)
+        matches!(self.as_bytes(), [VERSION, _, side, ..] if *side == Side::Err as u8)
     }
 
     pub(crate) fn decode<T: DeserializeOwned>(&self, side: Side, key: &Key) -> Result<T, PayloadError> {
@@ -149,19 +154,12 @@ impl Payload {
     /// The codec's id, the side, and what the codec wrote; if all of that belongs to `key`.
     fn content(&self, key: &Key) -> Result<(u8, u8, &[u8]), PayloadError> {
         let (head, rest) = match self.as_bytes().split_first_chunk::<HEAD>() {
-            Some((head @ &[VERSION | BY_SHA_256 | UNCHECKED, ..], rest)) => (head, rest),
+            Some((head @ &[VERSION, ..], rest)) => (head, rest),
             _ => return Err(PayloadError::Version(self.as_bytes().first().copied())),
         };
-        let &[version, codec, side] = head;
-        if version == UNCHECKED {
-            return Ok((codec, side, rest));
-        }
-        let (found, content) = rest.split_first_chunk().ok_or(PayloadError::Foreign)?;
-        let is_its_own = || match version {
-            VERSION => *found == quick(key, head, content),
-            _ => *found == check(Of::Result, key, head, content),
-        };
-        if !self.is_made_for(key) && !is_its_own() {
+        let &[_, codec, side] = head;
+        let (sum, content) = rest.split_first_chunk().ok_or(PayloadError::Foreign)?;
+        if !self.is_made_for(key) && *sum != checksum(Domain::Result, key, head, content) {
             return Err(PayloadError::Foreign);
         }
         Ok((codec, side, content))
@@ -212,7 +210,7 @@ mod tests {
     #[test]
     fn the_head_is_frozen() {
         let payload = Payload::encode("a", Codec::Json, Side::Ok, &key(1)).expect("encodes");
-        assert_eq!(payload.as_bytes(), b"\x04\x01\x00\xf2\x97\x0a\xa2\xae\x09\xc0\x64\"a\"");
+        assert_eq!(payload.as_bytes(), b"\x01\x01\x00\xc1\xaa\x62\xa5\x43\x89\xe3\xfc\"a\"");
         assert_eq!(payload.decode::<String>(Side::Ok, &key(1)).expect("decodes"), "a");
         let read = Payload::from_bytes(payload.as_bytes());
         assert_eq!(read.decode::<String>(Side::Ok, &key(1)).expect("decodes"), "a");
@@ -221,8 +219,7 @@ mod tests {
     #[test]
     fn what_belongs_to_another_key_is_an_error() {
         let payload = Payload::encode("a", Codec::Json, Side::Ok, &key(1)).expect("encodes");
-        let of_version_2 = Payload::from_bytes(b"\x02\x01\x00\xe6\xd4\x2e\xab\xe1\x0e\x75\x67\"a\"");
-        for payload in [payload.clone(), Payload::from_bytes(payload.as_bytes()), of_version_2] {
+        for payload in [payload.clone(), Payload::from_bytes(payload.as_bytes())] {
             assert!(payload.decode::<String>(Side::Ok, &key(1)).is_ok());
             assert!(matches!(payload.decode::<String>(Side::Ok, &key(2)), Err(PayloadError::Foreign)));
         }
@@ -248,13 +245,15 @@ mod tests {
     #[test]
     fn foreign_bytes_are_errors() {
         let decode = |bytes: &[u8]| Payload::from_bytes(bytes).decode::<u8>(Side::Ok, &key(1));
-        assert_eq!(decode(b"\x01\x01\x007").expect("honest, of version 1"), 7);
+        let checked = |head: [u8; HEAD], content: &[u8]| {
+            [&head[..], &checksum(Domain::Result, &key(1), &head, content), content].concat()
+        };
+        assert_eq!(decode(&checked([1, 1, 0], b"7")).expect("honest"), 7);
         assert!(matches!(decode(b""), Err(PayloadError::Version(None))));
-        assert!(matches!(decode(b"\x03\x01\x007"), Err(PayloadError::Version(Some(3)))));
-        assert!(matches!(decode(b"\x02\x01\x007"), Err(PayloadError::Foreign)));
-        assert!(matches!(decode(b"\x04\x01\x007"), Err(PayloadError::Foreign)));
-        assert!(matches!(decode(b"\x01\x09\x007"), Err(PayloadError::Codec(9))));
-        assert!(matches!(decode(b"\x01\x01\x017"), Err(PayloadError::Side)));
-        assert!(matches!(decode(b"\x01\x01\x00seven"), Err(PayloadError::Type(_))));
+        assert!(matches!(decode(&checked([2, 1, 0], b"7")), Err(PayloadError::Version(Some(2)))));
+        assert!(matches!(decode(b"\x01\x01\x007"), Err(PayloadError::Foreign)));
+        assert!(matches!(decode(&checked([1, 9, 0], b"7")), Err(PayloadError::Codec(9))));
+        assert!(matches!(decode(&checked([1, 1, 1], b"7")), Err(PayloadError::Side)));
+        assert!(matches!(decode(&checked([1, 1, 0], b"seven")), Err(PayloadError::Type(_))));
     }
 }

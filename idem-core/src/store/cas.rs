@@ -13,12 +13,14 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::record::{Owner, Record};
-use crate::transition::{transition, Change, Claim, Claimed, Finish, Held, Renew, SaveStep, Settle, Settled, Verb};
+use crate::transition::{
+    transition, Change, Claim, Claimed, Finish, Ownership, Renew, SaveStep, Settle, Settled, Verb,
+};
 
 /// Values by key that can be read with their version and replaced if the version is still the same: a row with a counter, an
 /// object with an ETag, a key with a revision.
 #[async_trait]
-pub trait Versioned: fmt::Debug + Send + Sync + 'static {
+pub trait ConditionalStore: fmt::Debug + Send + Sync + 'static {
     /// What changes whenever the value does, and is never the same again for the key, also after the value was deleted.
     type Version: Send + Sync;
 
@@ -31,7 +33,7 @@ pub trait Versioned: fmt::Debug + Send + Sync + 'static {
     /// say no although it did: the verb is then asked again, and knows its own record.
     ///
     /// The value may be deleted once `keep_for` is over, counted from the time that `get` told, and not before.
-    async fn put_if(
+    async fn put_if_version(
         &self,
         key: &Key,
         version: Option<&Self::Version>,
@@ -41,33 +43,33 @@ pub trait Versioned: fmt::Debug + Send + Sync + 'static {
 }
 
 #[async_trait]
-impl<S: Versioned> Versioned for Arc<S> {
+impl<S: ConditionalStore> ConditionalStore for Arc<S> {
     type Version = S::Version;
 
     async fn get(&self, key: &Key) -> Result<(Option<(Vec<u8>, S::Version)>, Timestamp), StoreError> {
         (**self).get(key).await
     }
 
-    async fn put_if(
+    async fn put_if_version(
         &self,
         key: &Key,
         version: Option<&S::Version>,
         bytes: &[u8],
         keep_for: Duration,
     ) -> Result<bool, StoreError> {
-        (**self).put_if(key, version, bytes, keep_for).await
+        (**self).put_if_version(key, version, bytes, keep_for).await
     }
 }
 
-/// A [`Store`] over anything [`Versioned`]: the record's life runs on this side, at the price of one round trip more for each
+/// A [`Store`] over anything [`ConditionalStore`]: the record's life runs on this side, at the price of one round trip more for each
 /// verb that writes.
 ///
 /// A value that is no record of this build is left as it is: its key answers with
 /// [`Decode`](crate::Error::Decode).
 #[derive(Debug, Clone)]
-pub struct Cas<S>(S);
+pub struct CasStore<S>(S);
 
-impl<S: Versioned> Cas<S> {
+impl<S: ConditionalStore> CasStore<S> {
     /// A store over `versioned`.
     pub const fn new(versioned: S) -> Self {
         Self(versioned)
@@ -85,7 +87,7 @@ impl<S: Versioned> Cas<S> {
                 return Ok(answer);
             };
             let version = found.as_ref().map(|(_, version)| version);
-            if self.0.put_if(key, version, &record.to_bytes(key), record.expires_at.since(now)).await? {
+            if self.0.put_if_version(key, version, &record.to_bytes(key), record.expires_at.since(now)).await? {
                 return Ok(answer);
             }
             // Somebody else was faster, and got something done. Whoever asks sets a limit to this, if it is let.
@@ -112,16 +114,16 @@ fn read<V>(key: &Key, found: Option<&(Vec<u8>, V)>) -> Result<Option<Record>, St
 }
 
 #[async_trait]
-impl<S: Versioned> Store for Cas<S> {
+impl<S: ConditionalStore> Store for CasStore<S> {
     async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {
         self.apply(key, claim).await
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         self.apply(key, Renew::new(owner)).await
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         self.apply(key, finish).await
     }
 
@@ -130,7 +132,7 @@ impl<S: Versioned> Store for Cas<S> {
         Ok(read(key, found.as_ref())?.filter(|record| !record.is_expired(now)))
     }
 
-    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
         self.apply(key, save).await
     }
 

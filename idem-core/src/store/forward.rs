@@ -8,7 +8,7 @@ use super::{List, Page, Store};
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::record::{Completed, Owner, Record};
-use crate::transition::{Claim, Claimed, Finish, Held, SaveStep, Settle, Settled};
+use crate::transition::{Claim, Claimed, Finish, Ownership, SaveStep, Settle, Settled};
 
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
@@ -19,11 +19,11 @@ macro_rules! forward {
                 (**self).claim(key, claim).await
             }
 
-            async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+            async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
                 (**self).renew(key, owner).await
             }
 
-            async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+            async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
                 (**self).finish(key, finish).await
             }
 
@@ -31,7 +31,7 @@ macro_rules! forward {
                 (**self).load(key).await
             }
 
-            async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+            async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
                 (**self).save_step(key, save).await
             }
 

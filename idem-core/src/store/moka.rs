@@ -22,8 +22,10 @@ use super::{List, Page, Store};
 use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::key::{Key, Prehashed, Sharded};
-use crate::record::{Completed, Owner, Phase, Record};
-use crate::transition::{transition, Change, Claim, Claimed, Finish, Held, Renew, SaveStep, Settle, Settled, Verb};
+use crate::record::{Completed, Owner, Record, State};
+use crate::transition::{
+    transition, Change, Claim, Claimed, Finish, Ownership, Renew, SaveStep, Settle, Settled, Verb,
+};
 
 /// Records in this process's memory: for one process, for tests, and for operations that need no more.
 ///
@@ -40,7 +42,7 @@ pub struct MokaStore {
 
 struct Inner {
     clock: Arc<dyn Clock>,
-    /// What is not done: running, released and abandoned records; and what is. Its lock makes the verbs on a key atomic.
+    /// What is not done: running, failed and unknown records; and what is. Its lock makes the verbs on a key atomic.
     open: Sharded<Open>,
     /// What is done, for as long as it is kept. A record that is open for the same key goes before it. What is asked for one
     /// key is asked of `open`, which knows where these records lie.
@@ -105,7 +107,7 @@ impl MokaStore {
                 limits.left(key, before);
             }
         }
-        if matches!(record.phase, Phase::Completed(_)) {
+        if matches!(record.state, State::Completed(_)) {
             let record = Done::new(key, record);
             open.remove(key);
             open.done.insert(&record);
@@ -134,11 +136,11 @@ impl Store for MokaStore {
         self.apply(key, claim).map_err(StoreError::not_applied)
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         self.apply(key, Renew::new(owner)).map_err(StoreError::not_applied)
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         // The owner does well to record that it is done, without the result that there is no room for.
         self.apply(key, finish).map_err(StoreError::refused)
     }
@@ -150,7 +152,7 @@ impl Store for MokaStore {
         Ok(record.filter(|record| !record.is_expired(clock.now())))
     }
 
-    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
         self.apply(key, save).map_err(StoreError::refused)
     }
 

@@ -6,7 +6,7 @@ use super::Store;
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::record::{Owner, Record};
-use crate::transition::{Claim, Claimed, Finish, Held};
+use crate::transition::{Claim, Claimed, Finish, Ownership};
 
 /// Refuses everything: what an `Idem` has that guards nothing.
 #[derive(Debug)]
@@ -22,11 +22,11 @@ impl Store for Nowhere {
         refused()
     }
 
-    async fn renew(&self, _: &Key, _: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, _: &Key, _: Owner) -> Result<Ownership, StoreError> {
         refused()
     }
 
-    async fn finish(&self, _: &Key, _: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, _: &Key, _: &Finish) -> Result<Ownership, StoreError> {
         refused()
     }
 

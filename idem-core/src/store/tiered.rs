@@ -13,7 +13,7 @@ use crate::clock::{later, Instant};
 use crate::error::StoreError;
 use crate::key::{Key, Prehashed};
 use crate::record::{Completed, Completion, Owner, Record};
-use crate::transition::{Claim, Claimed, Finish, Held, SaveStep, Settle, Settled};
+use crate::transition::{Claim, Claimed, Finish, Ownership, SaveStep, Settle, Settled};
 
 /// A store with a memory in front of it: a result that was replayed once by this process is replayed from memory for a
 /// while.
@@ -103,11 +103,11 @@ impl<S: Store> Store for Tiered<S> {
         answer
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         self.store.renew(key, owner).await
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         self.store.finish(key, finish).await
     }
 
@@ -115,7 +115,7 @@ impl<S: Store> Store for Tiered<S> {
         self.store.load(key).await
     }
 
-    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
         self.store.save_step(key, save).await
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Change, Found, Verb};
 use crate::clock::Timestamp;
 use crate::fingerprint::Fingerprint;
-use crate::record::{Completed, Owner, Phase, Record, Steps};
+use crate::record::{Completed, Owner, Record, State, Steps};
 
 /// A request for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub enum Claimed {
     },
     /// An earlier attempt's outcome is unknown, and it must be the last one.
     #[non_exhaustive]
-    Abandoned {
+    Indeterminate {
         /// That attempt.
         attempt: u32,
     },
@@ -119,8 +119,8 @@ impl Claimed {
 
     /// An earlier attempt's outcome is unknown, and it must be the last one.
     #[must_use]
-    pub const fn abandoned(attempt: u32) -> Self {
-        Self::Abandoned { attempt }
+    pub const fn indeterminate(attempt: u32) -> Self {
+        Self::Indeterminate { attempt }
     }
 }
 
@@ -149,25 +149,25 @@ impl Verb for &Claim {
         let mine = record.owner == self.owner;
         let same = Fingerprint::same_request(record.fingerprint.as_ref(), self.fingerprint.as_ref());
         let refused = |answer| (Change::Keep, answer);
-        match &record.phase {
+        match &record.state {
             // The same claim, sent again.
-            Phase::Running { .. } if mine => granted(record.renewed(now)),
+            State::Running { .. } if mine => granted(record.renewed(now)),
             // The same claim, delivered after its owner had ended: there is nobody to grant anything to.
-            Phase::Released | Phase::Abandoned if mine => refused(Claimed::abandoned(record.attempt)),
-            Phase::Completed(completion) if same => refused(Claimed::Completed(Completed::new(
+            State::Failed | State::Unknown if mine => refused(Claimed::indeterminate(record.attempt)),
+            State::Completed(completion) if same => refused(Claimed::Completed(Completed::new(
                 record.fingerprint,
                 completion.clone(),
                 record.expires_at.since(now),
             ))),
-            Phase::Released if same => self.grant(Some(record), false, found, now),
+            State::Failed if same => self.grant(Some(record), false, found, now),
             // What another request has finished is none of this one's.
-            Phase::Released if record.steps.is_empty() => self.grant(None, false, found, now),
+            State::Failed if record.steps.is_empty() => self.grant(None, false, found, now),
             _ if !same => refused(Claimed::Reused),
-            Phase::Running { since, lease_until } if *lease_until > now => {
+            State::Running { since, lease_until } if *lease_until > now => {
                 refused(Claimed::running(lease_until.since(now), now.since(*since), record.fingerprint))
             }
             _ if (record.at_most_once || self.at_most_once) && !self.reconciling => {
-                refused(Claimed::abandoned(record.attempt))
+                refused(Claimed::indeterminate(record.attempt))
             }
             _ => self.grant(Some(record), true, found, now),
         }
@@ -185,15 +185,15 @@ impl Claim {
     ) -> (Change, Claimed) {
         let lease_until = now.after(self.lease);
         let record = Record {
-            phase: Phase::Running { since: now, lease_until },
+            state: State::Running { since: now, lease_until },
             owner: self.owner,
             fence: found.next_fence(now),
             attempt: earlier.map_or(0, |earlier| earlier.attempt).saturating_add(1),
             fingerprint: self.fingerprint.or_else(|| earlier.and_then(|earlier| earlier.fingerprint)),
             at_most_once: self.at_most_once || earlier.is_some_and(|earlier| earlier.at_most_once),
             after_unknown,
-            brought_fingerprint: earlier.is_none_or(|earlier| earlier.fingerprint.is_none()),
-            brought_at_most_once: earlier.is_none_or(|earlier| !earlier.at_most_once),
+            set_fingerprint: earlier.is_none_or(|earlier| earlier.fingerprint.is_none()),
+            set_at_most_once: earlier.is_none_or(|earlier| !earlier.at_most_once),
             steps: earlier.map(|earlier| earlier.steps.clone()).unwrap_or_default(),
             lease: self.lease,
             ttl: self.ttl,

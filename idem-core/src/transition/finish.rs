@@ -1,8 +1,8 @@
 //! Ending a run.
 
-use super::{Change, Found, Held, Verb};
+use super::{Change, Found, Ownership, Verb};
 use crate::clock::Timestamp;
-use crate::record::{Completion, Owner, Phase, Record, Steps};
+use crate::record::{Completion, Owner, Record, State, Steps};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,11 +10,11 @@ use crate::record::{Completion, Owner, Phase, Record, Steps};
 pub enum Ending {
     /// Done. The body does not run again until the TTL is over.
     Completed(Completion),
-    /// Failed, and known to have had no effect: the key is free, its attempts still count.
-    Released,
+    /// CallError, and known to have had no effect: the key is free, its attempts still count.
+    Failed,
     /// Nobody knows whether it had its effect.
-    Abandoned,
-    /// The body never began. The record goes back to what it was before the claim: released, or abandoned when it is an
+    Unknown,
+    /// The body never began. The record goes back to what it was before the claim: failed, or unknown when it is an
     /// earlier attempt whose outcome is unknown.
     Withdrawn,
 }
@@ -53,53 +53,53 @@ impl Finish {
 }
 
 impl Verb for &Finish {
-    type Answer = Held;
+    type Answer = Ownership;
 
-    fn apply(self, found: Found<'_>, now: Timestamp) -> (Change, Held) {
+    fn apply(self, found: Found<'_>, now: Timestamp) -> (Change, Ownership) {
         let Some(record) = found.record.filter(|record| self.is_of(record)) else {
-            return (Change::Keep, Held::Lost);
+            return (Change::Keep, Ownership::Lost);
         };
         // Endings only rise: sent again or out of order they change nothing, and a late success still lands.
-        if rank(&self.ending) <= standing(&record.phase) {
-            return (Change::Keep, Held::Held);
+        if rank(&self.ending) <= standing(&record.state) {
+            return (Change::Keep, Ownership::Held);
         }
         let mut ended = Record { expires_at: now.after(record.ttl), ..record.clone() };
-        ended.phase = match &self.ending {
+        ended.state = match &self.ending {
             Ending::Completed(completion) => {
                 ended.steps = Steps::default();
-                Phase::Completed(completion.clone())
+                State::Completed(completion.clone())
             }
-            Ending::Released => Phase::Released,
-            Ending::Abandoned => Phase::Abandoned,
+            Ending::Failed => State::Failed,
+            Ending::Unknown => State::Unknown,
             Ending::Withdrawn => {
                 ended.attempt = record.attempt.saturating_sub(1);
                 ended.expires_at = ended.expires_at.max(record.expires_at);
-                ended.fingerprint = record.fingerprint.filter(|_| !record.brought_fingerprint);
-                ended.at_most_once = record.at_most_once && !record.brought_at_most_once;
+                ended.fingerprint = record.fingerprint.filter(|_| !record.set_fingerprint);
+                ended.at_most_once = record.at_most_once && !record.set_at_most_once;
                 if record.after_unknown {
-                    Phase::Abandoned
+                    State::Unknown
                 } else {
-                    Phase::Released
+                    State::Failed
                 }
             }
         };
-        (Change::Write(ended), Held::Held)
+        (Change::Write(ended), Ownership::Held)
     }
 }
 
 const fn rank(ending: &Ending) -> u8 {
     match ending {
-        Ending::Withdrawn | Ending::Released => 1,
-        Ending::Abandoned => 2,
+        Ending::Withdrawn | Ending::Failed => 1,
+        Ending::Unknown => 2,
         Ending::Completed(_) => 3,
     }
 }
 
-const fn standing(phase: &Phase) -> u8 {
-    match phase {
-        Phase::Running { .. } => 0,
-        Phase::Released => 1,
-        Phase::Abandoned => 2,
-        Phase::Completed(_) => 3,
+const fn standing(state: &State) -> u8 {
+    match state {
+        State::Running { .. } => 0,
+        State::Failed => 1,
+        State::Unknown => 2,
+        State::Completed(_) => 3,
     }
 }

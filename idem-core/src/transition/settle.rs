@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Change, Found, Verb};
 use crate::clock::Timestamp;
-use crate::record::{Completion, Owner, Phase, Record, Steps};
+use crate::record::{Completion, Owner, Record, State, Steps};
 
 /// What an operator knows of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum Settlement {
     /// It is done, and this is its result.
     Completed(Completion),
     /// It had no effect: it may run again.
-    Released,
+    Failed,
     /// Nothing is to be known of it.
     Forgotten,
 }
@@ -37,7 +37,7 @@ pub struct Settle {
 #[non_exhaustive]
 pub enum Settled {
     /// It is so.
-    Settled,
+    Applied,
     /// Somebody has the key. Nothing was changed.
     #[non_exhaustive]
     Running {
@@ -65,7 +65,7 @@ impl Settled {
 }
 
 const fn is_done(record: &Record) -> bool {
-    matches!(record.phase, Phase::Completed(_))
+    matches!(record.state, State::Completed(_))
 }
 
 impl Verb for Settle {
@@ -74,17 +74,17 @@ impl Verb for Settle {
     fn apply(self, found: Found<'_>, now: Timestamp) -> (Change, Settled) {
         let record = match found.record {
             // Sent again.
-            Some(record) if record.owner == self.owner => return (Change::Keep, Settled::Settled),
+            Some(record) if record.owner == self.owner => return (Change::Keep, Settled::Applied),
             Some(record) if record.fence == self.fence && is_done(record) == self.done => record,
             _ => return (Change::Keep, Settled::Changed),
         };
-        if let Phase::Running { lease_until, .. } = record.phase {
+        if let State::Running { lease_until, .. } = record.state {
             if lease_until > now {
                 return (Change::Keep, Settled::running(lease_until.since(now)));
             }
         }
         let mut settled = Record {
-            phase: Phase::Released,
+            state: State::Failed,
             owner: self.owner,
             fence: found.next_fence(now),
             expires_at: now.after(record.ttl),
@@ -93,10 +93,10 @@ impl Verb for Settle {
         };
         match self.settlement {
             Settlement::Completed(completion) => {
-                settled.phase = Phase::Completed(completion);
+                settled.state = State::Completed(completion);
                 settled.steps = Steps::default();
             }
-            Settlement::Released => {}
+            Settlement::Failed => {}
             Settlement::Forgotten => {
                 settled.attempt = 0;
                 settled.fingerprint = None;
@@ -104,6 +104,6 @@ impl Verb for Settle {
                 settled.steps = Steps::default();
             }
         }
-        (Change::Write(settled), Settled::Settled)
+        (Change::Write(settled), Settled::Applied)
     }
 }

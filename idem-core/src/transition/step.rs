@@ -1,7 +1,7 @@
 //! Keeping a finished step.
 
-use super::{Change, Found, Held, Verb};
-use crate::record::{Owner, Phase, Record, Step};
+use super::{Change, Found, Ownership, Verb};
+use crate::record::{Owner, Record, State, Step};
 
 /// A request to keep what a run has finished so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,20 +24,20 @@ impl SaveStep {
 }
 
 impl Verb for &SaveStep {
-    type Answer = Held;
+    type Answer = Ownership;
 
-    fn apply(self, found: Found<'_>, _: crate::clock::Timestamp) -> (Change, Held) {
-        let running = |record: &&Record| matches!(record.phase, Phase::Running { .. });
+    fn apply(self, found: Found<'_>, _: crate::clock::Timestamp) -> (Change, Ownership) {
+        let running = |record: &&Record| matches!(record.state, State::Running { .. });
         let Some(record) = found.record.filter(|record| record.owner == self.owner).filter(running) else {
-            return (Change::Keep, Held::Lost);
+            return (Change::Keep, Ownership::Lost);
         };
         if self.index < record.steps.count() {
-            return (Change::Keep, Held::Held);
+            return (Change::Keep, Ownership::Held);
         }
         if self.index > record.steps.count() {
             // A step is missing: whoever saves this one is not who saved the ones before.
-            return (Change::Keep, Held::Lost);
+            return (Change::Keep, Ownership::Lost);
         }
-        (Change::Write(Record { steps: record.steps.with(&self.step), ..record.clone() }), Held::Held)
+        (Change::Write(Record { steps: record.steps.with(&self.step), ..record.clone() }), Ownership::Held)
     }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::fingerprint::Fingerprint;
-use crate::record::{Completion, Owner, Payload, Phase};
+use crate::record::{Completion, Owner, Payload, State};
 
 const LEASE: Duration = Duration::from_secs(15);
 const TTL: Duration = Duration::from_secs(60);
@@ -44,7 +44,7 @@ impl Cell {
         self.apply(&claim, now)
     }
 
-    fn finish(&mut self, n: u8, ending: Ending, now: Timestamp) -> Held {
+    fn finish(&mut self, n: u8, ending: Ending, now: Timestamp) -> Ownership {
         self.apply(&Finish::new(owner(n), ending), now)
     }
 
@@ -64,9 +64,9 @@ impl Cell {
         vec![
             ("completed", ended(completed())),
             ("unreplayable", ended(Ending::Completed(Completion::Unreplayable))),
-            ("released", ended(Ending::Released)),
+            ("failed", ended(Ending::Failed)),
             ("withdrawn", ended(Ending::Withdrawn)),
-            ("abandoned", ended(Ending::Abandoned)),
+            ("unknown", ended(Ending::Unknown)),
             ("running", running),
         ]
     }
@@ -78,7 +78,7 @@ fn a_free_key_is_granted_and_kept_for_lease_and_ttl() {
     let granted = cell.claim(claim(1).fingerprint(print(1)), START);
     assert_eq!(granted, Claimed::Granted(Grant::new(START.as_micros(), 1, print(1), false)));
     assert_eq!(cell.record().expires_at, START.after(LEASE + TTL));
-    cell.finish(1, Ending::Released, START.after(LEASE));
+    cell.finish(1, Ending::Failed, START.after(LEASE));
     assert_eq!(cell.record().expires_at, START.after(LEASE + TTL), "the TTL, counted from the ending");
 }
 
@@ -98,15 +98,15 @@ fn claims_by_the_table() {
                     };
                     let refused = !matches!(answer, Claimed::Granted(_));
                     let as_expected = match (state, same) {
-                        ("released" | "withdrawn", false) => granted(1, false),
+                        ("failed" | "withdrawn", false) => granted(1, false),
                         (_, false) => answer == Claimed::Reused,
                         ("completed" | "unreplayable", true) => {
                             answer == Claimed::Completed(before.record().completed(START).expect("it is"))
                         }
-                        ("released", true) => granted(2, false),
+                        ("failed", true) => granted(2, false),
                         ("withdrawn", true) => granted(1, false),
-                        ("abandoned", true) if at_most_once && !reconciling => answer == Claimed::abandoned(1),
-                        ("abandoned", true) => granted(2, true),
+                        ("unknown", true) if at_most_once && !reconciling => answer == Claimed::indeterminate(1),
+                        ("unknown", true) => granted(2, true),
                         _ => answer == Claimed::running(LEASE, Duration::ZERO, self::print(1)),
                     };
                     assert!(as_expected, "{case}: {answer:?}");
@@ -119,32 +119,32 @@ fn claims_by_the_table() {
 }
 
 #[test]
-fn a_lease_that_is_over_counts_as_abandoned() {
+fn a_lease_that_is_over_counts_as_unknown() {
     let over = START.after(LEASE);
     let just_before = Timestamp::from_micros(over.as_micros() - 1);
     let (_, running) = Cell::in_every_state(false).pop().expect("running");
     assert!(matches!(running.clone().claim(claim(2), just_before), Claimed::Running { .. }));
     assert!(matches!(running.clone().claim(claim(2), over), Claimed::Granted(grant) if grant.after_unknown));
-    assert_eq!(running.clone().claim(claim(2).at_most_once(true), over), Claimed::abandoned(1));
+    assert_eq!(running.clone().claim(claim(2).at_most_once(true), over), Claimed::indeterminate(1));
     assert_eq!(running.clone().claim(claim(2).fingerprint(print(2)), over), Claimed::Reused);
 }
 
 #[test]
-fn a_lapsed_or_abandoned_record_is_its_last_owners_until_somebody_takes_over() {
+fn a_lapsed_or_unknown_record_is_its_last_owners_until_somebody_takes_over() {
     let late = START.after(LEASE * 2);
-    for ending in [None, Some(Ending::Released), Some(Ending::Withdrawn), Some(Ending::Abandoned)] {
+    for ending in [None, Some(Ending::Failed), Some(Ending::Withdrawn), Some(Ending::Unknown)] {
         let mut cell = Cell::default();
         cell.claim(claim(1), START);
         if let Some(ending) = ending.clone() {
             cell.finish(1, ending, START);
         }
         let mut taken = cell.clone();
-        assert_eq!(cell.finish(1, completed(), late), Held::Held, "{ending:?}: a late success lands");
+        assert_eq!(cell.finish(1, completed(), late), Ownership::Held, "{ending:?}: a late success lands");
         assert!(matches!(cell.claim(claim(2), late), Claimed::Completed(_)));
         assert!(matches!(taken.claim(claim(2), late), Claimed::Granted(_)));
         let before = taken.clone();
-        assert_eq!(taken.finish(1, completed(), late), Held::Lost);
-        assert_eq!(taken.apply(Renew::new(owner(1)), late), Held::Lost);
+        assert_eq!(taken.finish(1, completed(), late), Ownership::Lost);
+        assert_eq!(taken.apply(Renew::new(owner(1)), late), Ownership::Lost);
         assert_eq!(taken.0, before.0, "a former owner changes nothing");
     }
 }
@@ -153,20 +153,20 @@ fn a_lapsed_or_abandoned_record_is_its_last_owners_until_somebody_takes_over() {
 fn withdrawing_leaves_what_was_known_before() {
     let mut cell = Cell::default();
     cell.claim(claim(1), START);
-    cell.finish(1, Ending::Abandoned, START);
+    cell.finish(1, Ending::Unknown, START);
     cell.claim(claim(2), START);
     cell.finish(2, Ending::Withdrawn, START);
-    assert_eq!((&cell.record().phase, cell.record().attempt), (&Phase::Abandoned, 1));
+    assert_eq!((&cell.record().state, cell.record().attempt), (&State::Unknown, 1));
     cell.claim(claim(3), START);
-    cell.finish(3, Ending::Released, START);
-    assert_eq!((&cell.record().phase, cell.record().attempt), (&Phase::Released, 2));
+    cell.finish(3, Ending::Failed, START);
+    assert_eq!((&cell.record().state, cell.record().attempt), (&State::Failed, 2));
 }
 
 #[test]
 fn a_withdrawn_claim_takes_with_it_what_it_brought() {
     let mut cell = Cell::default();
     cell.claim(claim(1), START);
-    cell.finish(1, Ending::Abandoned, START);
+    cell.finish(1, Ending::Unknown, START);
     let short = Claim::new(owner(2), LEASE, Duration::from_micros(5));
     cell.claim(short.fingerprint(print(2)).at_most_once(true).reconciling(true), START);
     assert_eq!((cell.record().fingerprint, cell.record().at_most_once), (print(2), true));
@@ -174,7 +174,7 @@ fn a_withdrawn_claim_takes_with_it_what_it_brought() {
     assert_eq!((cell.record().fingerprint, cell.record().at_most_once), (None, false));
     assert!(cell.record().expires_at >= START.after(TTL), "nor does it shorten what is known");
     cell.claim(claim(3).fingerprint(print(3)), START);
-    cell.finish(3, Ending::Abandoned, START);
+    cell.finish(3, Ending::Unknown, START);
     cell.claim(claim(4).fingerprint(print(3)), START);
     cell.finish(4, Ending::Withdrawn, START);
     assert_eq!(cell.record().fingerprint, print(3), "what others brought stays");
@@ -184,8 +184,7 @@ fn a_withdrawn_claim_takes_with_it_what_it_brought() {
 fn settling_is_for_what_nobody_has_and_what_was_looked_at() {
     let settle = |cell: &Cell, settlement| Settle::new(cell.record(), owner(9), settlement);
     for (state, cell) in Cell::in_every_state(true) {
-        for settlement in [Settlement::Released, Settlement::Forgotten, Settlement::Completed(Completion::Unreplayable)]
-        {
+        for settlement in [Settlement::Failed, Settlement::Forgotten, Settlement::Completed(Completion::Unreplayable)] {
             let mut cell = cell.clone();
             let before = cell.clone();
             let mut stale = settle(&cell, settlement.clone());
@@ -195,28 +194,32 @@ fn settling_is_for_what_nobody_has_and_what_was_looked_at() {
             if state == "running" {
                 assert_eq!(answer, Settled::running(LEASE));
                 assert_eq!(cell.0, before.0);
-                assert_eq!(cell.apply(settle(&before, settlement.clone()), START.after(LEASE)), Settled::Settled);
+                assert_eq!(cell.apply(settle(&before, settlement.clone()), START.after(LEASE)), Settled::Applied);
             }
             let record = cell.record().clone();
-            let blank = before.record().attempt == 0 && settlement == Settlement::Released;
+            let blank = before.record().attempt == 0 && settlement == Settlement::Failed;
             assert_eq!(record.is_blank(), blank || settlement == Settlement::Forgotten, "{state}");
             if settlement == Settlement::Forgotten {
                 assert_eq!((record.fingerprint, record.at_most_once), (None, false), "{state}");
             }
             assert!(record.fence > before.record().fence, "{state}");
-            assert_eq!(cell.finish(1, completed(), START), Held::Lost, "{state}: the owner before is a former one");
-            assert_eq!(cell.apply(settle(&before, settlement), START), Settled::Settled, "{state}: sent again");
+            assert_eq!(
+                cell.finish(1, completed(), START),
+                Ownership::Lost,
+                "{state}: the owner before is a former one"
+            );
+            assert_eq!(cell.apply(settle(&before, settlement), START), Settled::Applied, "{state}: sent again");
             assert_eq!(cell.0, Some(record), "{state}");
         }
     }
     let mut states = Cell::in_every_state(false).into_iter();
     let (_, running) = states.find(|(state, _)| *state == "running").expect("it is one");
-    let of_nothing = Settle::new(running.record(), owner(9), Settlement::Released);
+    let of_nothing = Settle::new(running.record(), owner(9), Settlement::Failed);
     assert_eq!(Cell::default().apply(of_nothing, START), Settled::Changed);
     // A late success, under the fence that was looked at.
     let mut done = running.clone();
     done.finish(1, completed(), START.after(LEASE));
-    let late = Settle::new(running.record(), owner(9), Settlement::Released);
+    let late = Settle::new(running.record(), owner(9), Settlement::Failed);
     assert_eq!(done.apply(late, START.after(LEASE)), Settled::Changed);
 }
 
@@ -230,7 +233,7 @@ fn fences_rise_after_the_record_was_forgotten() {
     assert!(forgotten.record().fence > fence);
     cell.claim(claim(2), Timestamp::from_micros(1));
     assert_eq!(cell.record().fence, fence, "a clock set back grants nothing under a live lease");
-    cell.finish(1, Ending::Released, Timestamp::from_micros(1));
+    cell.finish(1, Ending::Failed, Timestamp::from_micros(1));
     cell.claim(claim(2), Timestamp::from_micros(2));
     assert!(cell.record().fence > fence, "and fences rise all the same");
 }
@@ -283,13 +286,13 @@ fn the_laws_hold_on_random_walks() {
                 }
                 3 => {
                     let held = cell.apply(Renew::new(owner(n)), now);
-                    assert!(owns || (held == Held::Lost && cell.0 == before.0), "{context}");
+                    assert!(owns || (held == Ownership::Lost && cell.0 == before.0), "{context}");
                 }
                 4 => {
                     let ending =
-                        [Ending::Released, Ending::Abandoned, completed(), Ending::Withdrawn][roll(4) as usize].clone();
+                        [Ending::Failed, Ending::Unknown, completed(), Ending::Withdrawn][roll(4) as usize].clone();
                     let held = cell.finish(n, ending.clone(), now);
-                    assert!(owns || (held == Held::Lost && cell.0 == before.0), "{context}");
+                    assert!(owns || (held == Ownership::Lost && cell.0 == before.0), "{context}");
                     assert!(done.is_none() || cell.0 == before.0, "one result: {context}");
                     let after = cell.clone();
                     assert_eq!(cell.finish(n, ending, now), held, "sent again: {context}");

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use aes_gcm::AesGcm;
 use idem::{
-    idempotent, Claim, Completion, Ending, Error, Failed, Finish, Idem, Key, Kind, MokaStore, Owner, Payload, Phase,
-    Seal, SealError, Store,
+    idempotent, CallError, Claim, Completion, Ending, Error, Finish, Idem, Key, Kind, MokaStore, Owner, Payload, Seal,
+    SealError, State, Store,
 };
 
 const OLD: (u8, [u8; 32]) = (1, [1; 32]);
@@ -23,8 +23,8 @@ async fn call(idem: &Idem, key: u8, value: &str) -> Result<(String, Kind), Error
     let answer = idem.operation("op").key(key).run(ready(Ok::<_, ()>(value.to_owned()))).await;
     match answer {
         Ok(outcome) => Ok((outcome.clone().into_inner(), outcome.kind())),
-        Err(Failed::Idem(error)) => Err(error),
-        Err(Failed::Body(())) => panic!("the body succeeds"),
+        Err(CallError::Idem(error)) => Err(error),
+        Err(CallError::Body(())) => panic!("the body succeeds"),
     }
 }
 
@@ -33,8 +33,8 @@ fn key(key: u8) -> Key {
 }
 
 async fn stored(store: &MokaStore, n: u8) -> Vec<u8> {
-    match store.load(&key(n)).await.unwrap().unwrap().phase {
-        Phase::Completed(Completion::Result(payload)) => payload.as_bytes().to_vec(),
+    match store.load(&key(n)).await.unwrap().unwrap().state {
+        State::Completed(Completion::Result(payload)) => payload.as_bytes().to_vec(),
         other => panic!("{other:?}"),
     }
 }
@@ -113,7 +113,7 @@ async fn operators_and_recorded_errors_are_sealed_too() {
     let op = idem.operation("op").key(1).record_err(|_: &String| true);
     let failed = || async {
         match op.run(ready(Err::<u8, _>("a secret failure".to_owned()))).await {
-            Err(Failed::Body(error)) => error,
+            Err(CallError::Body(error)) => error,
             other => panic!("{other:?}"),
         }
     };

@@ -13,8 +13,8 @@ CREATE TABLE IF NOT EXISTS {schema}.records (
     fingerprint bytea,
     at_most_once boolean NOT NULL,
     after_unknown boolean NOT NULL,
-    brought_fingerprint boolean NOT NULL,
-    brought_at_most_once boolean NOT NULL,
+    set_fingerprint boolean NOT NULL,
+    set_at_most_once boolean NOT NULL,
     steps bytea,
     step_count bigint NOT NULL DEFAULT 0,
     -- Durations in microseconds, times in microseconds since 1970.
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS {schema}.records (
         AND CASE state
             WHEN 'running' THEN since IS NOT NULL AND lease_until IS NOT NULL AND result IS NULL
             WHEN 'completed' THEN result IS NOT NULL
-            ELSE state IN ('unreplayable', 'released', 'abandoned') AND result IS NULL
+            ELSE state IN ('unreplayable', 'failed', 'unknown') AND result IS NULL
         END))
 ) WITH (fillfactor = 70);
 

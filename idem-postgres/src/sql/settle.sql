@@ -10,8 +10,8 @@ WITH found AS MATERIALIZED (
             CASE WHEN NOT $7 THEN r.fingerprint END,
             r.at_most_once AND NOT $7,
             false,
-            CASE WHEN $3 = 'released' AND NOT $7 THEN r.steps END,
-            CASE WHEN $3 = 'released' AND NOT $7 THEN r.step_count ELSE 0 END,
+            CASE WHEN $3 = 'failed' AND NOT $7 THEN r.steps END,
+            CASE WHEN $3 = 'failed' AND NOT $7 THEN r.step_count ELSE 0 END,
             NULL::bigint, NULL::bigint, t.now + r.ttl, $5::bytea
         FROM (SELECT {now} AS now) t)
     WHERE r.id = $1 AND r.owner <> $2 AND r.format = 1 AND r.expires_at > {now} AND r.fence = $4::bigint

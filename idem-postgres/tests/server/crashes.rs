@@ -1,6 +1,6 @@
 //! A server that is killed.
 
-use idem_core::{Claim, Claimed, Finish, Held, Owner, Store};
+use idem_core::{Claim, Claimed, Finish, Owner, Ownership, Store};
 use idem_test_servers::Postgres;
 
 use crate::support::{assert_replays, call, claim, connect, done, granted, key, soon, TTL};
@@ -23,12 +23,15 @@ async fn lock_and_record_outlive_it_and_fences_rise() {
     }
     assert_replays(&store, &key("done"), b"charged").await;
     assert!(matches!(store.claim(&key("running"), &claim()).await.unwrap(), Claimed::Running { .. }));
-    assert_eq!(store.renew(&key("running"), owner).await.unwrap(), Held::Held);
-    assert_eq!(store.finish(&key("running"), &Finish::new(owner, done(b"late"))).await.unwrap(), Held::Held);
+    assert_eq!(store.renew(&key("running"), owner).await.unwrap(), Ownership::Held);
+    assert_eq!(store.finish(&key("running"), &Finish::new(owner, done(b"late"))).await.unwrap(), Ownership::Held);
     let answer = store.claim(&key("lapsed"), &claim()).await.unwrap();
     assert_eq!(granted(&answer).attempt, 2);
     assert!(granted(&answer).fence > before);
-    assert_eq!(store.finish(&key("lapsed"), &Finish::new(short.owner, done(b"former"))).await.unwrap(), Held::Lost);
+    assert_eq!(
+        store.finish(&key("lapsed"), &Finish::new(short.owner, done(b"former"))).await.unwrap(),
+        Ownership::Lost
+    );
     // Also when there is no record left to rise from.
     postgres.psql("DELETE FROM idem.records");
     let fence = granted(&answer).fence;

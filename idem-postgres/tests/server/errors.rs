@@ -261,7 +261,7 @@ async fn a_disk_that_is_full() {
     says(of_postgres(&error), "out of room");
     // What is there is read still, and ends once there is room.
     postgres.psql("ALTER TABLE idem.records SET TABLESPACE pg_default");
-    assert_eq!(store.finish(&key("a"), &Finish::new(owner, done(&large))).await.unwrap(), idem_core::Held::Held);
+    assert_eq!(store.finish(&key("a"), &Finish::new(owner, done(&large))).await.unwrap(), idem_core::Ownership::Held);
     assert_replays(&store, &key("a"), &large).await;
     postgres.psql("DROP TABLESPACE small");
     drop(disk);

@@ -15,7 +15,7 @@ async fn is_left_alone(database: &Database, store: &PgStore, part: &str, what: &
     let before = row(database);
     cannot_be_read(store, part, what).await;
     let mut seen =
-        idem_core::Record::new(idem_core::Phase::Released, Owner::random(), idem_core::Timestamp::from_micros(0));
+        idem_core::Record::new(idem_core::State::Failed, Owner::random(), idem_core::Timestamp::from_micros(0));
     seen.fence = database.psql("SELECT max(fence) FROM idem.records").parse().unwrap();
     let settle = Settle::new(&seen, Owner::random(), Settlement::Forgotten);
     let error = store.settle(&key(part), &settle).await.unwrap_err();
@@ -34,7 +34,7 @@ async fn cannot_be_read(store: &PgStore, part: &str, what: &str) {
     let owner = Owner::random();
     let step = SaveStep::new(owner, 0, Step::new("s", Payload::from_bytes(&b"r"[..])));
     unreadable(store.renew(&key, owner).await.unwrap_err());
-    unreadable(store.finish(&key, &Finish::new(owner, Ending::Abandoned)).await.unwrap_err());
+    unreadable(store.finish(&key, &Finish::new(owner, Ending::Unknown)).await.unwrap_err());
     unreadable(store.save_step(&key, &step).await.unwrap_err());
     assert_eq!(store.sweep(10).await.unwrap(), 0);
     let page = store.list(&List::new(key.scope()).limit(10)).await.unwrap();
@@ -58,7 +58,7 @@ async fn whatever_it_is_it_is_left_as_it_is() {
     let damage = [
         "state = 'suspended', result = NULL",
         "owner = 'short'",
-        "state = 'released', result = NULL, owner = ''",
+        "state = 'failed', result = NULL, owner = ''",
         "fingerprint = 'short'",
         "result = NULL",
         "state = 'running', result = NULL",
@@ -75,7 +75,7 @@ async fn whatever_it_is_it_is_left_as_it_is() {
     }
     // But for whoever takes the rule away.
     database.psql("ALTER TABLE idem.records DROP CONSTRAINT records_format_1");
-    for damage in damage.iter().filter(|damage| !damage.contains("state = 'released'") && !damage.contains("fence")) {
+    for damage in damage.iter().filter(|damage| !damage.contains("state = 'failed'") && !damage.contains("fence")) {
         database.psql(&format!("UPDATE idem.records SET {damage} {of_odd}"));
         let before = row(&database);
         cannot_be_read(&store, "odd", damage).await;

@@ -23,7 +23,7 @@ async fn write_all(store: &PgStore) {
         let claim = Claim::new(owner(n), lease, ttl).fingerprint(print).at_most_once(n == 2);
         async move { drop(granted(&store.claim(&key(part), &claim).await.unwrap()).clone()) }
     };
-    for (n, part) in (1..).zip(["running", "completed", "unreplayable", "released", "abandoned", "settled"]) {
+    for (n, part) in (1..).zip(["running", "completed", "unreplayable", "failed", "unknown", "settled"]) {
         claimed(part, n).await;
     }
     let end = |part: &'static str, n: u8, ending: Ending| async move {
@@ -33,11 +33,11 @@ async fn write_all(store: &PgStore) {
     end("unreplayable", 3, Ending::Completed(Completion::Unreplayable)).await;
     for (index, name) in (0..).zip(["reserve", "charge"]) {
         let step = Step::new(name, Payload::from_bytes(&b"\x01\x01\x007"[..]));
-        store.save_step(&key("released"), &SaveStep::new(owner(4), index, step)).await.unwrap();
+        store.save_step(&key("failed"), &SaveStep::new(owner(4), index, step)).await.unwrap();
     }
-    end("released", 4, Ending::Released).await;
-    end("abandoned", 5, Ending::Abandoned).await;
-    end("settled", 6, Ending::Abandoned).await;
+    end("failed", 4, Ending::Failed).await;
+    end("unknown", 5, Ending::Unknown).await;
+    end("settled", 6, Ending::Unknown).await;
     let seen = store.load(&key("settled")).await.unwrap().unwrap();
     let settle = Settle::new(&seen, owner(7), Settlement::Forgotten);
     store.settle(&key("settled"), &settle).await.unwrap();
@@ -80,11 +80,11 @@ async fn rows_are_as_version_1_wrote_them() {
     assert_replays(&store, &key("completed"), b"\x01\x01\x00{\"cents\":500,\"to\":\"\xc3\xbc\\\\\"}").await;
     let record = |part: &'static str| async { store.load(&key(part)).await.unwrap().expect("a record") };
     assert_eq!(
-        record("released").await.steps.iter().map(|step| step.name).collect::<Vec<_>>(),
+        record("failed").await.steps.iter().map(|step| step.name).collect::<Vec<_>>(),
         ["reserve".into(), Box::from("charge")]
     );
     assert!(record("settled").await.is_blank());
     assert!(record("completed").await.at_most_once);
     assert_eq!(record("running").await.owner, Owner::from_bytes([1; 16]));
-    assert_eq!(record("abandoned").await.fingerprint, Some(Fingerprint::from_bytes([0xf1; 32])));
+    assert_eq!(record("unknown").await.fingerprint, Some(Fingerprint::from_bytes([0xf1; 32])));
 }

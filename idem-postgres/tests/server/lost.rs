@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use idem_core::{
-    Ending, Finish, Held, Payload, Record, SaveStep, Settle, Settled, Settlement, Step, Store, StoreError,
+    Ending, Finish, Ownership, Payload, Record, SaveStep, Settle, Settled, Settlement, Step, Store, StoreError,
 };
 use idem_postgres::{PgError, PgStore};
 use idem_test_servers::{Mode, Postgres, Proxy};
@@ -51,23 +51,23 @@ async fn a_verb_whose_answer_was_lost_is_unknown_and_answers_the_same_again() {
     assert_eq!((granted(&answer).attempt, granted(&answer).fence), (1, record(&direct, "a").await.fence));
 
     warm(&store).await;
-    assert_eq!(asked_twice(&proxy, || store.renew(&a, claim.owner)).await, Held::Held);
+    assert_eq!(asked_twice(&proxy, || store.renew(&a, claim.owner)).await, Ownership::Held);
 
     warm(&store).await;
     let step = SaveStep::new(claim.owner, 0, Step::new("reserve", Payload::from_bytes(&b"seat 7"[..])));
-    assert_eq!(asked_twice(&proxy, || store.save_step(&a, &step)).await, Held::Held);
+    assert_eq!(asked_twice(&proxy, || store.save_step(&a, &step)).await, Ownership::Held);
     assert_eq!(record(&direct, "a").await.steps.count(), 1, "once");
 
     warm(&store).await;
     let charged = Finish::new(claim.owner, done(b"charged"));
     let ended = asked_twice(&proxy, || store.finish(&a, &charged)).await;
-    assert_eq!(ended, Held::Held);
+    assert_eq!(ended, Ownership::Held);
     assert_replays(&direct, &key("a"), b"charged").await;
 
     warm(&store).await;
     let seen = record(&direct, "a").await;
-    let settle = Settle::new(&seen, idem_core::Owner::random(), Settlement::Released);
-    assert_eq!(asked_twice(&proxy, || store.settle(&a, &settle)).await, Settled::Settled);
+    let settle = Settle::new(&seen, idem_core::Owner::random(), Settlement::Failed);
+    assert_eq!(asked_twice(&proxy, || store.settle(&a, &settle)).await, Settled::Applied);
     assert!(record(&direct, "a").await.fence > seen.fence);
     assert_eq!(asked_twice(&proxy, || store.sweep(10)).await, 0);
     assert_eq!(record(&store, "a").await, record(&direct, "a").await);
@@ -79,7 +79,7 @@ async fn warm(store: &PgStore) {
     store.renew(&key("warm"), owner).await.unwrap();
     let step = Step::new("s", Payload::from_bytes(&b"1"[..]));
     store.save_step(&key("warm"), &SaveStep::new(owner, 0, step)).await.unwrap();
-    store.finish(&key("warm"), &Finish::new(owner, Ending::Released)).await.unwrap();
+    store.finish(&key("warm"), &Finish::new(owner, Ending::Failed)).await.unwrap();
     let seen = store.load(&key("warm")).await.unwrap().unwrap();
     let settle = Settle::new(&seen, idem_core::Owner::random(), Settlement::Forgotten);
     store.settle(&key("warm"), &settle).await.unwrap();
@@ -179,7 +179,7 @@ async fn a_session_that_is_ended_in_the_middle_is_unknown() {
     ));
     assert_unknown(&soon(ending).await.unwrap().unwrap_err());
     client.batch_execute("ROLLBACK").await.unwrap();
-    assert_eq!(soon(store.finish(&key("a"), &Finish::new(owner, done(b"charged")))).await.unwrap(), Held::Held);
+    assert_eq!(soon(store.finish(&key("a"), &Finish::new(owner, done(b"charged")))).await.unwrap(), Ownership::Held);
     assert_replays(&store, &key("a"), b"charged").await;
 }
 
@@ -215,5 +215,5 @@ async fn a_statement_that_the_server_breaks_off_is_not_applied() {
     assert_not_applied(&error);
     assert!(matches!(of_postgres(&error), PgError::NotNow(_)), "{error:?}");
     client.batch_execute("ROLLBACK").await.unwrap();
-    assert_eq!(store.finish(&key("a"), &Finish::new(owner, done(b"charged"))).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(&key("a"), &Finish::new(owner, done(b"charged"))).await.unwrap(), Ownership::Held);
 }

@@ -47,14 +47,17 @@ async fn a_waiter_hears_of_an_ending_at_once() {
     call(&other, &key("b"), b"other").await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(!waits.is_finished(), "none of this key");
-    assert_eq!(other.finish(&key("a"), &Finish::new(owner, done(b"charged"))).await.unwrap(), idem_core::Held::Held);
+    assert_eq!(
+        other.finish(&key("a"), &Finish::new(owner, done(b"charged"))).await.unwrap(),
+        idem_core::Ownership::Held
+    );
     soon(waits).await.unwrap();
     assert_eq!(database.psql(LISTENS), "1");
     // By an operator, too.
     let waits = waiter(&database, &store, "a").await;
     let seen = other.load(&key("a")).await.unwrap().unwrap();
     let settle = idem_core::Settle::new(&seen, idem_core::Owner::random(), idem_core::Settlement::Forgotten);
-    assert_eq!(other.settle(&key("a"), &settle).await.unwrap(), idem_core::Settled::Settled);
+    assert_eq!(other.settle(&key("a"), &settle).await.unwrap(), idem_core::Settled::Applied);
     soon(waits).await.unwrap();
     drop(store);
     eventually("the last clone takes the connection along", || database.psql(LISTENS) == "0").await;
@@ -93,7 +96,7 @@ async fn a_lost_listening_connection_is_made_again_while_somebody_waits() {
         async move {
             // Every hint is followed by a question.
             while store.load(&key("a")).await.map_or(true, |record| {
-                record.is_some_and(|record| matches!(record.phase, idem_core::Phase::Running { .. }))
+                record.is_some_and(|record| matches!(record.state, idem_core::State::Running { .. }))
             }) {
                 store.changed(&key("a")).await;
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_core::{Ending, Error, Failed, Finish, Held, Idem, Kind, Store};
+use idem_core::{CallError, Ending, Error, Finish, Idem, Kind, Ownership, Store};
 use idem_postgres::PgStore;
 use idem_test_servers::{Database, Postgres};
 
@@ -56,7 +56,7 @@ impl Counted {
     }
 }
 
-async fn run(idem: &Idem, id: &str) -> Result<Kind, Failed<std::convert::Infallible>> {
+async fn run(idem: &Idem, id: &str) -> Result<Kind, CallError<std::convert::Infallible>> {
     let operation = idem.operation("payments.charge").key(id).wait(Duration::ZERO);
     Ok(operation.run(async { Ok(7_u32) }).await?.kind())
 }
@@ -83,14 +83,14 @@ async fn calls(server: &Counted, store: PgStore) {
     let of_claim = server.next_transaction();
     assert_ne!(before, of_claim, "it moves when something is written");
     let conflict = run(&idem, "d").await.unwrap_err();
-    assert!(matches!(conflict, Failed::Idem(Error::InProgress { .. })), "{conflict:?}");
+    assert!(matches!(conflict, CallError::Idem(Error::InProgress { .. })), "{conflict:?}");
     assert_eq!(server.cost(), READ, "conflict");
     let reused = idem.operation("payments.charge").key("c").fingerprint(&1).run(async { Ok::<_, ()>(7_u32) });
     assert_eq!(reused.await.unwrap().kind(), Kind::Replayed, "there is none to differ from");
     server.cost();
     assert_eq!(server.next_transaction(), of_claim, "reading takes no transaction's number");
 
-    assert_eq!(store.finish(&key("d"), &Finish::new(owner, Ending::Abandoned)).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(&key("d"), &Finish::new(owner, Ending::Unknown)).await.unwrap(), Ownership::Held);
     server.cost();
     assert_eq!(run(&idem, "d").await.unwrap(), Kind::Executed);
     assert_eq!(server.cost(), WRITTEN, "takeover");
@@ -120,9 +120,9 @@ async fn renewals_and_endings_touch_no_index() {
         let (key, claim) = (key(&n.to_string()), claim());
         granted(&store.claim(&key, &claim).await.unwrap());
         for _ in 0..2 {
-            assert_eq!(store.renew(&key, claim.owner).await.unwrap(), Held::Held);
+            assert_eq!(store.renew(&key, claim.owner).await.unwrap(), Ownership::Held);
         }
-        assert_eq!(store.finish(&key, &Finish::new(claim.owner, done(&[b'x'; 130]))).await.unwrap(), Held::Held);
+        assert_eq!(store.finish(&key, &Finish::new(claim.owner, done(&[b'x'; 130]))).await.unwrap(), Ownership::Held);
     }
     drop(store);
     let row = || {
@@ -143,7 +143,7 @@ async fn the_sweep_reads_what_is_over_and_nothing_else() {
     call(&store, &key("template"), b"charged").await;
     server.database.psql(
         "INSERT INTO idem.records SELECT decode(md5(n::text) || md5(n::text), 'hex'), key, operation, format, state, owner, \
-         fence, attempt, fingerprint, at_most_once, after_unknown, brought_fingerprint, brought_at_most_once, steps, \
+         fence, attempt, fingerprint, at_most_once, after_unknown, set_fingerprint, set_at_most_once, steps, \
          step_count, lease, ttl, since, lease_until, expires_at, sweep_at, result \
          FROM idem.records, generate_series(1, 20000) n",
     );

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use idem_core::{
-    Applied, Claim, Claimed, Completion, Ending, Finish, Grant, Held, Key, Owner, Payload, Store, StoreError,
+    Applied, Claim, Claimed, Completion, Ending, Finish, Grant, Key, Owner, Ownership, Payload, Store, StoreError,
 };
 use idem_postgres::{PgError, PgStore};
 use idem_test_servers::{Database, Postgres};
@@ -50,7 +50,7 @@ pub(crate) async fn own(store: &PgStore, key: &Key) -> Owner {
 /// A whole call.
 pub(crate) async fn call(store: &PgStore, key: &Key, result: &[u8]) {
     let owner = own(store, key).await;
-    assert_eq!(store.finish(key, &Finish::new(owner, done(result))).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(key, &Finish::new(owner, done(result))).await.unwrap(), Ownership::Held);
 }
 
 pub(crate) async fn assert_replays(store: &PgStore, key: &Key, result: &[u8]) {

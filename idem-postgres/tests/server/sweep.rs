@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use idem_core::{Claim, Held, Owner, Store};
+use idem_core::{Claim, Owner, Ownership, Store};
 use idem_postgres::PgStore;
 use idem_test_servers::{require, Database};
 
@@ -21,7 +21,7 @@ fn pass(database: &Database, of: &str) {
 fn copies(database: &Database, count: u32) {
     database.psql(&format!(
         "INSERT INTO idem.records SELECT decode(md5(n::text) || md5(random()::text), 'hex'), key, operation, format, state, owner, \
-         fence, attempt, fingerprint, at_most_once, after_unknown, brought_fingerprint, brought_at_most_once, steps, \
+         fence, attempt, fingerprint, at_most_once, after_unknown, set_fingerprint, set_at_most_once, steps, \
          step_count, lease, ttl, since, lease_until, expires_at, sweep_at, result \
          FROM idem.records, generate_series(1, {count}) n"
     ));
@@ -47,7 +47,7 @@ async fn ten_thousand_go_in_batches_and_what_lives_stays() {
     assert_eq!(store.sweep(500).await.unwrap(), 0);
     assert_eq!(count(&database), "2");
     assert_replays(&store, &key("lives"), b"charged").await;
-    assert_eq!(store.renew(&key("runs"), owner).await.unwrap(), Held::Held);
+    assert_eq!(store.renew(&key("runs"), owner).await.unwrap(), Ownership::Held);
     // However many are asked for, a statement looks at a thousand.
     call(&store, &key("over"), b"charged").await;
     copies(&database, 1_500);
@@ -64,9 +64,9 @@ async fn what_was_renewed_since_is_looked_at_again_later() {
     // By its first claim it would be over.
     pass(&database, "true");
     database.psql(&format!("UPDATE idem.records SET expires_at = expires_at + {}", 2 * TTL.as_micros()));
-    assert_eq!(store.renew(&key("long"), claim.owner).await.unwrap(), Held::Held);
+    assert_eq!(store.renew(&key("long"), claim.owner).await.unwrap(), Ownership::Held);
     assert_eq!(store.sweep(10).await.unwrap(), 0);
-    assert_eq!(store.renew(&key("long"), claim.owner).await.unwrap(), Held::Held);
+    assert_eq!(store.renew(&key("long"), claim.owner).await.unwrap(), Ownership::Held);
     assert_eq!(database.psql("SELECT sweep_at > extract(epoch FROM now()) * 1000000 FROM idem.records"), "t");
     // A batch of such does not hide what is over behind them.
     copies(&database, 10);

@@ -18,13 +18,13 @@ const SUSPECT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Dialed {
     dial: Arc<dyn Dial>,
-    held: Mutex<Option<Held>>,
+    held: Mutex<Option<Ownership>>,
     /// One dials, the others wait for what comes of it.
     dialing: tokio::sync::Mutex<Option<(Instant, Failure)>>,
 }
 
 #[derive(Clone)]
-struct Held {
+struct Ownership {
     /// Which of the store's connections it is.
     number: u64,
     connection: MultiplexedConnection,
@@ -49,7 +49,7 @@ impl Dialed {
         given_up.answered(answers)
     }
 
-    async fn connection(&self) -> Result<Held, Failure> {
+    async fn connection(&self) -> Result<Ownership, Failure> {
         if let Some(held) = self.held().clone() {
             return Ok(held);
         }
@@ -67,7 +67,7 @@ impl Dialed {
             Ok(connection) => {
                 static NUMBERS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
                 let number = NUMBERS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let held = Held { number, connection };
+                let held = Ownership { number, connection };
                 *self.held() = Some(held.clone());
                 *last = None;
                 Ok(held)
@@ -88,7 +88,7 @@ impl Dialed {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+    fn held(&self) -> MutexGuard<'_, Option<Ownership>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,7 +12,7 @@ else
     local same = old.fp == '-' or fp == '-' or old.fp == fp
     if RANK[old.state] == 3 or old.owner == owner then
       return { 0, found, now }
-    elseif old.state == 'released' then
+    elseif old.state == 'failed' then
       if same then
         earlier = old
       elseif old.steps ~= '' then

@@ -7,7 +7,7 @@ if not old or old.owner ~= ARGV[1] or (fence ~= '' and old.fence ~= fence) or ra
 end
 local expires = now + r.ttl
 if ending == 'withdrawn' then
-  r.state = string.find(r.flags, 'u', 1, true) and 'abandoned' or 'released'
+  r.state = string.find(r.flags, 'u', 1, true) and 'unknown' or 'failed'
   r.attempt = string.format('%d', math.max(r.attempt - 1, 0))
   expires = math.max(expires, tonumber(r.expires))
   -- It takes with it what it brought.

@@ -1,6 +1,6 @@
 -- Reads the record: `r` is as it was written, `old` the same unless its retention is over. What cannot be read is left alone.
 -- Numbers stay text until they are counted with, for turning them is what takes the time.
-local RANK = { running = 0, released = 1, abandoned = 2, unreplayable = 3, completed = 3 }
+local RANK = { running = 0, failed = 1, unknown = 2, unreplayable = 3, completed = 3 }
 local r, old
 if found then
   local state, owner, fence, attempt, flags, lease, ttl, expires, since, till, fp, count, length, body = string.match(found,

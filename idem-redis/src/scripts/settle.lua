@@ -10,8 +10,8 @@ end
 local expires = now + r.ttl
 r.owner, r.fence = ARGV[3], string.format('%d', math.max(r.fence + 1, now))
 r.flags = string.gsub(r.flags, 'u', '')
-r.state = settlement == 'forgotten' and 'released' or settlement
-if settlement ~= 'released' then r.steps, r.count = '', '0' end
+r.state = settlement == 'forgotten' and 'failed' or settlement
+if settlement ~= 'failed' then r.steps, r.count = '', '0' end
 if settlement == 'forgotten' then
   r.attempt, r.fp = '0', '-'
   r.flags = string.gsub(r.flags, 'm', '')

@@ -11,7 +11,7 @@ fn running(steps: &str) -> Vec<u8> {
 fn a_record_is_read() {
     let record = parse(&running("steps=1:9\n\0\0\0\x01s\0\0\0\0")).unwrap();
     assert_eq!((record.fence, record.attempt, record.steps.count()), (9, 2, 1));
-    assert!(record.at_most_once && record.after_unknown && record.brought_fingerprint && record.brought_at_most_once);
+    assert!(record.at_most_once && record.after_unknown && record.set_fingerprint && record.set_at_most_once);
     let done = String::from_utf8(running("steps=0:0\nresult")).unwrap().replace("running", "completed");
     assert!(parse(done.as_bytes()).is_ok());
 }
@@ -46,7 +46,7 @@ fn what_is_no_record_is_told_apart() {
     }
     // What counts of a running record only must read all the same: the scripts look at all of it.
     for wrong in ["since=x", "until=9007199254740993", "sine=1", "since=1 \0until=2"] {
-        let text = String::from_utf8(whole.clone()).unwrap().replace("running", "released");
+        let text = String::from_utf8(whole.clone()).unwrap().replace("running", "failed");
         let of = if wrong.starts_with("until") { "until=2" } else { "since=1" };
         assert!(parse(text.as_bytes()).is_ok());
         assert_eq!(parse(text.replace(of, wrong).as_bytes()), Err(Unreadable::Damaged), "{wrong}");

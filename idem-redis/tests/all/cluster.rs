@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use idem_core::{Applied, Claimed, Finish, Held, Key, List, Store};
+use idem_core::{Applied, Claimed, Finish, Key, List, Ownership, Store};
 use idem_redis::{Error, RedisStore};
 use idem_test_servers::RedisCluster;
 use idem_testing::Suite;
@@ -96,7 +96,7 @@ async fn it_conforms_and_what_a_failover_loses_is_counted() {
     for key in &acknowledged {
         let record = two.load(key).await.unwrap();
         lost_late += usize::from(!record.is_some_and(|record| {
-            record.completed(record.expires_at).is_some() || matches!(record.phase, idem_core::Phase::Completed(_))
+            record.completed(record.expires_at).is_some() || matches!(record.state, idem_core::State::Completed(_))
         }));
     }
     println!(
@@ -112,8 +112,8 @@ async fn it_conforms_and_what_a_failover_loses_is_counted() {
             continue;
         }
         assert!(matches!(one.claim(key, &claim()).await.unwrap(), Claimed::Running { .. }));
-        assert_eq!(two.renew(key, mine.owner).await.unwrap(), Held::Held);
-        assert_eq!(two.finish(key, &Finish::new(mine.owner, completed(b"late"))).await.unwrap(), Held::Held);
+        assert_eq!(two.renew(key, mine.owner).await.unwrap(), Ownership::Held);
+        assert_eq!(two.finish(key, &Finish::new(mine.owner, completed(b"late"))).await.unwrap(), Ownership::Held);
         assert_eq!(replayed(&one, key).await, b"late");
     }
 
@@ -165,7 +165,7 @@ async fn write_until_it_fails(store: RedisStore, writer: usize) -> Vec<Key> {
             store.finish(&key, &Finish::new(claim.owner, completed(b"done"))).await
         };
         match run.await {
-            Ok(held) => assert_eq!(held, Held::Held),
+            Ok(held) => assert_eq!(held, Ownership::Held),
             Err(error) => {
                 // It was sent again silently, so nobody knows of the first sending.
                 assert!(error.is_retryable() && error.applied() == Applied::Unknown, "{error:?} {:?}", why(&error));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use idem_core::{
-    Claim, Completion, Ending, Fingerprint, Finish, Key, List, Owner, Phase, SaveStep, Settle, Settlement, Store,
+    Claim, Completion, Ending, Fingerprint, Finish, Key, List, Owner, SaveStep, Settle, Settlement, State, Store,
 };
 use idem_redis::{Error, Unreadable};
 use idem_test_servers::Redis;
@@ -57,16 +57,16 @@ async fn records_are_written_as_version_1_wrote_them() {
     see("running", &first).await;
     store.save_step(&first, &SaveStep::new(owner(1), 0, step("reserve", b"\x01\x01\x00\"seat\""))).await.unwrap();
     see("running, a step finished", &first).await;
-    store.finish(&first, &Finish::new(owner(1), Ending::Abandoned)).await.unwrap();
-    see("abandoned", &first).await;
+    store.finish(&first, &Finish::new(owner(1), Ending::Unknown)).await.unwrap();
+    see("unknown", &first).await;
     granted(&store, &first, &request(2).at_most_once(true).reconciling(true)).await;
     see("taken over, at most once", &first).await;
     store.finish(&first, &Finish::new(owner(2), completed(b"\x01\x01\x00{\"id\":1}"))).await.unwrap();
     see("completed", &first).await;
     granted(&store, &second, &Claim::new(owner(3), Duration::from_secs(15), Duration::from_secs(60))).await;
     see("running, without a fingerprint", &second).await;
-    store.finish(&second, &Finish::new(owner(3), Ending::Released)).await.unwrap();
-    see("released", &second).await;
+    store.finish(&second, &Finish::new(owner(3), Ending::Failed)).await.unwrap();
+    see("failed", &second).await;
     store.finish(&second, &Finish::new(owner(3), Ending::Completed(Completion::Unreplayable))).await.unwrap();
     see("unreplayable", &second).await;
     let record = store.load(&second).await.unwrap().unwrap();
@@ -93,8 +93,8 @@ async fn records_of_version_1_are_read_and_gone_on_with() {
     let record = store.load(&done).await.unwrap().unwrap();
     assert_eq!((record.owner, record.fence, record.attempt), (owner(2), 1_764_163_000_000_000, 2));
     assert_eq!(record.fingerprint, Some(Fingerprint::from_bytes([9; 32])));
-    assert_eq!((record.at_most_once, record.brought_at_most_once), (true, true));
-    assert_eq!((record.after_unknown, record.brought_fingerprint), (false, false));
+    assert_eq!((record.at_most_once, record.set_at_most_once), (true, true));
+    assert_eq!((record.after_unknown, record.set_fingerprint), (false, false));
     assert_eq!((record.lease, record.ttl), (Duration::from_secs(15), Duration::from_secs(86_400)));
     assert_eq!(record.expires_at.as_micros(), 9_000_000_000_000_000);
     assert_eq!(replayed(&store, &done).await, b"\x01\x01\x00{\"id\":1}");
@@ -104,7 +104,7 @@ async fn records_of_version_1_are_read_and_gone_on_with() {
         \0\0\0\x07reserve\0\0\0\x02ok";
     set(&name(&running), text).await;
     let record = store.load(&running).await.unwrap().unwrap();
-    let Phase::Running { since, lease_until, .. } = record.phase else { panic!("{record:?}") };
+    let State::Running { since, lease_until, .. } = record.state else { panic!("{record:?}") };
     assert_eq!((since.as_micros(), lease_until.as_micros()), (1_764_163_000_000_000, 8_000_000_000_000_000));
     assert_eq!(record.steps.iter().collect::<Vec<_>>(), [step("reserve", b"ok")]);
     assert!(record.after_unknown);
@@ -137,7 +137,7 @@ async fn what_is_no_record_of_ours_is_left_as_it_is() {
         let key = key(&format!("wrong {n}"));
         set(&name(&key), &value).await;
         let record = store.load(&self::key("right")).await.unwrap().unwrap();
-        let settle = Settle::new(&record, owner(5), Settlement::Released);
+        let settle = Settle::new(&record, owner(5), Settlement::Failed);
         let errors = [
             store.claim(&key, &request(1)).await.unwrap_err(),
             store.renew(&key, mine).await.unwrap_err(),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use idem_core::{Applied, Claimed, Ending, Finish, Held, SaveStep, Settle, Settled, Settlement, Store};
+use idem_core::{Applied, Claimed, Ending, Finish, Ownership, SaveStep, Settle, Settled, Settlement, Store};
 use idem_test_servers::{Mode, Proxy, Redis};
 
 use crate::support::{at, claim, completed, granted, key, replayed, step, why};
@@ -27,17 +27,17 @@ async fn every_verb_is_sent_again_after_a_lost_answer_and_answers_the_same() {
     let Claimed::Granted(grant) = twice!(store.claim(&key, &claim)) else { panic!("granted") };
     let record = store.load(&key).await.unwrap().unwrap();
     assert_eq!((grant.attempt, record.attempt, grant.fence), (1, 1, record.fence));
-    assert_eq!(twice!(store.renew(&key, claim.owner)), Held::Held);
+    assert_eq!(twice!(store.renew(&key, claim.owner)), Ownership::Held);
     let save = SaveStep::new(claim.owner, 0, step("s", b"r"));
     store.save_step(&self::key("warm"), &save).await.unwrap();
-    assert_eq!(twice!(store.save_step(&key, &save)), Held::Held);
+    assert_eq!(twice!(store.save_step(&key, &save)), Ownership::Held);
     assert_eq!(store.load(&key).await.unwrap().unwrap().steps.count(), 1);
-    store.finish(&self::key("warm"), &Finish::new(claim.owner, Ending::Released)).await.unwrap();
-    assert_eq!(twice!(store.finish(&key, &Finish::new(claim.owner, Ending::Abandoned))), Held::Held);
+    store.finish(&self::key("warm"), &Finish::new(claim.owner, Ending::Failed)).await.unwrap();
+    assert_eq!(twice!(store.finish(&key, &Finish::new(claim.owner, Ending::Unknown))), Ownership::Held);
     let seen = twice!(store.load(&key)).unwrap();
-    let settle = Settle::new(&seen, idem_core::Owner::random(), Settlement::Released);
+    let settle = Settle::new(&seen, idem_core::Owner::random(), Settlement::Failed);
     store.settle(&self::key("warm"), &settle).await.unwrap();
-    assert_eq!(twice!(store.settle(&key, &settle)), Settled::Settled);
+    assert_eq!(twice!(store.settle(&key, &settle)), Settled::Applied);
     assert_eq!(store.load(&key).await.unwrap().unwrap().owner, settle.owner);
 }
 
@@ -60,7 +60,7 @@ async fn behind_a_black_hole_nothing_waits_for_ever_and_it_heals() {
     proxy.set(Mode::Pass);
     let healed = Instant::now();
     crate::support::eventually("it works again", || async {
-        matches!(store.renew(&key, claim.owner).await, Ok(Held::Held))
+        matches!(store.renew(&key, claim.owner).await, Ok(Ownership::Held))
     })
     .await;
     assert!(healed.elapsed() < Duration::from_secs(3), "{:?}", healed.elapsed());
@@ -82,7 +82,7 @@ async fn a_server_that_stands_still_costs_a_connection_and_no_more() {
     .unwrap_err();
     redis.resume();
     // What was asked for meanwhile is done: sent again it is the same ending.
-    assert_eq!(store.finish(&key, &Finish::new(claim.owner, completed(b"late"))).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(&key, &Finish::new(claim.owner, completed(b"late"))).await.unwrap(), Ownership::Held);
     assert_eq!(replayed(&store, &key).await, b"late");
 }
 
@@ -100,7 +100,7 @@ async fn many_verbs_dropped_at_any_point_leave_the_connection_usable() {
             store.finish(&key, &Finish::new(claim.owner, completed(&result))),
         )
         .await;
-        assert_eq!(store.finish(&key, &Finish::new(claim.owner, completed(&result))).await.unwrap(), Held::Held);
+        assert_eq!(store.finish(&key, &Finish::new(claim.owner, completed(&result))).await.unwrap(), Ownership::Held);
         assert_eq!(replayed(&store, &key).await, result);
     }
     let clients = redis.cli(&["CLIENT", "LIST", "TYPE", "normal"]);
@@ -122,8 +122,8 @@ async fn a_kill_and_a_restart_keep_lock_and_record_and_fences_rise() {
     crate::support::eventually("it is there again", || async { store.load(&done).await.is_ok() }).await;
     assert_eq!(replayed(&store, &done).await, b"done");
     assert!(matches!(store.claim(&running, &claim()).await.unwrap(), Claimed::Running { .. }));
-    assert_eq!(store.renew(&running, second.owner).await.unwrap(), Held::Held);
-    store.finish(&running, &Finish::new(second.owner, Ending::Released)).await.unwrap();
+    assert_eq!(store.renew(&running, second.owner).await.unwrap(), Ownership::Held);
+    store.finish(&running, &Finish::new(second.owner, Ending::Failed)).await.unwrap();
     assert!(granted(&store, &running, &claim()).await.fence > fence);
     // Deleted by whoever did: the next fence is above all before.
     let before = store.load(&running).await.unwrap().unwrap().fence;

@@ -36,7 +36,7 @@ async fn an_ending_wakes_who_waits_elsewhere() {
         });
         tokio::task::yield_now().await;
         let ended = Instant::now();
-        let ending = if n % 2 == 0 { completed(b"done") } else { Ending::Released };
+        let ending = if n % 2 == 0 { completed(b"done") } else { Ending::Failed };
         owner.finish(&key, &Finish::new(claim.owner, ending)).await.unwrap();
         let heard = tokio::time::timeout(Duration::from_secs(5), news).await.expect("a hint").unwrap();
         times.push(heard.saturating_duration_since(ended));

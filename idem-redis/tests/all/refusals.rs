@@ -56,7 +56,7 @@ async fn a_password_that_was_changed_is_mended_by_changing_it_back() {
     let error = store.renew(&key, claim.owner).await.unwrap_err();
     assert!(matches!(why(&error), Error::Credentials) && error.applied() == Applied::No, "{error:?}");
     assert!(other(&["CONFIG", "SET", "requirepass", "geheim"]).contains("OK"));
-    assert_eq!(store.renew(&key, claim.owner).await.unwrap(), idem_core::Held::Held);
+    assert_eq!(store.renew(&key, claim.owner).await.unwrap(), idem_core::Ownership::Held);
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn a_server_that_is_busy() {
     assert!(error.is_retryable() && error.applied() == Applied::No);
     assert_eq!(redis.cli(&["SCRIPT", "KILL"]), "OK");
     endless.await.unwrap();
-    assert_eq!(store.renew(&key, claim.owner).await.unwrap(), idem_core::Held::Held);
+    assert_eq!(store.renew(&key, claim.owner).await.unwrap(), idem_core::Ownership::Held);
 }
 
 #[tokio::test]
@@ -202,5 +202,5 @@ async fn a_refused_connection_was_not_applied_and_a_lost_one_may_have_been() {
     assert!(matches!(why(&refused), Error::Unreachable(_)) && refused.applied() == Applied::No, "{refused:?}");
     assert!(lost.is_retryable() && refused.is_retryable());
     proxy.set(Mode::Pass);
-    assert_eq!(store.renew(&key, claim.owner).await.unwrap(), idem_core::Held::Held);
+    assert_eq!(store.renew(&key, claim.owner).await.unwrap(), idem_core::Ownership::Held);
 }

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use idem_core::{Finish, Held, Store};
+use idem_core::{Finish, Ownership, Store};
 use idem_test_servers::{require, Redis};
 use redis::sentinel::{SentinelClient, SentinelServerType};
 
@@ -77,7 +77,7 @@ async fn the_next_master_is_found_after_a_failover() {
     master.kill();
     eventually("it goes on with the next", || async {
         let renew = tokio::time::timeout(Duration::from_secs(5), store.renew(&running, second.owner)).await;
-        matches!(renew, Ok(Ok(Held::Held)))
+        matches!(renew, Ok(Ok(Ownership::Held)))
     })
     .await;
     assert!(replica.cli(&["ROLE"]).starts_with("master"));

@@ -75,13 +75,13 @@ async fn fresh_2_replay_1_without_a_write_conflict_1_takeover_2() {
     granted(store, &stepped, &claim).await;
     let save = async {
         let save = idem_core::SaveStep::new(claim.owner, 0, step("s", b"r"));
-        assert_eq!(store.save_step(&stepped, &save).await.unwrap(), idem_core::Held::Held);
+        assert_eq!(store.save_step(&stepped, &save).await.unwrap(), idem_core::Ownership::Held);
     };
     assert_eq!(counted.trips(save).await, (1, 1), "a step");
     let again = async {
         assert_eq!(
-            store.finish(&fresh, &Finish::new(claim.owner, Ending::Released)).await.unwrap(),
-            idem_core::Held::Lost
+            store.finish(&fresh, &Finish::new(claim.owner, Ending::Failed)).await.unwrap(),
+            idem_core::Ownership::Lost
         );
     };
     assert_eq!(counted.trips(again).await, (1, 0), "a former owner's ending");
@@ -95,7 +95,7 @@ async fn a_server_that_has_forgotten_the_scripts_is_told_them_again() {
     let forget = || assert_eq!(redis.cli(&["SCRIPT", "FLUSH"]), "OK");
     granted(&store, &key, &claim).await;
     forget();
-    assert_eq!(store.renew(&key, claim.owner).await.unwrap(), idem_core::Held::Held);
+    assert_eq!(store.renew(&key, claim.owner).await.unwrap(), idem_core::Ownership::Held);
     forget();
     store.finish(&key, &Finish::new(claim.owner, completed(b"done"))).await.unwrap();
     forget();

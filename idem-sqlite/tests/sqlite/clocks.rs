@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_core::{Claim, Claimed, Ending, Finish, Held, Owner, Store};
+use idem_core::{Claim, Claimed, Ending, Finish, Owner, Ownership, Store};
 use idem_sqlite::SqliteStore;
 use idem_testing::Clock;
 
@@ -27,12 +27,12 @@ async fn a_clock_that_is_set_costs_an_early_take_over_at_most() {
     let grant = granted(&store, &key, &next).await;
     assert!(grant.fence > fence && grant.after_unknown, "set forward: taken over early");
     fence = grant.fence;
-    assert_eq!(store.finish(&key, &Finish::new(first.owner, completed(b"late"))).await.unwrap(), Held::Lost);
+    assert_eq!(store.finish(&key, &Finish::new(first.owner, completed(b"late"))).await.unwrap(), Ownership::Lost);
     clock.set_back(DAY);
-    assert_eq!(store.finish(&key, &Finish::new(next.owner, Ending::Released)).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(&key, &Finish::new(next.owner, Ending::Failed)).await.unwrap(), Ownership::Held);
     let last = claim();
     assert!(granted(&store, &key, &last).await.fence > fence);
-    assert_eq!(store.finish(&key, &Finish::new(last.owner, completed(b"done"))).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(&key, &Finish::new(last.owner, completed(b"done"))).await.unwrap(), Ownership::Held);
     assert_eq!(result(&store, &key).await.as_deref(), Some(&b"done"[..]));
 }
 
@@ -53,7 +53,7 @@ async fn fences_do_not_fall_after_a_sweep_a_restart_and_a_clock_set_back() {
     let grant = granted(&again, &key("k"), &claim).await;
     assert!(grant.fence > fence, "{} after {fence}", grant.fence);
     assert_eq!((grant.attempt, grant.after_unknown), (1, false), "and nothing else is left of it");
-    assert_eq!(again.finish(&key("k"), &Finish::new(claim.owner, Ending::Released)).await.unwrap(), Held::Held);
+    assert_eq!(again.finish(&key("k"), &Finish::new(claim.owner, Ending::Failed)).await.unwrap(), Ownership::Held);
 }
 
 #[tokio::test]

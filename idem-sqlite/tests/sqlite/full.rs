@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use idem_core::{Applied, Claimed, Finish, Held, Store};
+use idem_core::{Applied, Claimed, Finish, Ownership, Store};
 use idem_sqlite::{SqliteError, SqliteStore};
 
 use crate::child::{say, Process};
@@ -73,7 +73,7 @@ pub(crate) async fn breaks(file: PathBuf) {
     say(format!("{:?}", error.applied()));
     // Nobody knows, so whoever asked asks again.
     assert!(matches!(store.claim(&key("k"), &self::claim()).await.unwrap(), Claimed::Running { .. }));
-    assert_eq!(store.finish(&key("k"), &Finish::new(claim.owner, completed(b"small"))).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(&key("k"), &Finish::new(claim.owner, completed(b"small"))).await.unwrap(), Ownership::Held);
     assert_eq!(result(&store, &key("k")).await.as_deref(), Some(&b"small"[..]));
 }
 

@@ -1,10 +1,12 @@
-//! Stored rows are for ever: `tests/golden` holds some as version 1 of the record wrote them, and as version 2 does.
+//! The stored format is frozen: `tests/golden` holds a row of each kind.
 //!
-//! `IDEM_GOLDEN=write cargo test -p idem-sqlite golden` writes the file where it is missing, and never over one.
+//! `IDEM_GOLDEN=write cargo test -p idem-sqlite golden` writes the file if it is missing and never overwrites one.
 
 use std::path::{Path, PathBuf};
 
-use idem_core::{Claim, Claimed, Clock, Completion, Ending, Fingerprint, Finish, Held, Key, Owner, Store, Timestamp};
+use idem_core::{
+    Claim, Claimed, Clock, Completion, Ending, Fingerprint, Finish, Key, Owner, Ownership, Store, Timestamp,
+};
 use idem_sqlite::SqliteStore;
 
 use crate::support::{completed, result, Dir, LEASE, TTL};
@@ -18,7 +20,7 @@ impl Clock for Stopped {
     }
 }
 
-const KINDS: [&str; 6] = ["abandoned", "blank", "completed", "released", "running", "unreplayable"];
+const KINDS: [&str; 6] = ["unknown", "blank", "completed", "failed", "running", "unreplayable"];
 
 fn key(kind: &str) -> Key {
     Key::new("billing", "payments.charge", &(kind, 7, &b"\xff"[..])).unwrap()
@@ -49,59 +51,54 @@ fn dump(dir: &Dir) -> String {
         )
 }
 
-fn file(version: u8) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/v{version}.sql"))
+fn file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1.sql")
 }
 
-fn golden(version: u8) -> String {
-    std::fs::read_to_string(file(version)).expect("the golden file: IDEM_GOLDEN=write makes it")
+fn golden() -> String {
+    std::fs::read_to_string(file()).expect("the golden file: IDEM_GOLDEN=write makes it")
 }
 
 #[tokio::test]
-async fn rows_are_written_as_version_2_did() {
+async fn rows_are_written_as_the_golden_file_says() {
     let dir = Dir::new();
     let store = store(&dir).await;
     for kind in KINDS {
         let (key, claim) = (key(kind), claim());
         assert!(matches!(store.claim(&key, &claim).await.unwrap(), Claimed::Granted(_)));
         let ending = match kind {
-            "abandoned" => Ending::Abandoned,
+            "unknown" => Ending::Unknown,
             "blank" => Ending::Withdrawn,
-            "completed" => completed(b"\x02\x01\x00checksum{\"id\":7}"),
-            "released" => Ending::Released,
+            "completed" => completed(b"\x01\x01\x00checksum{\"id\":7}"),
+            "failed" => Ending::Failed,
             "unreplayable" => Ending::Completed(Completion::Unreplayable),
             _ => continue,
         };
-        assert_eq!(store.finish(&key, &Finish::new(claim.owner, ending)).await.unwrap(), Held::Held);
+        assert_eq!(store.finish(&key, &Finish::new(claim.owner, ending)).await.unwrap(), Ownership::Held);
     }
-    let path = file(2);
+    let path = file();
     if std::env::var_os("IDEM_GOLDEN").is_some() && !path.exists() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, dump(&dir)).unwrap();
     }
-    assert_eq!(dump(&dir), golden(2));
+    assert_eq!(dump(&dir), golden());
 }
 
 #[tokio::test]
-async fn rows_of_every_version_are_read() {
-    rows_are_read(1, b"\x01\x01\x00{\"id\":7}").await;
-    rows_are_read(2, b"\x02\x01\x00checksum{\"id\":7}").await;
-}
-
-async fn rows_are_read(version: u8, completed: &[u8]) {
+async fn golden_rows_are_read() {
     let dir = Dir::new();
-    dir.sql().execute_batch(&golden(version)).unwrap();
+    dir.sql().execute_batch(&golden()).unwrap();
     let store = store(&dir).await;
-    assert_eq!(result(&store, &key("completed")).await.as_deref(), Some(completed));
+    assert_eq!(result(&store, &key("completed")).await.as_deref(), Some(&b"\x01\x01\x00checksum{\"id\":7}"[..]));
     for kind in KINDS {
         let record = store.load(&key(kind)).await.unwrap().expect("it is there");
         assert_eq!(record.owner, claim().owner, "{kind}");
         assert_eq!((record.is_blank(), record.fence), (kind == "blank", 1_700_000_000_000_000), "{kind}");
     }
-    assert_eq!(store.renew(&key("running"), claim().owner).await.unwrap(), Held::Held);
+    assert_eq!(store.renew(&key("running"), claim().owner).await.unwrap(), Ownership::Held);
     assert_eq!(
-        store.claim(&key("abandoned"), &Claim::new(Owner::random(), LEASE, TTL)).await.unwrap(),
-        Claimed::abandoned(1)
+        store.claim(&key("unknown"), &Claim::new(Owner::random(), LEASE, TTL)).await.unwrap(),
+        Claimed::indeterminate(1)
     );
 }
 
@@ -112,14 +109,12 @@ async fn a_shell_can_read_results() {
     let page = std::fs::read_to_string(page).expect("the page");
     let (_, query) = page.split_once("```sql\n").unwrap();
     let (query, _) = query.split_once("```").unwrap();
-    for version in [1, 2] {
-        let dir = Dir::new();
-        dir.sql().execute_batch(&golden(version)).unwrap();
-        let sql = dir.sql();
-        let mut rows = sql.prepare(query).unwrap();
-        let results = rows.query_map([], |row| Ok((row.get("state")?, row.get("result")?))).unwrap();
-        let results: Vec<(String, Option<String>)> = results.map(Result::unwrap).collect();
-        assert!(results.contains(&("completed".into(), Some("{\"id\":7}".into()))), "{results:?}");
-        assert_eq!(results.len(), KINDS.len());
-    }
+    let dir = Dir::new();
+    dir.sql().execute_batch(&golden()).unwrap();
+    let sql = dir.sql();
+    let mut rows = sql.prepare(query).unwrap();
+    let results = rows.query_map([], |row| Ok((row.get("state")?, row.get("result")?))).unwrap();
+    let results: Vec<(String, Option<String>)> = results.map(Result::unwrap).collect();
+    assert!(results.contains(&("completed".into(), Some("{\"id\":7}".into()))), "{results:?}");
+    assert_eq!(results.len(), KINDS.len());
 }

@@ -32,7 +32,7 @@ async fn the_end_of_a_run_wakes_those_who_wait_here() {
 
 #[tokio::test]
 async fn and_those_who_wait_elsewhere() {
-    for ending in [completed(b"done"), Ending::Released, Ending::Abandoned] {
+    for ending in [completed(b"done"), Ending::Failed, Ending::Unknown] {
         let dir = Dir::new();
         hinted(&dir.store().await, &dir.store().await, ending).await;
     }

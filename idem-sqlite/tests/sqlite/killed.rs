@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use idem_core::{Claim, Claimed, Finish, Held, Owner, Store};
+use idem_core::{Claim, Claimed, Finish, Owner, Ownership, Store};
 use idem_sqlite::SqliteStore;
 
 use crate::child::{say, Process};
@@ -27,7 +27,7 @@ pub(crate) async fn endings(file: PathBuf) {
                     assert!(matches!(answer, Claimed::Granted(_)), "{answer:?}");
                     say(format!("claimed {name}"));
                     let held = store.finish(&key(&*name), &Finish::new(claim.owner, completed(name.as_bytes()))).await;
-                    assert_eq!(held.unwrap(), Held::Held);
+                    assert_eq!(held.unwrap(), Ownership::Held);
                     say(format!("done {name}"));
                 }
             })

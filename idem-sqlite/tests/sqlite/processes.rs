@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use idem_core::{Claimed, Finish, Held, Store};
+use idem_core::{Claimed, Finish, Ownership, Store};
 use idem_sqlite::SqliteStore;
 
 use crate::child::{ready, say, Process};
@@ -25,7 +25,7 @@ pub(crate) async fn hammer(file: PathBuf) {
                     say(format!("granted {n} {}", grant.fence));
                     let held =
                         store.finish(&key, &Finish::new(claim.owner, completed(me.to_string().as_bytes()))).await;
-                    assert_eq!(held.unwrap(), Held::Held);
+                    assert_eq!(held.unwrap(), Ownership::Held);
                     break;
                 }
                 Claimed::Completed(_) => break,

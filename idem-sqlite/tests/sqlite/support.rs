@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use idem_core::{Claim, Claimed, Completion, Ending, Finish, Grant, Held, Key, Owner, Payload, Store};
+use idem_core::{Claim, Claimed, Completion, Ending, Finish, Grant, Key, Owner, Ownership, Payload, Store};
 use idem_sqlite::SqliteStore;
 use rusqlite::Connection;
 
@@ -86,7 +86,7 @@ pub(crate) async fn granted(store: &SqliteStore, key: &Key, claim: &Claim) -> Gr
 pub(crate) async fn call(store: &SqliteStore, key: &Key, result: &[u8]) {
     let claim = claim();
     granted(store, key, &claim).await;
-    assert_eq!(store.finish(key, &Finish::new(claim.owner, completed(result))).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(key, &Finish::new(claim.owner, completed(result))).await.unwrap(), Ownership::Held);
 }
 
 /// What whoever asks is told.

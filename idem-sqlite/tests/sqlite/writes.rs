@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_core::{Claim, Claimed, Ending, Finish, Held, Owner, Settle, Settlement, Store};
+use idem_core::{Claim, Claimed, Ending, Finish, Owner, Ownership, Settle, Settlement, Store};
 use idem_sqlite::SqliteStore;
 use idem_testing::Clock;
 
@@ -26,18 +26,18 @@ async fn a_call_is_two_transactions_and_a_replay_a_conflict_and_a_refusal_none()
     granted(&store, &key("lapses"), &owner).await;
     assert_eq!(written(), 1, "a claim");
     assert!(matches!(store.claim(&key("lapses"), &claim()).await, Ok(Claimed::Running { .. })));
-    assert_eq!(store.renew(&key("lapses"), Owner::random()).await.unwrap(), Held::Lost);
+    assert_eq!(store.renew(&key("lapses"), Owner::random()).await.unwrap(), Ownership::Lost);
     assert_eq!(
-        store.finish(&key("lapses"), &Finish::new(Owner::random(), Ending::Released)).await.unwrap(),
-        Held::Lost
+        store.finish(&key("lapses"), &Finish::new(Owner::random(), Ending::Failed)).await.unwrap(),
+        Ownership::Lost
     );
     store.load(&key("lapses")).await.unwrap();
     store.list(&idem_core::List::new(key("lapses").scope())).await.unwrap();
     assert_eq!(store.sweep(10).await.unwrap(), 0);
     let (seen, done) = (store.load(&key("done")).await.unwrap().unwrap(), key("done"));
-    let stale = Settle::new(&seen, Owner::random(), Settlement::Released);
+    let stale = Settle::new(&seen, Owner::random(), Settlement::Failed);
     let running = store.load(&key("lapses")).await.unwrap().unwrap();
-    store.settle(&key("lapses"), &Settle::new(&running, Owner::random(), Settlement::Released)).await.unwrap();
+    store.settle(&key("lapses"), &Settle::new(&running, Owner::random(), Settlement::Failed)).await.unwrap();
     assert_eq!(written(), 0, "conflict, refusals, looking");
     store.settle(&done, &stale).await.unwrap();
     assert_eq!(written(), 1, "a settlement");
@@ -118,5 +118,8 @@ async fn results_as_large_as_the_engine_lets_them_are_listed_page_by_page() {
     assert_eq!((listed, pages), (20, 3));
     let claim = Claim::new(Owner::random(), LEASE, TTL);
     granted(&store, &key("last"), &claim).await;
-    assert_eq!(store.finish(&key("last"), &Finish::new(claim.owner, completed(&large))).await.unwrap(), Held::Held);
+    assert_eq!(
+        store.finish(&key("last"), &Finish::new(claim.owner, completed(&large))).await.unwrap(),
+        Ownership::Held
+    );
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use idem_core::{
-    Claim, Claimed, Completion, Ending, Fingerprint, Finish, Grant, Held, Key, KeyPart, Owner, Payload, Record, Settle,
-    Settled, Settlement, Store, StoreError,
+    Claim, Claimed, Completion, Ending, Fingerprint, Finish, Grant, Key, KeyPart, Owner, Ownership, Payload, Record,
+    Settle, Settled, Settlement, Store, StoreError,
 };
 
 use super::Suite;
@@ -162,17 +162,17 @@ impl Case {
         Ok(claim.owner)
     }
 
-    pub(super) async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, Failure> {
+    pub(super) async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, Failure> {
         Ok(self.store().renew(key, owner).await?)
     }
 
-    pub(super) async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Held, Failure> {
+    pub(super) async fn finish(&self, key: &Key, owner: Owner, ending: Ending) -> Result<Ownership, Failure> {
         Ok(self.store().finish(key, &Finish::new(owner, ending)).await?)
     }
 
     /// An ending that must be held.
     pub(super) async fn end(&self, key: &Key, owner: Owner, ending: Ending) -> Outcome {
-        same("an owner's ending", self.finish(key, owner, ending).await?, Held::Held)
+        same("an owner's ending", self.finish(key, owner, ending).await?, Ownership::Held)
     }
 
     /// Whoever asks must get this result.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use idem_core::{
-    transition, Change, Claim, Claimed, Finish, Held, Key, Owner, Record, Renew, SaveStep, Settle, Settled, Timestamp,
-    Verb,
+    transition, Change, Claim, Claimed, Finish, Key, Owner, Ownership, Record, Renew, SaveStep, Settle, Settled,
+    Timestamp, Verb,
 };
 
 /// When a verb returned that never did.
@@ -36,7 +36,7 @@ pub(super) enum Asked {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Answer {
     Claimed(Claimed),
-    Held(Held),
+    Held(Ownership),
     Loaded(Option<Box<Record>>),
     Settled(Settled),
     /// The store could not, and changed nothing.

@@ -7,7 +7,7 @@ use idem_core::{transition, Change, Completion, Ending, Fingerprint, Finish, Mok
 use tokio::time::sleep;
 
 use super::*;
-use crate::{Clock as TestClock, Faulty, Trouble, Verb as Asks};
+use crate::{Clock as TestClock, Fault, Faulty, Verb as Asks};
 
 const LEASE: Duration = Duration::from_millis(100);
 const TTL: Duration = Duration::from_secs(60);
@@ -72,7 +72,7 @@ impl Odd {
         if let Change::Write(mut record) = change {
             match self.wrong {
                 Wrong::Forgets if record.fence % 16 == 0 => {}
-                Wrong::LosesAcknowledged if matches!(record.phase, idem_core::Phase::Completed(_)) => {}
+                Wrong::LosesAcknowledged if matches!(record.state, idem_core::State::Completed(_)) => {}
                 _ => {
                     if self.wrong == Wrong::AttemptsAnew && record.attempt > 2 {
                         record.attempt = 1;
@@ -96,11 +96,11 @@ impl Store for Odd {
         Ok(self.apply(key, claim, None).await)
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         Ok(self.apply(key, Renew::new(owner), (self.wrong == Wrong::RenewsForAnybody).then_some(owner)).await)
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         let whose = (self.wrong == Wrong::EndsForAnybody).then_some(finish.owner);
         Ok(self.apply(key, finish, whose).await)
     }
@@ -115,7 +115,7 @@ impl Store for Odd {
         Ok(self.apply(key, settle.clone(), None).await)
     }
 
-    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
         Ok(self.apply(key, save, None).await)
     }
 }
@@ -135,9 +135,9 @@ async fn work(history: &History, store: Arc<dyn Store>, clients: u64, keys: u64,
             let mut former: Vec<(Key, Owner)> = Vec::new();
             for round in 0..rounds {
                 if trouble {
-                    let what = [Trouble::None, Trouble::Lost(1), Trouble::NotApplied(1), Trouble::Late(LEASE / 3)];
+                    let what = [Fault::None, Fault::Lost(1), Fault::NotApplied(1), Fault::Late(LEASE / 3)];
                     let verb = [Asks::Claim, Asks::Renew, Asks::Finish][roll(3) as usize];
-                    faulty.trouble(verb, what[roll(4) as usize].clone());
+                    faulty.fault(verb, what[roll(4) as usize].clone());
                 }
                 let key = key(roll(keys));
                 let print = [None, Some(Fingerprint::of("a").unwrap()), Some(Fingerprint::of("b").unwrap())];
@@ -157,8 +157,8 @@ async fn work(history: &History, store: Arc<dyn Store>, clients: u64, keys: u64,
                         let _ = store.renew(&key, claim.owner).await;
                     }
                     let ending = match roll(6) {
-                        0 => Ending::Released,
-                        1 => Ending::Abandoned,
+                        0 => Ending::Failed,
+                        1 => Ending::Unknown,
                         2 => Ending::Withdrawn,
                         3 => continue,
                         _ => done(client * 1000 + round),
@@ -253,12 +253,12 @@ impl Store for Told {
         self.0.lock().unwrap().remove(0)
     }
 
-    async fn renew(&self, _: &Key, _: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, _: &Key, _: Owner) -> Result<Ownership, StoreError> {
         sleep(Duration::from_millis(2)).await;
-        Ok(Held::Held)
+        Ok(Ownership::Held)
     }
 
-    async fn finish(&self, _: &Key, _: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, _: &Key, _: &Finish) -> Result<Ownership, StoreError> {
         Err(StoreError::unknown("lost"))
     }
 
@@ -369,8 +369,7 @@ async fn a_file_is_read_back_as_it_was() {
     let key = key(100);
     let store = history.store("name with spaces", MokaStore::new());
     let claim = claim();
-    for ending in [Ending::Released, Ending::Withdrawn, Ending::Abandoned, Ending::Completed(Completion::Unreplayable)]
-    {
+    for ending in [Ending::Failed, Ending::Withdrawn, Ending::Unknown, Ending::Completed(Completion::Unreplayable)] {
         let _ = store.claim(&key, &claim).await;
         let _ = store.finish(&key, &Finish::new(claim.owner, ending)).await;
     }
@@ -378,7 +377,7 @@ async fn a_file_is_read_back_as_it_was() {
         let Some(record) = store.load(&key).await.unwrap() else { continue };
         let word = match word {
             "a" => idem_core::Settlement::Completed(Completion::Unreplayable),
-            "b" => idem_core::Settlement::Released,
+            "b" => idem_core::Settlement::Failed,
             _ => idem_core::Settlement::Forgotten,
         };
         store.settle(&key, &Settle::new(&record, Owner::random(), word)).await.unwrap();

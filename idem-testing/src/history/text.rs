@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 use idem_core::{
-    Claim, Claimed, Completed, Completion, Ending, Fingerprint, Finish, Grant, Held, Key, Owner, Payload, Record,
+    Claim, Claimed, Completed, Completion, Ending, Fingerprint, Finish, Grant, Key, Owner, Ownership, Payload, Record,
     SaveStep, Settle, Settled, Settlement, Step, Steps,
 };
 
@@ -119,9 +119,9 @@ impl fmt::Display for Asked {
                 }
                 match ending {
                     Ending::Completed(completion) => write!(f, "{}", Done(completion)),
-                    Ending::Abandoned => f.write_str("abandoned -"),
+                    Ending::Unknown => f.write_str("unknown -"),
                     Ending::Withdrawn => f.write_str("withdrawn -"),
-                    _ => f.write_str("released -"),
+                    _ => f.write_str("failed -"),
                 }
             }
             Self::Load => f.write_str("load"),
@@ -135,7 +135,7 @@ impl fmt::Display for Asked {
                         write!(f, "settle {owner} {fence} {done} {}", Done(completion))
                     }
                     Settlement::Forgotten => write!(f, "settle {owner} {fence} {done} forgotten -"),
-                    _ => write!(f, "settle {owner} {fence} {done} released -"),
+                    _ => write!(f, "settle {owner} {fence} {done} failed -"),
                 }
             }
         }
@@ -156,16 +156,16 @@ impl fmt::Display for Answer {
             Self::Claimed(Claimed::Running { lease_left, age, fingerprint, .. }) => {
                 write!(f, "running {} {} {}", lease_left.as_micros(), age.as_micros(), Print(fingerprint))
             }
-            Self::Claimed(Claimed::Abandoned { attempt, .. }) => write!(f, "abandoned {attempt}"),
+            Self::Claimed(Claimed::Indeterminate { attempt, .. }) => write!(f, "unknown {attempt}"),
             Self::Claimed(_) => f.write_str("reused"),
-            Self::Held(Held::Held) => f.write_str("held"),
+            Self::Held(Ownership::Held) => f.write_str("held"),
             Self::Held(_) => f.write_str("lost"),
             Self::Loaded(Some(record)) => {
                 let bytes = anywhere().map(|key| record.to_bytes(&key)).unwrap_or_default();
                 write!(f, "record {}", Hex(&bytes))
             }
             Self::Loaded(None) => f.write_str("nothing"),
-            Self::Settled(Settled::Settled) => f.write_str("settled"),
+            Self::Settled(Settled::Applied) => f.write_str("settled"),
             Self::Settled(Settled::Running { lease_left, .. }) => write!(f, "busy {}", lease_left.as_micros()),
             Self::Settled(_) => f.write_str("changed"),
             Self::NotApplied => f.write_str("error"),
@@ -237,9 +237,9 @@ impl<'a> Words<'a> {
                 let (owner, fence) = (self.owner()?, self.word()?);
                 let ending = match self.done()? {
                     Ok(completion) => Ending::Completed(completion),
-                    Err("abandoned") => Ending::Abandoned,
+                    Err("unknown") => Ending::Unknown,
                     Err("withdrawn") => Ending::Withdrawn,
-                    Err("released") => Ending::Released,
+                    Err("failed") => Ending::Failed,
                     Err(_) => return None,
                 };
                 let fence = if fence == "-" { None } else { Some(fence.parse().ok()?) };
@@ -256,12 +256,12 @@ impl<'a> Words<'a> {
                 let settlement = match self.done()? {
                     Ok(completion) => Settlement::Completed(completion),
                     Err("forgotten") => Settlement::Forgotten,
-                    Err("released") => Settlement::Released,
+                    Err("failed") => Settlement::Failed,
                     Err(_) => return None,
                 };
                 let nobody = Owner::from_bytes([0; 16]);
                 let at = idem_core::Timestamp::from_micros(0);
-                let mut settle = Settle::new(&Record::new(idem_core::Phase::Released, nobody, at), owner, settlement);
+                let mut settle = Settle::new(&Record::new(idem_core::State::Failed, nobody, at), owner, settlement);
                 (settle.fence, settle.done) = (fence, done);
                 Asked::Settle(settle)
             }
@@ -283,13 +283,13 @@ impl<'a> Words<'a> {
                 let (left, age) = (self.duration()?, self.duration()?);
                 Answer::Claimed(Claimed::running(left, age, self.print()?))
             }
-            "abandoned" => Answer::Claimed(Claimed::abandoned(self.number()?)),
+            "unknown" => Answer::Claimed(Claimed::indeterminate(self.number()?)),
             "reused" => Answer::Claimed(Claimed::Reused),
-            "held" => Answer::Held(Held::Held),
-            "lost" => Answer::Held(Held::Lost),
+            "held" => Answer::Held(Ownership::Held),
+            "lost" => Answer::Held(Ownership::Lost),
             "record" => Answer::Loaded(Some(Box::new(Record::from_bytes(&self.bytes()?, &anywhere()?).ok()?))),
             "nothing" => Answer::Loaded(None),
-            "settled" => Answer::Settled(Settled::Settled),
+            "settled" => Answer::Settled(Settled::Applied),
             "busy" => Answer::Settled(Settled::running(self.duration()?)),
             "changed" => Answer::Settled(Settled::Changed),
             "error" => Answer::NotApplied,

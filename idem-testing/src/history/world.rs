@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_core::{Change, Claimed, Phase, Record, Settled, Timestamp};
+use idem_core::{Change, Claimed, Record, Settled, State, Timestamp};
 
 use super::note::{Answer, Op};
 
@@ -78,8 +78,8 @@ impl World {
             moments.push(grant.fence);
         }
         for record in [&self.early, &self.late].into_iter().flatten() {
-            let lease = match record.phase {
-                Phase::Running { lease_until, .. } => Some(lease_until),
+            let lease = match record.state {
+                State::Running { lease_until, .. } => Some(lease_until),
                 _ => None,
             };
             for end in [Some(record.expires_at), lease].into_iter().flatten() {
@@ -98,7 +98,7 @@ impl World {
             (Answer::Claimed(seen), Answer::Claimed(answer)) => match (seen, answer) {
                 (Claimed::Granted(seen), Claimed::Granted(answer)) => {
                     let again = record.is_some_and(|record| {
-                        Some(record.owner) == op.asked.owner() && matches!(record.phase, Phase::Running { .. })
+                        Some(record.owner) == op.asked.owner() && matches!(record.state, State::Running { .. })
                     });
                     let [lowest, highest] = self.fences();
                     let fence = if again {
@@ -209,15 +209,15 @@ fn micros(duration: Duration) -> u64 {
 }
 
 fn since_when(record: &mut Record) -> Option<&mut Timestamp> {
-    match &mut record.phase {
-        Phase::Running { since, .. } => Some(since),
+    match &mut record.state {
+        State::Running { since, .. } => Some(since),
         _ => None,
     }
 }
 
 fn lease_until(record: &mut Record) -> Option<&mut Timestamp> {
-    match &mut record.phase {
-        Phase::Running { lease_until, .. } => Some(lease_until),
+    match &mut record.state {
+        State::Running { lease_until, .. } => Some(lease_until),
         _ => None,
     }
 }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use idem::{Cas, Failed, Idem, Key, MokaStore, OperationBuilder, Outcome, Record, Store, Tiered};
+use idem::{CallError, CasStore, Idem, Key, MokaStore, OperationBuilder, Outcome, Record, Store, Tiered};
 #[cfg(stores)]
 pub(crate) use idem_store_tests::{asked, is_idle, Place, Turn};
 use idem_testing::{Clock, Faulty};
-pub(crate) use idem_testing::{Trouble, Verb};
+pub(crate) use idem_testing::{Fault, Verb};
 use tokio::task::JoinHandle;
 
 pub(crate) use versions::Versions;
@@ -28,7 +28,7 @@ pub(crate) const TTL: Duration = Duration::from_secs(24 * 60 * 60);
 #[error("declined")]
 pub(crate) struct Declined;
 
-pub(crate) type Answer<T> = Result<Outcome<T>, Failed<Declined>>;
+pub(crate) type Answer<T> = Result<Outcome<T>, CallError<Declined>>;
 
 /// What a row runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(crate) enum Kind {
     /// The same behind a memory tier.
     Tiered,
     /// One made of compare and set.
-    Cas,
+    CasStore,
 }
 
 #[derive(Clone)]
@@ -58,7 +58,7 @@ impl Harness {
         let store = match kind {
             Kind::Peeking => Faulty::new(MokaStore::with_clock(clock.clone())),
             Kind::Asking | Kind::Tiered => Faulty::new(MokaStore::with_clock(clock.clone())).without_peek(),
-            Kind::Cas => Faulty::new(Cas::new(Versions::new(clock.clone()))),
+            Kind::CasStore => Faulty::new(CasStore::new(Versions::new(clock.clone()))),
         };
         Self { idem: over(kind, &store), store, clock, kind, ran: Arc::default() }
     }
@@ -89,7 +89,7 @@ impl Harness {
 
     /// Whether the store keeps bytes, and not values.
     pub(crate) fn keeps_bytes(&self) -> bool {
-        self.kind == Kind::Cas || cfg!(stores)
+        self.kind == Kind::CasStore || cfg!(stores)
     }
 
     pub(crate) fn op(&self) -> OperationBuilder {
@@ -180,7 +180,7 @@ impl Harness {
         call
     }
 
-    /// Leaves an abandoned record: a call that was dropped in its body.
+    /// Leaves an unknown record: a call that was dropped in its body.
     pub(crate) async fn abandon(&self, op: &OperationBuilder) {
         drop(self.hang(op).await);
         landed().await;
@@ -188,7 +188,7 @@ impl Harness {
 
     /// The record, for code that cannot wait.
     pub(crate) fn record_now(&self) -> Option<Record> {
-        let store = Arc::clone(self.store.behind());
+        let store = Arc::clone(self.store.inner());
         let load = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(store.load(&key())).expect("it answers")
@@ -197,7 +197,7 @@ impl Harness {
     }
 
     pub(crate) async fn record(&self) -> Option<Record> {
-        self.store.behind().load(&key()).await.expect("memory answers")
+        self.store.inner().load(&key()).await.expect("memory answers")
     }
 }
 
@@ -223,8 +223,8 @@ pub(crate) fn value(answer: Answer<String>) -> (String, idem::Kind) {
 /// The library's refusal.
 pub(crate) fn refusal<T: std::fmt::Debug>(answer: Answer<T>) -> idem::Error {
     match answer.expect_err("a refusal") {
-        Failed::Idem(error) => error,
-        Failed::Body(error) => panic!("the body failed: {error}"),
+        CallError::Idem(error) => error,
+        CallError::Body(error) => panic!("the body failed: {error}"),
     }
 }
 
@@ -322,7 +322,7 @@ macro_rules! rows {
             #[cfg(not(stores))]
             #[tokio::test(start_paused = true)]
             async fn cas() {
-                row(Harness::new(crate::support::Kind::Cas)).await;
+                row(Harness::new(crate::support::Kind::CasStore)).await;
             }
         }
     )*};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use idem::{Clock, Key, StoreError, Timestamp, Versioned};
+use idem::{Clock, ConditionalStore, Key, StoreError, Timestamp};
 
 /// Bytes and their version.
 type Value = (Vec<u8>, u64);
@@ -22,14 +22,20 @@ impl Versions {
 }
 
 #[async_trait::async_trait]
-impl Versioned for Versions {
+impl ConditionalStore for Versions {
     type Version = u64;
 
     async fn get(&self, key: &Key) -> Result<(Option<Value>, Timestamp), StoreError> {
         Ok((self.values.lock().unwrap().get(key.as_bytes()).cloned(), self.clock.now()))
     }
 
-    async fn put_if(&self, key: &Key, version: Option<&u64>, bytes: &[u8], _: Duration) -> Result<bool, StoreError> {
+    async fn put_if_version(
+        &self,
+        key: &Key,
+        version: Option<&u64>,
+        bytes: &[u8],
+        _: Duration,
+    ) -> Result<bool, StoreError> {
         let mut values = self.values.lock().unwrap();
         let found = values.get(key.as_bytes()).map(|(_, version)| *version);
         let unchanged = found.as_ref() == version;

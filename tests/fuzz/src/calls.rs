@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
-use idem_core::{Cas, Completion, Error, Failed, Idem, Kind, OperationBuilder, Outcome, Phase, Record, Timestamp};
+use idem_core::{
+    CallError, CasStore, Completion, Error, Idem, Kind, OperationBuilder, Outcome, Record, State, Timestamp,
+};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::damage::damaged;
@@ -28,11 +30,11 @@ async fn call(u: &mut Unstructured<'_>) -> Result<()> {
     let neighbour = golden.iter().find(|other| other.kind == "messagepack").expect("one of them");
     slots.put(&neighbour.key, &neighbour.bytes);
     slots.put(&of.key, &bytes);
-    let idem = Idem::builder(Cas::new(slots.clone())).namespace("billing").build().expect("an idem");
+    let idem = Idem::builder(CasStore::new(slots.clone())).namespace("billing").build().expect("an idem");
     let op = |of: &Golden| idem.operation("payments.charge").at(&of.key).fingerprint(&receipt()).wait(Duration::ZERO);
     let answer = run(&op(of)).await;
     judge(of, &bytes, &answer);
-    if let Err(Failed::Idem(Error::Decode { .. })) = &answer {
+    if let Err(CallError::Idem(Error::Decode { .. })) = &answer {
         assert_eq!(slots.bytes(&of.key).as_deref(), Some(&*bytes), "it is left as it is");
         // An operator mends what is wrong with a result; a record that cannot be read stays as it is.
         let right = Receipt { id: 1, ..receipt() };
@@ -52,7 +54,7 @@ async fn call(u: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-type Answer = std::result::Result<Outcome<Receipt>, Failed<String>>;
+type Answer = std::result::Result<Outcome<Receipt>, CallError<String>>;
 
 /// A body that has its own answer.
 async fn run(op: &OperationBuilder) -> Answer {
@@ -62,7 +64,7 @@ async fn run(op: &OperationBuilder) -> Answer {
 fn judge(of: &Golden, bytes: &[u8], answer: &Answer) {
     let read = Record::from_bytes(bytes, &of.key);
     let unchecked = bytes.first() == Some(&1)
-        || matches!(&read, Ok(Record { phase: Phase::Completed(Completion::Result(payload)), .. })
+        || matches!(&read, Ok(Record { state: State::Completed(Completion::Result(payload)), .. })
             if payload.as_bytes().first() == Some(&1));
     match answer {
         _ if unchecked && bytes != of.bytes => {}
@@ -70,12 +72,12 @@ fn judge(of: &Golden, bytes: &[u8], answer: &Answer) {
             assert_eq!(outcome.clone().into_inner(), receipt());
             assert!(matches!(of.kind, "json" | "messagepack"), "{}", of.kind);
         }
-        Ok(outcome) => assert_eq!((outcome.kind(), of.kind), (Kind::Executed, "released"), "done stays done"),
-        Err(Failed::Body(error)) => assert_eq!((&**error, of.kind), ("declined", "error")),
-        Err(Failed::Idem(Error::Decode { .. })) => assert_ne!(bytes, of.bytes, "it can be read"),
-        Err(Failed::Idem(Error::Unreplayable { .. })) => assert_eq!(of.kind, "unreplayable"),
-        Err(Failed::Idem(Error::InProgress { .. })) => assert_eq!(of.kind, "running"),
-        Err(Failed::Idem(Error::Indeterminate { attempt: 1, .. })) => assert_eq!(of.kind, "abandoned"),
+        Ok(outcome) => assert_eq!((outcome.kind(), of.kind), (Kind::Executed, "failed"), "done stays done"),
+        Err(CallError::Body(error)) => assert_eq!((&**error, of.kind), ("declined", "error")),
+        Err(CallError::Idem(Error::Decode { .. })) => assert_ne!(bytes, of.bytes, "it can be read"),
+        Err(CallError::Idem(Error::Unreplayable { .. })) => assert_eq!(of.kind, "unreplayable"),
+        Err(CallError::Idem(Error::InProgress { .. })) => assert_eq!(of.kind, "running"),
+        Err(CallError::Idem(Error::Indeterminate { attempt: 1, .. })) => assert_eq!(of.kind, "unknown"),
         Err(error) => panic!("{error:?} of {}", of.kind),
     }
 }

@@ -1,10 +1,10 @@
-//! Bytes under keys, for a `Cas` whose values somebody else may touch.
+//! Bytes under keys, for a `CasStore` whose values somebody else may touch.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use idem_core::{Clock, Key, StoreError, Timestamp, Versioned};
+use idem_core::{Clock, ConditionalStore, Key, StoreError, Timestamp};
 
 /// Bytes and their version.
 type Value = (Vec<u8>, u64);
@@ -36,7 +36,7 @@ impl Clock for Slots {
 }
 
 #[async_trait::async_trait]
-impl Versioned for Slots {
+impl ConditionalStore for Slots {
     type Version = u64;
 
     async fn get(&self, key: &Key) -> Result<(Option<Value>, Timestamp), StoreError> {
@@ -44,7 +44,13 @@ impl Versioned for Slots {
         Ok((slots.get(key.as_bytes()).cloned(), self.1))
     }
 
-    async fn put_if(&self, key: &Key, version: Option<&u64>, bytes: &[u8], _: Duration) -> Result<bool, StoreError> {
+    async fn put_if_version(
+        &self,
+        key: &Key,
+        version: Option<&u64>,
+        bytes: &[u8],
+        _: Duration,
+    ) -> Result<bool, StoreError> {
         let found = self.get(key).await?.0.map(|(_, version)| version);
         let unchanged = found.as_ref() == version;
         if unchanged {

@@ -1,6 +1,6 @@
 //! What can happen next.
 
-use idem_core::Phase;
+use idem_core::State as RecordState;
 
 use crate::met::Event;
 use crate::state::{token, At, End, Message, Operator, State, Turn, Why, Word};
@@ -118,7 +118,7 @@ impl World {
             At::Lost => acts.push(Act::ComeBack(number)),
             At::Ending(..) => {}
         }
-        let renewing = matches!(call.at, At::Asking | At::Running | At::Ending(End::Completed | End::Released, _));
+        let renewing = matches!(call.at, At::Asking | At::Running | At::Ending(End::Completed | End::Failed, _));
         if self.renews && renewing && !state.sent[token(number, call.turn())].has(Message::Renew) {
             acts.push(Act::Renew(number));
         }
@@ -146,7 +146,7 @@ impl World {
                 self.look(state);
             }
             Act::Resolve => state.says(Word::Completed),
-            Act::Retry => state.says(Word::Released),
+            Act::Retry => state.says(Word::Failed),
             Act::Forget => state.says(Word::Forgotten),
             Act::Settle => {
                 if let Operator::Sent { word, fence, done, outdated } = state.operator {
@@ -159,9 +159,9 @@ impl World {
             Act::Succeed(call) => state.ends(call, End::Completed),
             Act::Fail(call) => {
                 state.calls[call].counts = false;
-                state.ends(call, End::Released);
+                state.ends(call, End::Failed);
             }
-            Act::Abandon(call) => state.ends(call, End::Abandoned),
+            Act::Abandon(call) => state.ends(call, End::Unknown),
             Act::Withdraw(call) => state.ends(call, End::Withdrawn),
             Act::Step(call) => {
                 let step = Message::Step(state.calls[call].steps);
@@ -283,7 +283,7 @@ impl State {
 
     fn says(&mut self, word: Word) {
         if let Some(record) = self.record() {
-            let done = matches!(record.phase, Phase::Completed(_));
+            let done = matches!(record.state, RecordState::Completed(_));
             self.operator = Operator::Sent { word, fence: record.fence, done, outdated: false };
         }
     }

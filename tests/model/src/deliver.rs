@@ -1,8 +1,8 @@
 //! A message arrives at the store, and its answer is on the way.
 
 use idem_core::{
-    transition, Change as Written, Claim, Claimed, Ending, Finish, Held, Payload, Phase, Renew, SaveStep, Settle,
-    Settled, Step, Verb,
+    transition, Change as Written, Claim, Claimed, Ending, Finish, Ownership, Payload, Renew, SaveStep, Settle,
+    Settled, State as RecordState, Step, Verb,
 };
 
 use crate::judge::{is_unknown, Change, Row};
@@ -24,13 +24,13 @@ impl World {
                 let (change, held) = self.apply(state, Renew::new(who));
                 state.judge(|_| change.as_ref().renew(who, held));
                 let lapsed = change.stored.as_ref().is_some_and(|record| is_unknown(record, change.clock));
-                if held == Held::Held && lapsed {
+                if held == Ownership::Held && lapsed {
                     self.met.meet(Event::LateRenewal);
                 }
                 // An answer that comes later, or never, leaves it with less.
                 let now = state.now;
                 let caller = &mut state.calls[call];
-                if held == Held::Held && turn == Turn::First && matches!(caller.at, At::Running | At::Asking) {
+                if held == Ownership::Held && turn == Turn::First && matches!(caller.at, At::Running | At::Asking) {
                     caller.until = now + u32::from(self.policy(call).lease);
                 }
             }
@@ -40,11 +40,11 @@ impl World {
                 let save = SaveStep::new(who, u32::from(index), step);
                 let (change, held) = self.apply(state, &save);
                 state.judge(|_| change.as_ref().save(&save, held));
-                if held == Held::Lost {
+                if held == Ownership::Lost {
                     self.met.meet(Event::StepLost);
                 }
                 let caller = &mut state.calls[call];
-                if held == Held::Held && caller.at == At::Running && caller.steps == index {
+                if held == Ownership::Held && caller.at == At::Running && caller.steps == index {
                     caller.steps = index + 1;
                 }
             }
@@ -84,7 +84,7 @@ impl World {
         let (change, held) = self.apply(state, &finish);
         state.judge(|_| change.as_ref().finish(&finish, held, before.as_deref()));
         let found = change.stored.as_ref();
-        if held == Held::Held && !change.is_none() {
+        if held == Ownership::Held && !change.is_none() {
             let late = found.is_some_and(|record| is_unknown(record, change.clock));
             let events = [
                 (Event::LateSuccess, end == End::Completed && late),
@@ -98,10 +98,10 @@ impl World {
         }
         let caller = &mut state.calls[call];
         let names_its_run = state.sent[token].fence.is_some();
-        if held == Held::Lost && caller.at == At::Ending(end, turn) && end == End::Completed && names_its_run {
+        if held == Ownership::Lost && caller.at == At::Ending(end, turn) && end == End::Completed && names_its_run {
             // A success is sent once more, whatever its token was granted since.
             state.sent[token].fence = None;
-        } else if held == Held::Lost && caller.at == At::Ending(end, turn) {
+        } else if held == Ownership::Lost && caller.at == At::Ending(end, turn) {
             if change.stored.is_some() {
                 self.met.meet(Event::Lost);
             }
@@ -117,7 +117,7 @@ impl World {
         let (change, answer) = self.apply(state, settle.clone());
         state.judge(|_| change.as_ref().settle(&settle, answer, outdated));
         match answer {
-            Settled::Settled if !change.is_none() => {
+            Settled::Applied if !change.is_none() => {
                 self.met.meet(Event::Settled);
                 state.highest = state.stored.as_ref().map_or(0, |record| record.fence);
                 if word != Word::Completed {
@@ -176,7 +176,7 @@ impl World {
             believers += 1;
             let until = crate::time::at(call.until, 0);
             let has_it = state.record().is_some_and(|record| {
-                let live = matches!(record.phase, Phase::Running { lease_until, .. } if lease_until >= until);
+                let live = matches!(record.state, RecordState::Running { lease_until, .. } if lease_until >= until);
                 record.owner == owner(token(number, Turn::First)) && live
             });
             if !has_it {
@@ -252,7 +252,7 @@ impl State {
             // Within the retention, that is: nothing is known any more of what went before.
             self.calls.iter_mut().for_each(|call| call.counts = false);
         }
-        let running = |record: &&idem_core::Record| matches!(record.phase, Phase::Running { .. });
+        let running = |record: &&idem_core::Record| matches!(record.state, RecordState::Running { .. });
         if self.stored.as_ref().filter(running).is_none_or(|record| self.back == 0 && record.is_expired(self.clock())) {
             self.found = None;
         }
@@ -270,8 +270,8 @@ impl Operator {
 fn ending(end: End, call: usize) -> Ending {
     match end {
         End::Completed => Ending::Completed(result(call)),
-        End::Released => Ending::Released,
-        End::Abandoned => Ending::Abandoned,
+        End::Failed => Ending::Failed,
+        End::Unknown => Ending::Unknown,
         End::Withdrawn => Ending::Withdrawn,
     }
 }

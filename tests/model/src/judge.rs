@@ -1,7 +1,7 @@
 //! Whether what a store did with one verb is lawful. Written from the contract's tables, not from `transition`.
 
 use idem_core::{
-    Claim, Claimed, Ending, Fingerprint, Finish, Held, Owner, Phase, Record, SaveStep, Settle, Settled, Timestamp,
+    Claim, Claimed, Ending, Fingerprint, Finish, Owner, Ownership, Record, SaveStep, Settle, Settled, State, Timestamp,
 };
 
 use crate::law::Law;
@@ -37,15 +37,15 @@ pub(crate) enum Row {
 
 /// Whether a record's last attempt has ended, and nobody knows how.
 pub(crate) fn is_unknown(record: &Record, clock: Timestamp) -> bool {
-    match record.phase {
-        Phase::Running { lease_until, .. } => lease_until <= clock,
-        Phase::Abandoned => true,
+    match record.state {
+        State::Running { lease_until, .. } => lease_until <= clock,
+        State::Unknown => true,
         _ => false,
     }
 }
 
 pub(crate) fn is_live(record: &Record, clock: Timestamp) -> bool {
-    matches!(record.phase, Phase::Running { lease_until, .. } if lease_until > clock)
+    matches!(record.state, State::Running { lease_until, .. } if lease_until > clock)
 }
 
 pub(crate) fn row(found: Option<&Record>, claim: &Claim, clock: Timestamp) -> Row {
@@ -53,16 +53,16 @@ pub(crate) fn row(found: Option<&Record>, claim: &Claim, clock: Timestamp) -> Ro
         return Row::Afresh;
     };
     let same = same(record.fingerprint, claim.fingerprint);
-    if record.owner == claim.owner && !matches!(record.phase, Phase::Completed(_)) {
+    if record.owner == claim.owner && !matches!(record.state, State::Completed(_)) {
         // An attempt that has ended has nobody to grant anything to.
-        return if matches!(record.phase, Phase::Running { .. }) { Row::Again } else { Row::Indeterminate };
+        return if matches!(record.state, State::Running { .. }) { Row::Again } else { Row::Indeterminate };
     }
-    match &record.phase {
-        Phase::Released if same => Row::Next { after_unknown: false },
-        Phase::Released if record.steps.is_empty() => Row::Afresh,
+    match &record.state {
+        State::Failed if same => Row::Next { after_unknown: false },
+        State::Failed if record.steps.is_empty() => Row::Afresh,
         _ if !same => Row::Reused,
-        Phase::Completed(_) => Row::Replay,
-        Phase::Running { .. } if is_live(record, clock) => Row::Wait,
+        State::Completed(_) => Row::Replay,
+        State::Running { .. } if is_live(record, clock) => Row::Wait,
         _ if claim.reconciling || !(claim.at_most_once || record.at_most_once) => Row::Next { after_unknown: true },
         _ => Row::Indeterminate,
     }
@@ -101,7 +101,7 @@ impl Change<'_> {
                 (recorded.as_ref() == Some(completed)).then_some(row).ok_or(Law::Recorded)
             }
             Claimed::Running { .. } if row == Row::Wait => Ok(row),
-            Claimed::Abandoned { .. } if row == Row::Indeterminate => Ok(row),
+            Claimed::Indeterminate { .. } if row == Row::Indeterminate => Ok(row),
             Claimed::Reused if row == Row::Reused => Ok(row),
             _ => Err(Law::Table),
         }
@@ -112,15 +112,15 @@ impl Change<'_> {
         if let Some(found) = self.found() {
             let mine = found.owner == claim.owner;
             let once = (found.at_most_once || claim.at_most_once) && !claim.reconciling;
-            match found.phase {
-                Phase::Completed(_) => return Err(Law::DoneStaysDone),
+            match found.state {
+                State::Completed(_) => return Err(Law::DoneStaysDone),
                 _ if is_live(found, self.clock) && !mine => return Err(Law::LiveLease),
-                Phase::Released | Phase::Abandoned if mine => return Err(Law::EndedToken),
+                State::Failed | State::Unknown if mine => return Err(Law::EndedToken),
                 _ if is_unknown(found, self.clock) && !mine && once => return Err(Law::AtMostOnce),
                 _ => {}
             }
         }
-        let Phase::Running { lease_until, .. } = after.phase else {
+        let State::Running { lease_until, .. } = after.state else {
             return Err(Law::Recorded);
         };
         if after.owner != claim.owner || lease_until != self.clock.after(after.lease) {
@@ -159,55 +159,55 @@ impl Change<'_> {
         (long && no_shorter).then_some(()).ok_or(Law::Retention)
     }
 
-    pub(crate) fn renew(&self, owner: Owner, answer: Held) -> Result<(), Law> {
-        let running = self.found_of(owner).filter(|record| matches!(record.phase, Phase::Running { .. }));
+    pub(crate) fn renew(&self, owner: Owner, answer: Ownership) -> Result<(), Law> {
+        let running = self.found_of(owner).filter(|record| matches!(record.state, State::Running { .. }));
         let (Some(found), Some(after)) = (running, self.after) else {
-            return (answer == Held::Lost && self.is_none()).then_some(()).ok_or(Law::Former);
+            return (answer == Ownership::Lost && self.is_none()).then_some(()).ok_or(Law::Former);
         };
-        let Phase::Running { lease_until, .. } = after.phase else {
+        let State::Running { lease_until, .. } = after.state else {
             return Err(Law::Recorded);
         };
-        if answer != Held::Held || lease_until != self.clock.after(found.lease) {
+        if answer != Ownership::Held || lease_until != self.clock.after(found.lease) {
             return Err(Law::Belief);
         }
         let mut but_for_time = found.clone();
-        (but_for_time.phase, but_for_time.expires_at) = (after.phase.clone(), after.expires_at);
+        (but_for_time.state, but_for_time.expires_at) = (after.state.clone(), after.expires_at);
         if but_for_time != *after {
             return Err(Law::GoesOn);
         }
         self.is_kept(after, lease_until, Some(found))
     }
 
-    pub(crate) fn finish(&self, finish: &Finish, answer: Held, before: Option<&Before>) -> Result<(), Law> {
+    pub(crate) fn finish(&self, finish: &Finish, answer: Ownership, before: Option<&Before>) -> Result<(), Law> {
         // A copy that comes late is about another run than that of a claim's copy.
         let its = |record: &&Record| finish.fence.is_none_or(|fence| fence == record.fence);
         let (Some(found), Some(after)) = (self.found_of(finish.owner).filter(its), self.after) else {
-            return (answer == Held::Lost && self.is_none()).then_some(()).ok_or(Law::Former);
+            return (answer == Ownership::Lost && self.is_none()).then_some(()).ok_or(Law::Former);
         };
-        let rises = match (&found.phase, &finish.ending) {
-            (Phase::Running { .. }, _) => true,
-            (Phase::Released, ending) => matches!(ending, Ending::Completed(_) | Ending::Abandoned),
-            (Phase::Abandoned, ending) => matches!(ending, Ending::Completed(_)),
+        let rises = match (&found.state, &finish.ending) {
+            (State::Running { .. }, _) => true,
+            (State::Failed, ending) => matches!(ending, Ending::Completed(_) | Ending::Unknown),
+            (State::Unknown, ending) => matches!(ending, Ending::Completed(_)),
             _ => false,
         };
         if !rises {
-            let done = matches!(found.phase, Phase::Completed(_));
+            let done = matches!(found.state, State::Completed(_));
             let law = if done { Law::OneResult } else { Law::Resent };
-            return (answer == Held::Held && self.is_none()).then_some(()).ok_or(law);
+            return (answer == Ownership::Held && self.is_none()).then_some(()).ok_or(law);
         }
-        if answer != Held::Held {
+        if answer != Ownership::Held {
             return Err(if is_live(found, self.clock) { Law::Belief } else { Law::LateSuccess });
         }
         let mut expected = found.clone();
         match &finish.ending {
             Ending::Completed(completion) => {
-                (expected.phase, expected.steps) = (Phase::Completed(completion.clone()), Default::default());
+                (expected.state, expected.steps) = (State::Completed(completion.clone()), Default::default());
             }
-            Ending::Released => expected.phase = Phase::Released,
-            Ending::Abandoned => expected.phase = Phase::Abandoned,
+            Ending::Failed => expected.state = State::Failed,
+            Ending::Unknown => expected.state = State::Unknown,
             _ => return self.withdraw(after, before),
         }
-        if expected.phase != after.phase {
+        if expected.state != after.state {
             return Err(Law::Recorded);
         }
         expected.expires_at = after.expires_at;
@@ -219,16 +219,16 @@ impl Change<'_> {
 
     fn withdraw(&self, after: &Record, before: Option<&Before>) -> Result<(), Law> {
         let before = before.ok_or(Law::Withdrawn)?;
-        let phase = if before.unknown { Phase::Abandoned } else { Phase::Released };
+        let state = if before.unknown { State::Unknown } else { State::Failed };
         let left = Before {
             attempt: after.attempt,
             fingerprint: after.fingerprint.map(|fingerprint| *fingerprint.as_bytes()),
             at_most_once: after.at_most_once,
-            unknown: after.phase == Phase::Abandoned,
+            unknown: after.state == State::Unknown,
             steps: after.steps.count(),
             expires_at: before.expires_at,
         };
-        if left != *before || after.phase != phase {
+        if left != *before || after.state != state {
             return Err(Law::Withdrawn);
         }
         let kept = before.expires_at.is_none_or(|until| after.expires_at >= until);
@@ -236,21 +236,21 @@ impl Change<'_> {
         self.is_kept(after, self.clock, None)
     }
 
-    pub(crate) fn save(&self, save: &SaveStep, answer: Held) -> Result<(), Law> {
-        let running = self.found_of(save.owner).filter(|record| matches!(record.phase, Phase::Running { .. }));
+    pub(crate) fn save(&self, save: &SaveStep, answer: Ownership) -> Result<(), Law> {
+        let running = self.found_of(save.owner).filter(|record| matches!(record.state, State::Running { .. }));
         let (Some(found), Some(after)) = (running, self.after) else {
-            return (answer == Held::Lost && self.is_none()).then_some(()).ok_or(Law::Former);
+            return (answer == Ownership::Lost && self.is_none()).then_some(()).ok_or(Law::Former);
         };
         let (before, now) = (found.steps.count(), after.steps.count());
         let mut but_for_steps = found.clone();
         but_for_steps.steps = after.steps.clone();
         let is_right = match save.index.cmp(&before) {
-            std::cmp::Ordering::Less => answer == Held::Held && self.is_none(),
-            std::cmp::Ordering::Greater => answer == Held::Lost && self.is_none(),
+            std::cmp::Ordering::Less => answer == Ownership::Held && self.is_none(),
+            std::cmp::Ordering::Greater => answer == Ownership::Lost && self.is_none(),
             std::cmp::Ordering::Equal => {
                 let kept = after.steps.iter().zip(found.steps.iter()).all(|(after, found)| after == found);
                 let added = now == before + 1 && after.steps.iter().last().as_ref() == Some(&save.step);
-                answer == Held::Held && kept && added && but_for_steps == *after
+                answer == Ownership::Held && kept && added && but_for_steps == *after
             }
         };
         is_right.then_some(()).ok_or(Law::Steps)
@@ -259,12 +259,12 @@ impl Change<'_> {
     pub(crate) fn settle(&self, settle: &Settle, answer: Settled, outdated: bool) -> Result<(), Law> {
         if self.is_none() {
             let again = self.found_of(settle.owner).is_some();
-            return (answer != Settled::Settled || again).then_some(()).ok_or(Law::Operator);
+            return (answer != Settled::Applied || again).then_some(()).ok_or(Law::Operator);
         }
         let (Some(found), Some(after)) = (self.found(), self.after) else {
             return Err(Law::Operator);
         };
-        if outdated || is_live(found, self.clock) || answer != Settled::Settled || after.owner != settle.owner {
+        if outdated || is_live(found, self.clock) || answer != Settled::Applied || after.owner != settle.owner {
             return Err(Law::Operator);
         }
         if after.fence <= self.highest {

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Something that happens in a world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// A claim takes over a lease that is over, or an abandoned key.
+    /// A claim takes over a lease that is over, or an unknown key.
     TakenOver,
-    /// A claim runs what an attempt before it has released.
+    /// A claim runs what an attempt before it has failed.
     NextAttempt,
     /// A claim is refused since it may be the second effect.
     Indeterminate,
@@ -55,7 +55,7 @@ impl Event {
     /// All of them.
     pub const ALL: [(Self, &'static str); 22] = [
         (Self::TakenOver, "a lapsed key is taken over"),
-        (Self::NextAttempt, "a released key runs again"),
+        (Self::NextAttempt, "a failed key runs again"),
         (Self::Indeterminate, "a claim is refused as indeterminate"),
         (Self::Reused, "a claim is refused as reused"),
         (Self::Replayed, "a claim is answered with the result"),

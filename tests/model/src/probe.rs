@@ -1,7 +1,8 @@
 //! What must be so of any record, whoever comes next: each record that a world comes to is asked all of it, once.
 
 use idem_core::{
-    transition, Change as Written, Claim, Claimed, Ending, Finish, Held, Owner, Phase, Record, Renew, Timestamp, Verb,
+    transition, Change as Written, Claim, Claimed, Ending, Finish, Owner, Ownership, Record, Renew, State, Timestamp,
+    Verb,
 };
 
 use crate::judge::{is_live, Change};
@@ -32,8 +33,8 @@ impl Probe<'_> {
 
     /// Whoever claims gets the table's answer: now, when the lease is over, and when the retention is.
     fn first_table(&self) -> Result<(), Law> {
-        let lease = match self.stored.map(|record| &record.phase) {
-            Some(Phase::Running { lease_until, .. }) => Some(*lease_until),
+        let lease = match self.stored.map(|record| &record.state) {
+            Some(State::Running { lease_until, .. }) => Some(*lease_until),
             _ => None,
         };
         let end = self.stored.map(|record| record.expires_at);
@@ -61,7 +62,7 @@ impl Probe<'_> {
 
     fn its_owner(&self, record: &Record) -> Result<(), Law> {
         let (owner, clock) = (record.owner, self.clock);
-        if let Phase::Running { lease_until, .. } = record.phase {
+        if let State::Running { lease_until, .. } = record.state {
             if record.expires_at < lease_until.after(record.ttl) {
                 return Err(Law::Retention);
             }
@@ -71,11 +72,11 @@ impl Probe<'_> {
                 return Err(Law::Resent);
             };
             let (renewed, held) = self.apply(Renew::new(owner));
-            if grant.fence != record.fence || held != Held::Held {
+            if grant.fence != record.fence || held != Ownership::Held {
                 return Err(Law::Resent);
             }
-            let until = renewed.and_then(|renewed| match renewed.phase {
-                Phase::Running { lease_until, .. } => Some(lease_until),
+            let until = renewed.and_then(|renewed| match renewed.state {
+                State::Running { lease_until, .. } => Some(lease_until),
                 _ => None,
             });
             if until != Some(clock.after(record.lease)) {
@@ -87,28 +88,30 @@ impl Probe<'_> {
         }
         let finish = |ending| self.apply(&Finish::new(owner, ending).fence(Some(record.fence)));
         let (after, held) = finish(Ending::Completed(result(0xe0)));
-        let landed = after.as_ref().is_some_and(|after| after.phase == Phase::Completed(result(0xe0)));
-        match record.phase {
-            Phase::Completed(_) if held != Held::Held || after.as_ref() != self.stored => return Err(Law::OneResult),
-            Phase::Completed(_) => {}
-            _ if held != Held::Held || !landed => return Err(Law::LateSuccess),
+        let landed = after.as_ref().is_some_and(|after| after.state == State::Completed(result(0xe0)));
+        match record.state {
+            State::Completed(_) if held != Ownership::Held || after.as_ref() != self.stored => {
+                return Err(Law::OneResult)
+            }
+            State::Completed(_) => {}
+            _ if held != Ownership::Held || !landed => return Err(Law::LateSuccess),
             _ => {}
         }
         // Endings only rise.
         for (ending, below) in [
-            (Ending::Withdrawn, matches!(record.phase, Phase::Running { .. })),
-            (Ending::Released, matches!(record.phase, Phase::Running { .. })),
-            (Ending::Abandoned, matches!(record.phase, Phase::Running { .. } | Phase::Released)),
+            (Ending::Withdrawn, matches!(record.state, State::Running { .. })),
+            (Ending::Failed, matches!(record.state, State::Running { .. })),
+            (Ending::Unknown, matches!(record.state, State::Running { .. } | State::Failed)),
         ] {
             let (after, held) = finish(ending);
-            if held != Held::Held || !below && after.as_ref() != self.stored {
+            if held != Ownership::Held || !below && after.as_ref() != self.stored {
                 return Err(Law::Resent);
             }
         }
         // Nobody else ends anything.
-        for ending in [Ending::Completed(result(0xe0)), Ending::Released, Ending::Abandoned, Ending::Withdrawn] {
+        for ending in [Ending::Completed(result(0xe0)), Ending::Failed, Ending::Unknown, Ending::Withdrawn] {
             let (after, held) = self.apply(&Finish::new(STRANGER, ending));
-            if held != Held::Lost || after.as_ref() != self.stored {
+            if held != Ownership::Lost || after.as_ref() != self.stored {
                 return Err(Law::Former);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use idem_core::{Completion, Phase, Record, Timestamp};
+use idem_core::{Completion, Record, State as RecordState, Timestamp};
 
 use crate::state::{Before, Call, Operator, Sent, State};
 use crate::time::ticks;
@@ -80,17 +80,17 @@ struct Fields<'a> {
 impl Hash for Fields<'_> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         let Self { record, clock } = self;
-        match &record.phase {
-            Phase::Running { lease_until, .. } => (0_u8, clock.to(*lease_until)).hash(hasher),
-            Phase::Completed(Completion::Result(payload)) => (1_u8, payload.as_bytes()).hash(hasher),
-            Phase::Completed(_) => 2_u8.hash(hasher),
-            Phase::Released => 3_u8.hash(hasher),
+        match &record.state {
+            RecordState::Running { lease_until, .. } => (0_u8, clock.to(*lease_until)).hash(hasher),
+            RecordState::Completed(Completion::Result(payload)) => (1_u8, payload.as_bytes()).hash(hasher),
+            RecordState::Completed(_) => 2_u8.hash(hasher),
+            RecordState::Failed => 3_u8.hash(hasher),
             _ => 4_u8.hash(hasher),
         }
         (record.owner, record.fence.abs_diff(clock.highest).min(1), record.attempt.min(ATTEMPTS)).hash(hasher);
         record.fingerprint.map(|fingerprint| *fingerprint.as_bytes()).hash(hasher);
         (record.at_most_once, record.after_unknown).hash(hasher);
-        (record.brought_fingerprint, record.brought_at_most_once).hash(hasher);
+        (record.set_fingerprint, record.set_at_most_once).hash(hasher);
         (record.steps.as_bytes(), record.lease, record.ttl, clock.to(record.expires_at)).hash(hasher);
     }
 }

@@ -1,6 +1,6 @@
 //! Where a world stands: the store, what is under way to it, and what each call knows.
 
-use idem_core::{Completion, Owner, Payload, Phase, Record, Settle, Settlement, Timestamp};
+use idem_core::{Completion, Owner, Payload, Record, Settle, Settlement, State as RecordState, Timestamp};
 
 use crate::law::Law;
 use crate::time::{at, BEGIN};
@@ -85,8 +85,8 @@ pub(crate) enum Turn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum End {
     Completed,
-    Released,
-    Abandoned,
+    Failed,
+    Unknown,
     Withdrawn,
 }
 
@@ -120,8 +120,8 @@ impl Message {
         Self::Claim,
         Self::Renew,
         Self::Finish(End::Completed),
-        Self::Finish(End::Released),
-        Self::Finish(End::Abandoned),
+        Self::Finish(End::Failed),
+        Self::Finish(End::Unknown),
         Self::Finish(End::Withdrawn),
         Self::Step(0),
         Self::Step(1),
@@ -173,7 +173,7 @@ pub(crate) enum Operator {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Word {
     Completed,
-    Released,
+    Failed,
     Forgotten,
 }
 
@@ -261,13 +261,13 @@ pub(crate) fn result(call: usize) -> Completion {
 pub(crate) fn settle(word: Word, fence: u64, done: bool) -> Settle {
     let settlement = match word {
         Word::Completed => Settlement::Completed(result(0xf0)),
-        Word::Released => Settlement::Released,
+        Word::Failed => Settlement::Failed,
         Word::Forgotten => Settlement::Forgotten,
     };
-    let mut record = Record::new(Phase::Released, OPERATOR, Timestamp::from_micros(0));
+    let mut record = Record::new(RecordState::Failed, OPERATOR, Timestamp::from_micros(0));
     record.fence = fence;
     if done {
-        record.phase = Phase::Completed(Completion::Unreplayable);
+        record.state = RecordState::Completed(Completion::Unreplayable);
     }
     Settle::new(&record, OPERATOR, settlement)
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use idem::{Cas, Failed, Idem, Key, Outcome, Store};
+use idem::{CallError, CasStore, Idem, Key, Outcome, Store};
 use idem_simulation::dice::Dice;
 use idem_simulation::tasks::{current_call, Tasks, Work};
 use idem_simulation::wire::{drive, Line, Note, Script, Trouble, Troubled, Wire};
@@ -88,7 +88,7 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(body)).await;
                 Ok::<_, ()>(())
             };
-            let answer: Result<Outcome<()>, Failed<()>> = op.run(body).await;
+            let answer: Result<Outcome<()>, CallError<()>> = op.run(body).await;
             taken.fetch_or(answer.is_ok(), Ordering::Relaxed);
         };
         self.tasks.spawn(node, self.calls, Box::pin(work));
@@ -145,7 +145,7 @@ fn idem(line: Line, cas: bool) -> Idem {
     }
     let (tasks, node) = (line.tasks.clone(), line.node);
     if cas {
-        build(Cas::new(line), tasks, node)
+        build(CasStore::new(line), tasks, node)
     } else {
         build(line, tasks, node)
     }

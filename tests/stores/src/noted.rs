@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use idem::{
-    Claim, Claimed, Completed, Finish, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled, Store,
+    Claim, Claimed, Completed, Finish, Key, List, Owner, Ownership, Page, Record, SaveStep, Settle, Settled, Store,
     StoreError,
 };
 use tokio::sync::watch;
@@ -70,11 +70,11 @@ impl Store for Noted {
         answer
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         self.store.renew(key, owner).await
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         let answer = self.store.finish(key, finish).await;
         self.note(key, |notes| notes.finished = Some(Instant::now()));
         answer
@@ -84,7 +84,7 @@ impl Store for Noted {
         self.store.load(key).await
     }
 
-    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
         self.store.save_step(key, save).await
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use idem::{
-    Claim, Claimed, Clock as _, Finish, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled, Store,
+    Claim, Claimed, Clock as _, Finish, Key, List, Owner, Ownership, Page, Record, SaveStep, Settle, Settled, Store,
     StoreError,
 };
 use idem_testing::Clock;
@@ -110,12 +110,12 @@ impl Store for Timed {
         self.ask(move |store| Box::pin(async move { store.claim(&key, &claim).await })).await
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         let key = key.clone();
         self.ask(move |store| Box::pin(async move { store.renew(&key, owner).await })).await
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         let (key, finish) = (key.clone(), finish.clone());
         self.ask(move |store| Box::pin(async move { store.finish(&key, &finish).await })).await
     }
@@ -125,7 +125,7 @@ impl Store for Timed {
         self.ask(move |store| Box::pin(async move { store.load(&key).await })).await
     }
 
-    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
         let (key, save) = (key.clone(), save.clone());
         self.ask(move |store| Box::pin(async move { store.save_step(&key, &save).await })).await
     }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use idem::{
-    transition, Change, Claim, Claimed, Completion, Ending, Fingerprint, Finish, Key, List, Owner, Payload, Phase,
-    Record, Renew, SaveStep, Settle, Settlement, Step, Store, Timestamp, Verb,
+    transition, Change, Claim, Claimed, Completion, Ending, Fingerprint, Finish, Key, List, Owner, Payload, Record,
+    Renew, SaveStep, Settle, Settlement, State, Step, Store, Timestamp, Verb,
 };
 use idem_postgres::PgStore;
 use idem_redis::RedisStore;
@@ -229,7 +229,7 @@ impl Walk<'_> {
         if let Some(record) = known {
             marks.push(record.expires_at.as_micros());
             marks.push(record.expires_at.as_micros() + 2 * SECOND);
-            if let Phase::Running { lease_until, .. } = record.phase {
+            if let State::Running { lease_until, .. } = record.state {
                 marks.extend([lease_until.as_micros(), lease_until.as_micros()]);
             }
         }
@@ -307,9 +307,9 @@ impl Walk<'_> {
                 let ending = match self.dice.roll(6) {
                     0 => Ending::Completed(Completion::Unreplayable),
                     1 => Ending::Completed(Completion::Result(Payload::from_bytes(self.dice.bytes()))),
-                    2 => Ending::Abandoned,
+                    2 => Ending::Unknown,
                     3 | 4 => Ending::Withdrawn,
-                    _ => Ending::Released,
+                    _ => Ending::Failed,
                 };
                 let fence = self.worlds.iter().flatten().map(|record| record.fence).max();
                 let fence = match self.dice.roll(3) {
@@ -346,7 +346,7 @@ impl Walk<'_> {
                 let settlement = match self.dice.roll(4) {
                     0 => Settlement::Completed(Completion::Result(Payload::from_bytes(self.dice.bytes()))),
                     1 => Settlement::Completed(Completion::Unreplayable),
-                    2 => Settlement::Released,
+                    2 => Settlement::Failed,
                     _ => Settlement::Forgotten,
                 };
                 let settle = Settle::new(&record, Owner::random(), settlement);

@@ -23,17 +23,17 @@ impl Spy {
 impl Store for Spy {
     async fn claim(&self, _: &Key, _: &Claim) -> Result<Claimed, StoreError> {
         self.note("claim");
-        Ok(Claimed::abandoned(7))
+        Ok(Claimed::indeterminate(7))
     }
 
-    async fn renew(&self, _: &Key, _: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, _: &Key, _: Owner) -> Result<Ownership, StoreError> {
         self.note("renew");
-        Ok(Held::Held)
+        Ok(Ownership::Held)
     }
 
-    async fn finish(&self, _: &Key, _: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, _: &Key, _: &Finish) -> Result<Ownership, StoreError> {
         self.note("finish");
-        Ok(Held::Held)
+        Ok(Ownership::Held)
     }
 
     async fn load(&self, _: &Key) -> Result<Option<Record>, StoreError> {
@@ -41,9 +41,9 @@ impl Store for Spy {
         Err(StoreError::refused("spying"))
     }
 
-    async fn save_step(&self, _: &Key, _: &SaveStep) -> Result<Held, StoreError> {
+    async fn save_step(&self, _: &Key, _: &SaveStep) -> Result<Ownership, StoreError> {
         self.note("save_step");
-        Ok(Held::Held)
+        Ok(Ownership::Held)
     }
 
     async fn settle(&self, _: &Key, _: &Settle) -> Result<Settled, StoreError> {
@@ -87,14 +87,14 @@ fn ask_everything(store: &impl Store) {
     let key = Key::new("", "op", "k").expect("a valid key");
     let owner = Owner::random();
     let claim = Claim::new(owner, Duration::from_secs(1), Duration::from_secs(1));
-    assert_eq!(at_once(store.claim(&key, &claim)).expect("an answer"), Claimed::abandoned(7));
-    assert_eq!(at_once(store.renew(&key, owner)).expect("an answer"), Held::Held);
-    assert_eq!(at_once(store.finish(&key, &Finish::new(owner, Ending::Released))).expect("an answer"), Held::Held);
+    assert_eq!(at_once(store.claim(&key, &claim)).expect("an answer"), Claimed::indeterminate(7));
+    assert_eq!(at_once(store.renew(&key, owner)).expect("an answer"), Ownership::Held);
+    assert_eq!(at_once(store.finish(&key, &Finish::new(owner, Ending::Failed))).expect("an answer"), Ownership::Held);
     assert!(at_once(store.load(&key)).is_err());
     let save = SaveStep::new(owner, 0, Step::new("step", Payload::from_bytes(&b""[..])));
-    assert_eq!(at_once(store.save_step(&key, &save)).expect("an answer"), Held::Held);
+    assert_eq!(at_once(store.save_step(&key, &save)).expect("an answer"), Ownership::Held);
     let Change::Write(record) = transition(None, &claim, Timestamp::from_micros(1)).0 else { panic!("granted") };
-    let settle = Settle::new(&record, owner, Settlement::Released);
+    let settle = Settle::new(&record, owner, Settlement::Failed);
     assert_eq!(at_once(store.settle(&key, &settle)).expect("an answer"), Settled::Changed);
     assert!(at_once(store.list(&List::new(Vec::new()))).is_ok());
     assert_eq!(at_once(store.sweep(1)).expect("an answer"), 7);

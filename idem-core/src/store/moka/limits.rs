@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::key::Key;
-use crate::record::{Completion, Phase, Record};
+use crate::record::{Completion, Record, State};
 
 /// What a store in memory does with a new key when it is full, or with a result that is too large for what is left. What has
 /// expired goes first either way, as far as it was seen: for new keys the store is looked through once a second at most.
@@ -51,15 +51,15 @@ const fn fits(used: u64, more: u64, max: u64) -> bool {
 
 /// How much a record takes.
 pub(super) fn bytes(key: &Key, record: &Record) -> u64 {
-    let result = match &record.phase {
-        Phase::Completed(Completion::Result(payload)) => payload.as_bytes().len(),
+    let result = match &record.state {
+        State::Completed(Completion::Result(payload)) => payload.as_bytes().len(),
         _ => 0,
     };
     (key.as_bytes().len() + record.steps.as_bytes().len() + result + OVERHEAD) as u64
 }
 
 const fn is_done(record: &Record) -> bool {
-    matches!(record.phase, Phase::Completed(_))
+    matches!(record.state, State::Completed(_))
 }
 
 impl Limits {

@@ -38,7 +38,7 @@ fn complete(store: &MokaStore, n: usize, ttl: Duration) {
     let claim = claim(ttl);
     assert!(matches!(store.apply(&key(n), &claim), Ok(Claimed::Granted(_))));
     let ending = Ending::Completed(Completion::Unreplayable);
-    assert_eq!(store.apply(&key(n), &Finish::new(claim.owner, ending)), Ok(Held::Held));
+    assert_eq!(store.apply(&key(n), &Finish::new(claim.owner, ending)), Ok(Ownership::Held));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn expired_results_give_their_memory_back() {
 fn where_records_lay_is_forgotten_as_others_come() {
     let mut kept = Kept::default();
     let done = |n: usize| {
-        let record = Record::new(Phase::Released, Owner::random(), Timestamp::from_micros(n as u64));
+        let record = Record::new(State::Failed, Owner::random(), Timestamp::from_micros(n as u64));
         Done::new(&key(n), record)
     };
     let still: Vec<_> = (0..10).map(done).collect();
@@ -112,11 +112,11 @@ fn where_records_lay_is_forgotten_as_others_come() {
 fn a_key_that_is_done_again_and_again_lies_in_one_place() {
     let mut kept = Kept::default();
     let others: Vec<_> = (1..1_000)
-        .map(|n| Done::new(&key(n), Record::new(Phase::Released, Owner::random(), Timestamp::from_micros(1))))
+        .map(|n| Done::new(&key(n), Record::new(State::Failed, Owner::random(), Timestamp::from_micros(1))))
         .collect();
     others.iter().for_each(|done| kept.insert(done));
     for _ in 0..100 {
-        kept.insert(&Done::new(&key(0), Record::new(Phase::Released, Owner::random(), Timestamp::from_micros(1))));
+        kept.insert(&Done::new(&key(0), Record::new(State::Failed, Owner::random(), Timestamp::from_micros(1))));
     }
     assert_eq!(kept.len(), others.len() + 1);
 }
@@ -130,7 +130,7 @@ fn keys_of_one_hash_have_records_of_their_own() {
         let claim = claim(TTL);
         assert!(matches!(store.apply(key, &claim), Ok(Claimed::Granted(_))));
         let ending = Ending::Completed(Completion::Unreplayable);
-        assert_eq!(store.apply(key, &Finish::new(claim.owner, ending)), Ok(Held::Held));
+        assert_eq!(store.apply(key, &Finish::new(claim.owner, ending)), Ok(Ownership::Held));
     };
     complete(&one);
     assert!(done(&one) && !done(&other));
@@ -138,7 +138,7 @@ fn keys_of_one_hash_have_records_of_their_own() {
     assert!(done(&one) && done(&other));
     let found = store.inner.open.lock(&one).done.get(&one).expect("it is done");
     let forgotten = Settle::new(&found.record, Owner::random(), crate::transition::Settlement::Forgotten);
-    assert_eq!(store.apply(&one, forgotten), Ok(Settled::Settled));
+    assert_eq!(store.apply(&one, forgotten), Ok(Settled::Applied));
     assert!(!done(&one) && done(&other));
 }
 
@@ -155,8 +155,8 @@ fn what_is_done_is_seen_beside_those_who_write() {
     };
     assert!(seen(1) && !seen(2));
     let done = store.inner.open.lock(&key(1)).done.get(&key(1)).expect("it is done");
-    let settle = Settle::new(&done.record, Owner::random(), crate::transition::Settlement::Released);
-    assert_eq!(store.apply(&key(1), settle), Ok(Settled::Settled));
+    let settle = Settle::new(&done.record, Owner::random(), crate::transition::Settlement::Failed);
+    assert_eq!(store.apply(&key(1), settle), Ok(Settled::Applied));
     assert!(!seen(1), "what an operator has undone");
 }
 

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use idem::{Clock, Fingerprint, Key, StoreError, Timestamp, Versioned};
+use idem::{Clock, ConditionalStore, Fingerprint, Key, StoreError, Timestamp};
 
 use crate::hex;
 
-/// Records for any number of processes on one machine, as [`Cas`](idem::Cas) wants them.
+/// Records for any number of processes on one machine, as [`CasStore`](idem::CasStore) wants them.
 ///
 /// A key's file is written anew under the lock of its directory, one of 256, and only if it is what it was when it was
 /// read: that is all there is to a version.
@@ -61,7 +61,7 @@ impl Files {
 }
 
 #[async_trait]
-impl Versioned for Files {
+impl ConditionalStore for Files {
     /// What was read.
     type Version = Vec<u8>;
 
@@ -75,7 +75,7 @@ impl Versioned for Files {
         Ok((found.await?.map(|bytes| (bytes.clone(), bytes)), self.clock.now()))
     }
 
-    async fn put_if(
+    async fn put_if_version(
         &self,
         key: &Key,
         version: Option<&Vec<u8>>,

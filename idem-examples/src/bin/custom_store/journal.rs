@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use idem::{
-    transition, Change, Claim, Claimed, Clock, Finish, Held, Key, List, Owner, Page, Record, Renew, Settle, Settled,
-    Store, StoreError, Timestamp,
+    transition, Change, Claim, Claimed, Clock, Finish, Key, List, Owner, Ownership, Page, Record, Renew, Settle,
+    Settled, Store, StoreError, Timestamp,
 };
 use tokio::sync::Mutex;
 
@@ -95,11 +95,11 @@ impl Store for Journal {
         self.apply(key, move |found, now| transition(found, &claim, now)).await
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         self.apply(key, move |found, now| transition(found, Renew::new(owner), now)).await
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         let finish = finish.clone();
         self.apply(key, move |found, now| transition(found, &finish, now)).await
     }

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! - `journal` is a store by its verbs: each of them applies `idem::transition`.
-//! - `files` is one made of compare and set, by `idem::Cas`.
+//! - `files` is one made of compare and set, by `idem::CasStore`.
 //!
 //! It ends with 0 when the letter was mailed, now or before, with 1 when not, with 2 when it could not start.
 
@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use idem::{with_outcome, Cas, Idem, Kind, Store, SystemClock};
+use idem::{with_outcome, CasStore, Idem, Kind, Store, SystemClock};
 
 use clock::TimeOfDay;
 use files::Files;
@@ -90,7 +90,7 @@ fn open(options: &Options) -> Result<Arc<dyn Store>, AnyError> {
     match (other, options.cas) {
         (true, true) => Err("there is a journal in it: leave --cas out".into()),
         (true, false) => Err("there are records of --cas in it".into()),
-        (false, true) => Ok(Arc::new(Cas::new(Files::open(dir, TimeOfDay)?))),
+        (false, true) => Ok(Arc::new(CasStore::new(Files::open(dir, TimeOfDay)?))),
         (false, false) => Ok(Arc::new(Journal::open(dir, SystemClock::new())?)),
     }
 }

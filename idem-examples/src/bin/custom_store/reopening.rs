@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use idem::{
-    Cas, Claim, Claimed, Completion, Ending, Finish, Grant, Held, Key, KeyPart, KeyWriter, Owner, Payload, Phase,
-    Record, Settle, Settled, Settlement, Store,
+    CasStore, Claim, Claimed, Completion, Ending, Finish, Grant, Key, KeyPart, KeyWriter, Owner, Ownership, Payload,
+    Record, Settle, Settled, Settlement, State, Store,
 };
 use idem_testing::Clock;
 
@@ -32,7 +32,7 @@ impl Place {
         };
         [
             new("journal", |dir, clock| Arc::new(Journal::open(dir, clock).unwrap())),
-            new("files", |dir, clock| Arc::new(Cas::new(Files::open(dir, clock).unwrap()))),
+            new("files", |dir, clock| Arc::new(CasStore::new(Files::open(dir, clock).unwrap()))),
         ]
     }
 
@@ -62,7 +62,7 @@ async fn granted(store: &dyn Store, key: &Key, claim: &Claim) -> Grant {
 }
 
 async fn end(store: &dyn Store, key: &Key, owner: Owner, ending: Ending) {
-    assert_eq!(store.finish(key, &Finish::new(owner, ending)).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(key, &Finish::new(owner, ending)).await.unwrap(), Ownership::Held);
 }
 
 #[tokio::test]
@@ -70,12 +70,9 @@ async fn records_are_there_as_they_were() {
     for place in Place::of_each_store("records") {
         let mut before: Vec<(Key, Record)> = Vec::new();
         let store = place.open();
-        for (name, ending) in [
-            ("done", Some(done())),
-            ("not", Some(Ending::Released)),
-            ("unknown", Some(Ending::Abandoned)),
-            ("on", None),
-        ] {
+        for (name, ending) in
+            [("done", Some(done())), ("not", Some(Ending::Failed)), ("unknown", Some(Ending::Unknown)), ("on", None)]
+        {
             let (key, claim) = (key(name), claim().at_most_once(true));
             granted(&*store, &key, &claim).await;
             if let Some(ending) = ending {
@@ -91,7 +88,7 @@ async fn records_are_there_as_they_were() {
                 assert_eq!(store.load(key).await.unwrap().as_ref(), Some(record));
             }
             assert!(matches!(store.claim(&key("done"), &claim()).await.unwrap(), Claimed::Completed(_)));
-            assert!(matches!(store.claim(&key("unknown"), &claim()).await.unwrap(), Claimed::Abandoned { .. }));
+            assert!(matches!(store.claim(&key("unknown"), &claim()).await.unwrap(), Claimed::Indeterminate { .. }));
             assert!(store.load(&key("another")).await.unwrap().is_none());
         }
     }
@@ -110,14 +107,14 @@ async fn fences_go_on_rising() {
             match round % 3 {
                 0 => place.clock.step(LEASE),
                 1 => {
-                    end(&*store, &key, claim.owner, Ending::Released).await;
+                    end(&*store, &key, claim.owner, Ending::Failed).await;
                     place.clock.set_back(TTL / 2);
                 }
                 _ => {
                     end(&*store, &key, claim.owner, done()).await;
                     let seen = store.load(&key).await.unwrap().unwrap();
                     let forget = Settle::new(&seen, Owner::random(), Settlement::Forgotten);
-                    assert_eq!(store.settle(&key, &forget).await.unwrap(), Settled::Settled);
+                    assert_eq!(store.settle(&key, &forget).await.unwrap(), Settled::Applied);
                     last += 1;
                     // Over, and deleted.
                     place.clock.step(TTL * 2);
@@ -139,7 +136,7 @@ async fn a_claim_of_a_dead_process_lapses() {
         let next = claim();
         let grant = granted(&*store, &key, &next).await;
         assert_eq!((grant.attempt, grant.after_unknown), (2, true));
-        assert_eq!(store.finish(&key, &Finish::new(dead.owner, done())).await.unwrap(), Held::Lost);
+        assert_eq!(store.finish(&key, &Finish::new(dead.owner, done())).await.unwrap(), Ownership::Lost);
         end(&*store, &key, next.owner, done()).await;
     }
 }
@@ -163,7 +160,7 @@ async fn what_is_over_leaves_the_journal_and_nothing_else_does() {
         for n in 0..20 {
             let found = store.load(&key(&format!("{n}"))).await.unwrap();
             assert_eq!(found.is_some(), n % 2 == 1);
-            assert!(found.is_none_or(|record| matches!(record.phase, Phase::Completed(_))));
+            assert!(found.is_none_or(|record| matches!(record.state, State::Completed(_))));
         }
         place.clock.step(TTL);
         drop(store);

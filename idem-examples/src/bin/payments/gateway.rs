@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::orders::Order;
-use crate::traffic::Trouble;
+use crate::traffic::Fault;
 
 /// A gateway that knows nothing of idempotency, and a ledger of what it charged.
 #[derive(Debug, Default)]
@@ -35,8 +35,8 @@ impl Gateway {
 
     /// One that is not there at the first try, for the orders whose trouble that is.
     pub(crate) fn troubled(orders: &[Order]) -> Self {
-        let unavailable = Trouble::of_all(orders)
-            .filter(|(_, trouble)| *trouble == Trouble::GatewayFails)
+        let unavailable = Fault::of_all(orders)
+            .filter(|(_, trouble)| *trouble == Fault::GatewayFails)
             .map(|(order, _)| order.id.clone())
             .collect();
         Self { unavailable: Mutex::new(unavailable), ..Self::default() }

@@ -14,7 +14,7 @@ use crate::orders::Order;
 
 /// What goes wrong for an order's client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum Fault {
     None,
     /// The button is pressed three times at once.
     DoubleClick,
@@ -30,7 +30,7 @@ pub(crate) enum Trouble {
     Everything,
 }
 
-impl Trouble {
+impl Fault {
     const ALL: [Self; 7] = [
         Self::None,
         Self::DoubleClick,
@@ -74,7 +74,7 @@ pub(crate) async fn drive(address: SocketAddr, orders: &[Order]) -> u64 {
     let customers = Arc::new(Semaphore::new(CUSTOMERS));
     let sent = Arc::new(AtomicU64::new(0));
     let mut tasks = JoinSet::new();
-    for (order, trouble) in Trouble::of_all(orders) {
+    for (order, trouble) in Fault::of_all(orders) {
         let Ok(customer) = Arc::clone(&customers).acquire_owned().await else {
             break;
         };
@@ -85,7 +85,7 @@ pub(crate) async fn drive(address: SocketAddr, orders: &[Order]) -> u64 {
                 clicks.spawn(persist(address, order.clone(), trouble, Arc::clone(&sent)));
             }
             clicks.join_all().await;
-            if trouble == Trouble::AnotherAmount {
+            if trouble == Fault::AnotherAmount {
                 sent.fetch_add(1, Ordering::SeqCst);
                 let more = Order { cents: order.cents.wrapping_add(1), ..order };
                 client::charge(address, &more, Patience::Waits).await;
@@ -100,7 +100,7 @@ pub(crate) async fn drive(address: SocketAddr, orders: &[Order]) -> u64 {
 }
 
 /// Tries until there is an answer that says the charge is made, as a careful client does.
-async fn persist(address: SocketAddr, order: Order, trouble: Trouble, sent: Arc<AtomicU64>) {
+async fn persist(address: SocketAddr, order: Order, trouble: Fault, sent: Arc<AtomicU64>) {
     for attempt in 0..TRIES {
         sent.fetch_add(1, Ordering::SeqCst);
         match client::charge(address, &order, trouble.patience(attempt)).await {

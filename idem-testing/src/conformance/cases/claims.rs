@@ -58,10 +58,10 @@ cases! {
         }
     }
 
-    async fn abandoned_for_another_request_is_reused(case) {
+    async fn unknown_for_another_request_is_reused(case) {
         let (key, claim) = (case.key()?, new_claim().fingerprint(print(1)));
         case.granted(&key, &claim).await?;
-        case.end(&key, claim.owner, Ending::Abandoned).await?;
+        case.end(&key, claim.owner, Ending::Unknown).await?;
         same("another request", case.claim(&key, &new_claim().fingerprint(print(2))).await?, Claimed::Reused)?;
         case.granted(&key, &new_claim().fingerprint(print(1))).await?;
     }
@@ -121,61 +121,61 @@ cases! {
         }
     }
 
-    async fn released_is_granted_as_the_next_attempt(case) {
+    async fn failed_is_granted_as_the_next_attempt(case) {
         let (key, claim) = (case.key()?, new_claim().fingerprint(print(1)));
         case.granted(&key, &claim).await?;
-        case.end(&key, claim.owner, Ending::Released).await?;
+        case.end(&key, claim.owner, Ending::Failed).await?;
         let grant = case.granted(&key, &new_claim()).await?;
         same("the attempt", grant.attempt, 2)?;
         same("the fingerprint of the first attempt", grant.fingerprint, print(1))?;
         same("an unknown outcome before it", grant.after_unknown, false)?;
     }
 
-    async fn released_is_granted_afresh_to_another_request(case) {
+    async fn failed_is_granted_afresh_to_another_request(case) {
         let (key, claim) = (case.key()?, new_claim().fingerprint(print(1)));
         case.granted(&key, &claim).await?;
-        case.end(&key, claim.owner, Ending::Released).await?;
+        case.end(&key, claim.owner, Ending::Failed).await?;
         let grant = case.granted(&key, &new_claim().fingerprint(print(2))).await?;
         same("the attempt", grant.attempt, 1)?;
         same("the fingerprint", grant.fingerprint, print(2))?;
     }
 
-    async fn abandoned_is_granted_after_an_unknown_outcome(case) {
+    async fn unknown_is_granted_after_an_unknown_outcome(case) {
         let key = case.key()?;
         let owner = case.owner(&key).await?;
-        case.end(&key, owner, Ending::Abandoned).await?;
+        case.end(&key, owner, Ending::Unknown).await?;
         let grant = case.granted(&key, &new_claim()).await?;
         same("the attempt", grant.attempt, 2)?;
         same("an unknown outcome before it", grant.after_unknown, true)?;
     }
 
-    async fn abandoned_at_most_once_is_refused(case) {
+    async fn unknown_at_most_once_is_refused(case) {
         // The record's, the caller's, and both.
         for (first, second) in [(true, false), (false, true), (true, true)] {
             let (key, claim) = (case.key_of((first, second))?, new_claim().at_most_once(first));
             case.granted(&key, &claim).await?;
-            case.end(&key, claim.owner, Ending::Abandoned).await?;
+            case.end(&key, claim.owner, Ending::Unknown).await?;
             let refused = case.claim(&key, &new_claim().at_most_once(second)).await?;
-            same("an attempt after an unknown outcome", refused, Claimed::abandoned(1))?;
+            same("an attempt after an unknown outcome", refused, Claimed::indeterminate(1))?;
             if !first {
                 case.granted(&key, &new_claim()).await?;
             }
         }
     }
 
-    async fn released_at_most_once_is_granted(case) {
+    async fn failed_at_most_once_is_granted(case) {
         let (key, claim) = (case.key()?, new_claim().at_most_once(true));
         case.granted(&key, &claim).await?;
-        case.end(&key, claim.owner, Ending::Released).await?;
+        case.end(&key, claim.owner, Ending::Failed).await?;
         same("the attempt", case.granted(&key, &new_claim().at_most_once(true)).await?.attempt, 2)?;
     }
 
     async fn a_reconciling_claim_takes_over_at_most_once(case) {
         let (key, claim) = (case.key()?, new_claim().at_most_once(true));
         case.granted(&key, &claim).await?;
-        case.end(&key, claim.owner, Ending::Abandoned).await?;
+        case.end(&key, claim.owner, Ending::Unknown).await?;
         let refused = case.claim(&key, &new_claim().at_most_once(true)).await?;
-        same("a claim that does not ask", refused, Claimed::abandoned(1))?;
+        same("a claim that does not ask", refused, Claimed::indeterminate(1))?;
         let grant = case.granted(&key, &new_claim().at_most_once(true).reconciling(true)).await?;
         same("an unknown outcome before it", (grant.after_unknown, grant.attempt), (true, 2))?;
     }
@@ -183,14 +183,14 @@ cases! {
     async fn at_most_once_is_not_forgotten_by_a_later_attempt(case) {
         let (key, claim) = (case.key()?, new_claim().at_most_once(true));
         case.granted(&key, &claim).await?;
-        case.end(&key, claim.owner, Ending::Released).await?;
+        case.end(&key, claim.owner, Ending::Failed).await?;
         let second = case.owner(&key).await?;
-        case.end(&key, second, Ending::Abandoned).await?;
-        same("a third", case.claim(&key, &new_claim()).await?, Claimed::abandoned(2))?;
+        case.end(&key, second, Ending::Unknown).await?;
+        same("a third", case.claim(&key, &new_claim()).await?, Claimed::indeterminate(2))?;
     }
 
     async fn a_claim_delivered_after_its_owner_ended_is_not_granted(case) {
-        for ending in [Ending::Withdrawn, Ending::Released, Ending::Abandoned] {
+        for ending in [Ending::Withdrawn, Ending::Failed, Ending::Unknown] {
             let (key, claim) = (case.key_of(format!("{ending:?}"))?, new_claim());
             case.granted(&key, &claim).await?;
             case.end(&key, claim.owner, ending).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_core::{Claim, Claimed, Ending, Held, Owner};
+use idem_core::{Claim, Claimed, Ending, Owner, Ownership};
 
 use crate::conformance::case::{cases, completed, holds, new_claim, same, LIVE};
 
@@ -17,7 +17,7 @@ cases! {
         case.turned()?.set_back(HOUR);
         let other = case.claim(&key, &new_claim()).await?;
         holds(matches!(other, Claimed::Running { .. }), || format!("a key that somebody has: {other:?}"))?;
-        same("a renewal", case.renew(&key, owner).await?, Held::Held)?;
+        same("a renewal", case.renew(&key, owner).await?, Ownership::Held)?;
         case.end(&key, owner, completed(b"done")).await?;
         case.answers(&key, b"done").await?;
     }
@@ -41,7 +41,7 @@ cases! {
             let grant = case.granted(&key, &claim).await?;
             holds(grant.fence > last, || format!("the fence went from {last} to {}", grant.fence))?;
             last = grant.fence;
-            case.end(&key, claim.owner, Ending::Released).await?;
+            case.end(&key, claim.owner, Ending::Failed).await?;
             case.turned()?.set_back(HOUR / 2);
         }
     }
@@ -51,7 +51,7 @@ cases! {
         let former = case.owner(&key).await?;
         case.turned()?.step(LIVE);
         let next = case.owner(&key).await?;
-        same("the former owner's success", case.finish(&key, former, completed(b"late")).await?, Held::Lost)?;
+        same("the former owner's success", case.finish(&key, former, completed(b"late")).await?, Ownership::Lost)?;
         case.end(&key, next, completed(b"next")).await?;
         case.answers(&key, b"next").await?;
     }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
 
-use idem_core::{Finish, Held};
+use idem_core::{Finish, Ownership};
 
 use crate::conformance::case::{cases, completed, new_claim, same};
 
@@ -28,7 +28,7 @@ cases! {
             dropped(case.store().claim(&key, &claim), polls).await;
             case.granted(&key, &claim).await?;
             dropped(case.store().renew(&key, claim.owner), polls).await;
-            same("a renewal", case.renew(&key, claim.owner).await?, Held::Held)?;
+            same("a renewal", case.renew(&key, claim.owner).await?, Ownership::Held)?;
             dropped(case.store().load(&key), polls).await;
             dropped(case.store().finish(&key, &Finish::new(claim.owner, completed(b"done"))), polls).await;
             case.end(&key, claim.owner, completed(b"done")).await?;

@@ -1,12 +1,12 @@
 //! Ending a run.
 
-use idem_core::{Completion, Ending, Finish, Held, Owner, Phase};
+use idem_core::{Completion, Ending, Finish, Owner, Ownership, State};
 
 use crate::conformance::case::{cases, completed, new_claim, print, same};
 
 cases! {
     async fn an_ending_sent_again_is_held_and_changes_nothing(case) {
-        for ending in [completed(b"done"), Ending::Released, Ending::Abandoned, Ending::Withdrawn] {
+        for ending in [completed(b"done"), Ending::Failed, Ending::Unknown, Ending::Withdrawn] {
             let key = case.key_of(format!("{ending:?}"))?;
             let owner = case.owner(&key).await?;
             case.end(&key, owner, ending.clone()).await?;
@@ -18,14 +18,14 @@ cases! {
 
     async fn a_stranger_ends_nothing(case) {
         let key = case.key()?;
-        for ending in [completed(b"theirs"), Ending::Released, Ending::Abandoned, Ending::Withdrawn] {
-            same("of nothing", case.finish(&key, Owner::random(), ending).await?, Held::Lost)?;
+        for ending in [completed(b"theirs"), Ending::Failed, Ending::Unknown, Ending::Withdrawn] {
+            same("of nothing", case.finish(&key, Owner::random(), ending).await?, Ownership::Lost)?;
         }
         same("the record", case.load(&key).await?, None)?;
         let owner = case.owner(&key).await?;
         let record = case.record(&key).await?;
-        for ending in [completed(b"theirs"), Ending::Released, Ending::Abandoned, Ending::Withdrawn] {
-            same("of another's run", case.finish(&key, Owner::random(), ending).await?, Held::Lost)?;
+        for ending in [completed(b"theirs"), Ending::Failed, Ending::Unknown, Ending::Withdrawn] {
+            same("of another's run", case.finish(&key, Owner::random(), ending).await?, Ownership::Lost)?;
         }
         same("the record", case.record(&key).await?, record)?;
         case.end(&key, owner, completed(b"mine")).await?;
@@ -33,12 +33,12 @@ cases! {
     }
 
     async fn a_former_owner_ends_nothing_while_the_next_one_runs(case) {
-        for ending in [completed(b"late"), Ending::Released, Ending::Abandoned, Ending::Withdrawn] {
+        for ending in [completed(b"late"), Ending::Failed, Ending::Unknown, Ending::Withdrawn] {
             let key = case.key_of(format!("{ending:?}"))?;
             let former = case.lapsed(&key).await?;
             let next = case.owner(&key).await?;
             let record = case.record(&key).await?;
-            same("a former owner's ending", case.finish(&key, former, ending).await?, Held::Lost)?;
+            same("a former owner's ending", case.finish(&key, former, ending).await?, Ownership::Lost)?;
             same("the record", case.record(&key).await?, record)?;
             case.end(&key, next, completed(b"next")).await?;
             case.answers(&key, b"next").await?;
@@ -46,35 +46,35 @@ cases! {
     }
 
     async fn a_former_owner_ends_nothing_after_the_next_one_ended(case) {
-        for next_ending in [completed(b"next"), Ending::Released, Ending::Abandoned] {
+        for next_ending in [completed(b"next"), Ending::Failed, Ending::Unknown] {
             let key = case.key_of(format!("{next_ending:?}"))?;
             let former = case.lapsed(&key).await?;
             let next = case.owner(&key).await?;
             case.end(&key, next, next_ending).await?;
             let record = case.record(&key).await?;
-            for ending in [completed(b"late"), Ending::Released, Ending::Abandoned, Ending::Withdrawn] {
-                same("a former owner's ending", case.finish(&key, former, ending).await?, Held::Lost)?;
+            for ending in [completed(b"late"), Ending::Failed, Ending::Unknown, Ending::Withdrawn] {
+                same("a former owner's ending", case.finish(&key, former, ending).await?, Ownership::Lost)?;
             }
             same("the record", case.record(&key).await?, record)?;
         }
     }
 
     async fn a_copy_of_an_ending_ends_no_other_run_of_its_token(case) {
-        for ending in [completed(b"late"), Ending::Released, Ending::Abandoned, Ending::Withdrawn] {
+        for ending in [completed(b"late"), Ending::Failed, Ending::Unknown, Ending::Withdrawn] {
             let (key, claim) = (case.key_of(format!("{ending:?}"))?, new_claim());
             let grant = case.granted(&key, &claim).await?;
-            let finish = Finish::new(claim.owner, Ending::Released).fence(Some(grant.fence));
-            same("its own ending", case.store().finish(&key, &finish).await?, Held::Held)?;
+            let finish = Finish::new(claim.owner, Ending::Failed).fence(Some(grant.fence));
+            same("its own ending", case.store().finish(&key, &finish).await?, Ownership::Held)?;
             let between = case.owner(&key).await?;
-            case.end(&key, between, Ending::Abandoned).await?;
+            case.end(&key, between, Ending::Unknown).await?;
             // A copy of the claim, when its call has long gone; and one of the ending behind it.
             let again = case.granted(&key, &claim).await?;
             let record = case.record(&key).await?;
             let copy = Finish::new(claim.owner, ending.clone()).fence(Some(grant.fence));
-            same("a copy of another run's ending", case.store().finish(&key, &copy).await?, Held::Lost)?;
+            same("a copy of another run's ending", case.store().finish(&key, &copy).await?, Ownership::Lost)?;
             same("the record", case.record(&key).await?, record)?;
             let own = Finish::new(claim.owner, ending).fence(Some(again.fence));
-            same("an ending of this run", case.store().finish(&key, &own).await?, Held::Held)?;
+            same("an ending of this run", case.store().finish(&key, &own).await?, Ownership::Held)?;
         }
     }
 
@@ -86,7 +86,7 @@ cases! {
     }
 
     async fn a_success_lands_after_the_run_was_given_up(case) {
-        for first in [Ending::Released, Ending::Abandoned, Ending::Withdrawn] {
+        for first in [Ending::Failed, Ending::Unknown, Ending::Withdrawn] {
             let key = case.key_of(format!("{first:?}"))?;
             let owner = case.owner(&key).await?;
             case.end(&key, owner, first).await?;
@@ -99,7 +99,7 @@ cases! {
         let key = case.key()?;
         let owner = case.owner(&key).await?;
         case.end(&key, owner, completed(b"first")).await?;
-        for ending in [Ending::Released, Ending::Abandoned, Ending::Withdrawn, completed(b"second")] {
+        for ending in [Ending::Failed, Ending::Unknown, Ending::Withdrawn, completed(b"second")] {
             case.end(&key, owner, ending).await?;
             case.answers(&key, b"first").await?;
         }
@@ -107,14 +107,14 @@ cases! {
         let owner = case.owner(&key).await?;
         case.end(&key, owner, Ending::Completed(Completion::Unreplayable)).await?;
         case.end(&key, owner, completed(b"second")).await?;
-        same("what was first said", case.record(&key).await?.phase, Phase::Completed(Completion::Unreplayable))?;
+        same("what was first said", case.record(&key).await?.state, State::Completed(Completion::Unreplayable))?;
     }
 
     async fn an_unknown_outcome_is_not_made_a_failure(case) {
         let key = case.key()?;
         let owner = case.owner(&key).await?;
-        case.end(&key, owner, Ending::Abandoned).await?;
-        case.end(&key, owner, Ending::Released).await?;
+        case.end(&key, owner, Ending::Unknown).await?;
+        case.end(&key, owner, Ending::Failed).await?;
         same("an unknown outcome before it", case.granted(&key, &new_claim()).await?.after_unknown, true)?;
     }
 
@@ -131,17 +131,17 @@ cases! {
     async fn a_withdrawn_claim_leaves_an_unknown_outcome_unknown(case) {
         let key = case.key()?;
         let owner = case.owner(&key).await?;
-        case.end(&key, owner, Ending::Abandoned).await?;
+        case.end(&key, owner, Ending::Unknown).await?;
         let second = case.owner(&key).await?;
         case.end(&key, second, Ending::Withdrawn).await?;
         let record = case.record(&key).await?;
-        same("the record", (record.phase, record.attempt), (Phase::Abandoned, 1))?;
+        same("the record", (record.state, record.attempt), (State::Unknown, 1))?;
         let grant = case.granted(&key, &new_claim()).await?;
         same("the next attempt", (grant.attempt, grant.after_unknown), (2, true))?;
     }
 
     async fn the_fingerprint_is_kept_to_the_end(case) {
-        for ending in [completed(b"done"), Ending::Released, Ending::Abandoned] {
+        for ending in [completed(b"done"), Ending::Failed, Ending::Unknown] {
             let (key, claim) = (case.key_of(format!("{ending:?}"))?, new_claim().fingerprint(print(7)));
             case.granted(&key, &claim).await?;
             case.end(&key, claim.owner, ending).await?;
@@ -154,7 +154,7 @@ cases! {
         let keys = [case.key_of(1)?, case.key_of(2)?];
         let [one, two] = &keys;
         let owners = (case.owner(one).await?, case.owner(two).await?);
-        same("the other's owner", case.finish(one, owners.1, completed(b"2")).await?, Held::Lost)?;
+        same("the other's owner", case.finish(one, owners.1, completed(b"2")).await?, Ownership::Lost)?;
         case.end(two, owners.1, completed(b"2")).await?;
         case.end(one, owners.0, completed(b"1")).await?;
         case.answers(one, b"1").await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use idem_core::{Claimed, Ending, Key, List, Phase};
+use idem_core::{Claimed, Ending, Key, List, State};
 
 use super::settling::is_unsupported;
 use crate::conformance::case::{cases, completed, completion, holds, new_claim, print, same, Case, Failure, LIVE, TTL};
@@ -36,13 +36,13 @@ cases! {
         same("owner, fence, attempt", (running.owner, running.fence, running.attempt), (claim.owner, grant.fence, 1))?;
         same("fingerprint, at most once", (running.fingerprint, running.at_most_once), (print(3), true))?;
         same("lease and ttl", (running.lease, running.ttl), (LIVE, TTL))?;
-        match running.phase {
-            Phase::Running { since, lease_until, .. } => same("the lease", lease_until.since(since), LIVE)?,
-            other => same("the phase", Some(other), None)?,
+        match running.state {
+            State::Running { since, lease_until, .. } => same("the lease", lease_until.since(since), LIVE)?,
+            other => same("the state", Some(other), None)?,
         }
         case.end(&key, claim.owner, completed(b"done")).await?;
         let done = case.record(&key).await?;
-        same("the phase", done.phase, Phase::Completed(completion(b"done")))?;
+        same("the state", done.state, State::Completed(completion(b"done")))?;
         same("owner, fence, attempt", (done.owner, done.fence, done.attempt), (claim.owner, grant.fence, 1))?;
     }
 
@@ -58,10 +58,10 @@ cases! {
             same("at a done one", (done.fingerprint, done.completion), (print(1), completion(b"done")))?;
             holds(done.ttl_left <= TTL, || format!("the TTL left: {:?}", done.ttl_left))?;
         }
-        let released = case.key_of("released")?;
-        let owner = case.owner(&released).await?;
-        case.end(&released, owner, Ending::Released).await?;
-        same("at a released one", case.store().peek(&released), None)?;
+        let failed = case.key_of("failed")?;
+        let owner = case.owner(&failed).await?;
+        case.end(&failed, owner, Ending::Failed).await?;
+        same("at a failed one", case.store().peek(&failed), None)?;
     }
 
     async fn hints_come_or_do_not_and_may_be_dropped(case) {
@@ -81,8 +81,8 @@ cases! {
             let owner = case.owner(&key).await?;
             match n % 4 {
                 0 => case.end(&key, owner, completed(b"done")).await?,
-                1 => case.end(&key, owner, Ending::Abandoned).await?,
-                2 => case.end(&key, owner, Ending::Released).await?,
+                1 => case.end(&key, owner, Ending::Unknown).await?,
+                2 => case.end(&key, owner, Ending::Failed).await?,
                 _ => {}
             }
             expected.insert(key.as_bytes().to_vec());
@@ -102,7 +102,7 @@ cases! {
     async fn sweeping_takes_nothing_that_is_not_over(case) {
         let (kept, running, over) = (case.key_of("kept")?, case.key_of("running")?, case.key_of("over")?);
         let (failed, unknown) = (case.key_of("failed")?, case.key_of("unknown")?);
-        for (key, ending) in [(&failed, Ending::Released), (&unknown, Ending::Abandoned)] {
+        for (key, ending) in [(&failed, Ending::Failed), (&unknown, Ending::Unknown)] {
             let claim = new_claim().at_most_once(true);
             case.granted(key, &claim).await?;
             case.end(key, claim.owner, ending).await?;
@@ -121,9 +121,9 @@ cases! {
             }
         }
         case.answers(&kept, b"kept").await?;
-        same("a running key", matches!(case.record(&running).await?.phase, Phase::Running { .. }), true)?;
+        same("a running key", matches!(case.record(&running).await?.state, State::Running { .. }), true)?;
         same("what was over", case.load(&over).await?, None)?;
         same("a failure's attempt", case.granted(&failed, &new_claim()).await?.attempt, 2)?;
-        same("an unknown outcome", case.claim(&unknown, &new_claim()).await?, Claimed::abandoned(1))?;
+        same("an unknown outcome", case.claim(&unknown, &new_claim()).await?, Claimed::indeterminate(1))?;
     }
 }

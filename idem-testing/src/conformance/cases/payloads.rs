@@ -1,6 +1,6 @@
 //! Results come back as they were.
 
-use idem_core::{Completion, Ending, Finish, Held};
+use idem_core::{Completion, Ending, Finish, Ownership};
 
 use crate::conformance::case::{cases, completed, same};
 
@@ -39,7 +39,7 @@ cases! {
                 case.end(&key, owner, Ending::Completed(Completion::Unreplayable)).await?;
             }
             held => {
-                same("an owner's ending", held?, Held::Held)?;
+                same("an owner's ending", held?, Ownership::Held)?;
                 case.answers(&key, &bytes).await?;
             }
         }

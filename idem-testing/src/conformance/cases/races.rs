@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use idem_core::{Claim, Claimed, Ending, Held, Owner, Settled, Settlement};
+use idem_core::{Claim, Claimed, Ending, Owner, Ownership, Settled, Settlement};
 use tokio::task::JoinSet;
 
 use super::settling::{can_settle, is_unsupported};
@@ -44,7 +44,7 @@ cases! {
     }
 
     async fn of_64_take_overs_at_once_one_is_granted(case) {
-        for (n, ending) in [Some(Ending::Released), Some(Ending::Abandoned), None].into_iter().enumerate() {
+        for (n, ending) in [Some(Ending::Failed), Some(Ending::Unknown), None].into_iter().enumerate() {
             let key = case.key_of(n)?;
             match ending {
                 Some(ending) => {
@@ -81,7 +81,7 @@ cases! {
             let (owner, ending) = if n == 17 { (owner, completed(b"mine")) } else { (Owner::random(), completed(b"not")) };
             async move { case.finish(&key, owner, ending).await }
         }).await?;
-        same("held", answers.iter().filter(|held| **held == Held::Held).count(), 1)?;
+        same("held", answers.iter().filter(|held| **held == Ownership::Held).count(), 1)?;
         case.answers(&key, b"mine").await?;
     }
 
@@ -108,8 +108,8 @@ cases! {
             let claim: Claim = new_claim();
             let (late, next) = tokio::join!(case.finish(&key, former, completed(b"late")), case.claim(&key, &claim));
             match (late?, next?) {
-                (Held::Held, Claimed::Completed(_)) => case.answers(&key, b"late").await?,
-                (Held::Lost, Claimed::Granted(_)) => case.end(&key, claim.owner, completed(b"next")).await?,
+                (Ownership::Held, Claimed::Completed(_)) => case.answers(&key, b"late").await?,
+                (Ownership::Lost, Claimed::Granted(_)) => case.end(&key, claim.owner, completed(b"next")).await?,
                 other => same("one of them", Some(other), None)?,
             }
         }
@@ -137,14 +137,14 @@ cases! {
             for round in 0..8 {
                 let key = case.key_of(round)?;
                 let owner = case.owner(&key).await?;
-                case.end(&key, owner, Ending::Abandoned).await?;
+                case.end(&key, owner, Ending::Unknown).await?;
                 let seen = case.record(&key).await?;
                 let wins = at_once(&case, |case, n| {
                     let (key, seen) = (key.clone(), seen.clone());
                     async move {
                         if n % 8 == 0 {
                             let settled = case.settle(&key, &seen, Settlement::Completed(completion(b"settled"))).await?;
-                            return Ok(settled == Settled::Settled);
+                            return Ok(settled == Settled::Applied);
                         }
                         Ok(matches!(case.claim(&key, &new_claim()).await?, Claimed::Granted(_)))
                     }
@@ -158,7 +158,7 @@ cases! {
         for round in 0..8 {
             let (key, old) = (case.key_of(round)?, Claim::new(Owner::random(), case.short(), case.short()));
             case.granted(&key, &old).await?;
-            case.end(&key, old.owner, Ending::Released).await?;
+            case.end(&key, old.owner, Ending::Failed).await?;
             case.passes(case.short()).await;
             let claim = new_claim();
             at_once(&case, |case, n| {
@@ -181,7 +181,7 @@ cases! {
         at_once(&case, |case, n| async move {
             let key = case.key_of(n)?;
             let owner = case.owner(&key).await?;
-            same("a renewal", case.renew(&key, owner).await?, Held::Held)?;
+            same("a renewal", case.renew(&key, owner).await?, Ownership::Held)?;
             case.end(&key, owner, completed(&[n as u8])).await?;
             case.answers(&key, &[n as u8]).await
         }).await?;

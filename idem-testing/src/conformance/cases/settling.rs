@@ -1,6 +1,6 @@
 //! An operator's word. A store without it says `Unsupported`, and is asked no more.
 
-use idem_core::{Claimed, Ending, Held, Owner, Settle, Settled, Settlement};
+use idem_core::{Claimed, Ending, Owner, Ownership, Settle, Settled, Settlement};
 
 use crate::conformance::case::{cases, completed, completion, holds, new_claim, print, same, Case};
 
@@ -8,7 +8,7 @@ use crate::conformance::case::{cases, completed, completion, holds, new_claim, p
 pub(super) async fn can_settle(case: &Case) -> Result<bool, crate::conformance::case::Failure> {
     let key = case.key_of("supported")?;
     case.owner(&key).await?;
-    let settle = Settle::new(&case.record(&key).await?, Owner::random(), Settlement::Released);
+    let settle = Settle::new(&case.record(&key).await?, Owner::random(), Settlement::Failed);
     match case.store().settle(&key, &settle).await {
         Ok(_) => Ok(true),
         Err(error) if is_unsupported(&error) => Ok(false),
@@ -23,14 +23,14 @@ pub(super) fn is_unsupported(error: &idem_core::StoreError) -> bool {
 cases! {
     async fn an_operator_settles_what_nobody_has(case) {
         if can_settle(&case).await? {
-            for ending in [completed(b"wrong"), Ending::Released, Ending::Abandoned] {
+            for ending in [completed(b"wrong"), Ending::Failed, Ending::Unknown] {
                 let (key, claim) = (case.key_of(format!("{ending:?}"))?, new_claim().fingerprint(print(1)));
                 case.granted(&key, &claim).await?;
                 case.end(&key, claim.owner, ending).await?;
                 let before = case.record(&key).await?;
                 case.passes(case.short()).await;
                 let settlement = Settlement::Completed(completion(b"settled"));
-                same("the answer", case.settle(&key, &before, settlement).await?, Settled::Settled)?;
+                same("the answer", case.settle(&key, &before, settlement).await?, Settled::Applied)?;
                 case.answers(&key, b"settled").await?;
                 let peeked = case.store().peek(&key).map(|done| done.completion);
                 let settled = peeked.is_none() || peeked == Some(completion(b"settled"));
@@ -40,7 +40,7 @@ cases! {
                 holds(after.fence > before.fence, || "the fence did not rise".into())?;
                 same("the fingerprint", after.fingerprint, print(1))?;
                 let late = case.finish(&key, claim.owner, completed(b"late")).await?;
-                same("the former owner's ending", late, Held::Lost)?;
+                same("the former owner's ending", late, Ownership::Lost)?;
             }
         }
     }
@@ -50,7 +50,7 @@ cases! {
             let key = case.key()?;
             let owner = case.owner(&key).await?;
             let before = case.record(&key).await?;
-            for settlement in [Settlement::Released, Settlement::Forgotten, Settlement::Completed(completion(b"no"))] {
+            for settlement in [Settlement::Failed, Settlement::Forgotten, Settlement::Completed(completion(b"no"))] {
                 let answer = case.settle(&key, &before, settlement).await?;
                 holds(matches!(answer, Settled::Running { .. }), || format!("a live lease: {answer:?}"))?;
             }
@@ -63,15 +63,15 @@ cases! {
         if can_settle(&case).await? {
             let key = case.key()?;
             let owner = case.owner(&key).await?;
-            case.end(&key, owner, Ending::Abandoned).await?;
+            case.end(&key, owner, Ending::Unknown).await?;
             let looked_at = case.record(&key).await?;
-            let nothing = case.settle(&case.key_of("nothing")?, &looked_at, Settlement::Released).await?;
+            let nothing = case.settle(&case.key_of("nothing")?, &looked_at, Settlement::Failed).await?;
             same("of nothing", nothing, Settled::Changed)?;
             let next = case.owner(&key).await?;
-            case.end(&key, next, Ending::Abandoned).await?;
-            same("of an older record", case.settle(&key, &looked_at, Settlement::Released).await?, Settled::Changed)?;
+            case.end(&key, next, Ending::Unknown).await?;
+            same("of an older record", case.settle(&key, &looked_at, Settlement::Failed).await?, Settled::Changed)?;
             let now = case.record(&key).await?;
-            same("of this one", case.settle(&key, &now, Settlement::Released).await?, Settled::Settled)?;
+            same("of this one", case.settle(&key, &now, Settlement::Failed).await?, Settled::Applied)?;
         }
     }
 
@@ -81,7 +81,7 @@ cases! {
             let owner = case.lapsed(&key).await?;
             let looked_at = case.record(&key).await?;
             case.end(&key, owner, completed(b"late")).await?;
-            for settlement in [Settlement::Released, Settlement::Forgotten, Settlement::Completed(completion(b"no"))] {
+            for settlement in [Settlement::Failed, Settlement::Forgotten, Settlement::Completed(completion(b"no"))] {
                 same("under the same fence", case.settle(&key, &looked_at, settlement).await?, Settled::Changed)?;
             }
             case.answers(&key, b"late").await?;
@@ -92,11 +92,11 @@ cases! {
         if can_settle(&case).await? {
             let key = case.key()?;
             let owner = case.owner(&key).await?;
-            case.end(&key, owner, Ending::Abandoned).await?;
-            let settle = Settle::new(&case.record(&key).await?, Owner::random(), Settlement::Released);
-            same("once", case.store().settle(&key, &settle).await?, Settled::Settled)?;
+            case.end(&key, owner, Ending::Unknown).await?;
+            let settle = Settle::new(&case.record(&key).await?, Owner::random(), Settlement::Failed);
+            same("once", case.store().settle(&key, &settle).await?, Settled::Applied)?;
             let record = case.record(&key).await?;
-            same("again", case.store().settle(&key, &settle).await?, Settled::Settled)?;
+            same("again", case.store().settle(&key, &settle).await?, Settled::Applied)?;
             same("the record", case.record(&key).await?, record)?;
         }
     }
@@ -105,10 +105,10 @@ cases! {
         if can_settle(&case).await? {
             let (key, claim) = (case.key()?, new_claim().at_most_once(true));
             case.granted(&key, &claim).await?;
-            case.end(&key, claim.owner, Ending::Abandoned).await?;
-            same("before", case.claim(&key, &new_claim()).await?, Claimed::abandoned(1))?;
+            case.end(&key, claim.owner, Ending::Unknown).await?;
+            same("before", case.claim(&key, &new_claim()).await?, Claimed::indeterminate(1))?;
             let seen = case.record(&key).await?;
-            same("the answer", case.settle(&key, &seen, Settlement::Released).await?, Settled::Settled)?;
+            same("the answer", case.settle(&key, &seen, Settlement::Failed).await?, Settled::Applied)?;
             let grant = case.granted(&key, &new_claim()).await?;
             same("the next attempt", (grant.attempt, grant.after_unknown), (2, false))?;
         }
@@ -120,7 +120,7 @@ cases! {
             let first = case.granted(&key, &claim).await?;
             case.end(&key, claim.owner, completed(b"secret")).await?;
             let seen = case.record(&key).await?;
-            same("the answer", case.settle(&key, &seen, Settlement::Forgotten).await?, Settled::Settled)?;
+            same("the answer", case.settle(&key, &seen, Settlement::Forgotten).await?, Settled::Applied)?;
             let left = case.load(&key).await?;
             holds(left.as_ref().is_none_or(idem_core::Record::is_blank), || format!("what is left: {left:?}"))?;
             same("peeked at", case.store().peek(&key), None)?;

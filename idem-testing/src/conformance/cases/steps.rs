@@ -1,11 +1,11 @@
 //! What a run has finished so far. A store without steps says `Unsupported`, and is asked no more.
 
-use idem_core::{Claim, Claimed, Ending, Held, Key, Owner, Payload, SaveStep, Settled, Settlement, Step};
+use idem_core::{Claim, Claimed, Ending, Key, Owner, Ownership, Payload, SaveStep, Settled, Settlement, Step};
 
 use super::settling::is_unsupported;
 use crate::conformance::case::{cases, completed, holds, new_claim, print, same, Case, Failure, TTL};
 
-async fn save(case: &Case, key: &Key, owner: Owner, index: u32, name: &str) -> Result<Option<Held>, Failure> {
+async fn save(case: &Case, key: &Key, owner: Owner, index: u32, name: &str) -> Result<Option<Ownership>, Failure> {
     let step = Step::new(name, Payload::from_bytes(name.to_uppercase().into_bytes()));
     match case.store().save_step(key, &SaveStep::new(owner, index, step)).await {
         Err(error) if is_unsupported(&error) => Ok(None),
@@ -23,7 +23,7 @@ async fn can_save(case: &Case) -> Result<bool, Failure> {
 async fn stepped(case: &Case, key: &Key, claim: &Claim) -> Result<(), Failure> {
     case.granted(key, claim).await?;
     for (index, name) in ["reserve", "pay"].into_iter().enumerate() {
-        same("a step", save(case, key, claim.owner, index as u32, name).await?, Some(Held::Held))?;
+        same("a step", save(case, key, claim.owner, index as u32, name).await?, Some(Ownership::Held))?;
     }
     Ok(())
 }
@@ -37,7 +37,7 @@ const BOTH: [&str; 2] = ["reserve=RESERVE", "pay=PAY"];
 cases! {
     async fn the_next_attempt_is_told_what_was_finished(case) {
         if can_save(&case).await? {
-            for ending in [Ending::Released, Ending::Abandoned, Ending::Withdrawn] {
+            for ending in [Ending::Failed, Ending::Unknown, Ending::Withdrawn] {
                 let (key, claim) = (case.key_of(format!("{ending:?}"))?, new_claim());
                 stepped(&case, &key, &claim).await?;
                 same("shown", names(&case.record(&key).await?.steps), BOTH.map(String::from).into())?;
@@ -45,7 +45,7 @@ cases! {
                 case.end(&key, claim.owner, ending).await?;
                 let next = new_claim();
                 same("told", names(&case.granted(&key, &next).await?.steps), BOTH.map(String::from).into())?;
-                same("one more", save(&case, &key, next.owner, 2, "ship").await?, Some(Held::Held))?;
+                same("one more", save(&case, &key, next.owner, 2, "ship").await?, Some(Ownership::Held))?;
                 same("in all", case.record(&key).await?.steps.count(), 3)?;
             }
             let lapsed = case.key_of("lapsed")?;
@@ -60,10 +60,10 @@ cases! {
             let (key, claim) = (case.key()?, new_claim());
             stepped(&case, &key, &claim).await?;
             for (index, name) in [(0, "reserve"), (1, "pay"), (1, "pay")] {
-                same("sent again", save(&case, &key, claim.owner, index, name).await?, Some(Held::Held))?;
+                same("sent again", save(&case, &key, claim.owner, index, name).await?, Some(Ownership::Held))?;
             }
             same("in all", names(&case.record(&key).await?.steps), BOTH.map(String::from).into())?;
-            same("one that leaves one out", save(&case, &key, claim.owner, 3, "late").await?, Some(Held::Lost))?;
+            same("one that leaves one out", save(&case, &key, claim.owner, 3, "late").await?, Some(Ownership::Lost))?;
             same("in all", case.record(&key).await?.steps.count(), 2)?;
         }
     }
@@ -71,15 +71,15 @@ cases! {
     async fn a_former_owner_saves_no_steps(case) {
         if can_save(&case).await? {
             let (key, former) = (case.key()?, new_claim());
-            same("without a record", save(&case, &key, former.owner, 0, "a").await?, Some(Held::Lost))?;
+            same("without a record", save(&case, &key, former.owner, 0, "a").await?, Some(Ownership::Lost))?;
             stepped(&case, &key, &former).await?;
-            case.end(&key, former.owner, Ending::Released).await?;
-            same("after its end", save(&case, &key, former.owner, 2, "late").await?, Some(Held::Lost))?;
+            case.end(&key, former.owner, Ending::Failed).await?;
+            same("after its end", save(&case, &key, former.owner, 2, "late").await?, Some(Ownership::Lost))?;
             let owner = case.owner(&key).await?;
-            same("a former owner's", save(&case, &key, former.owner, 2, "late").await?, Some(Held::Lost))?;
-            same("the owner's", save(&case, &key, owner, 2, "ship").await?, Some(Held::Held))?;
+            same("a former owner's", save(&case, &key, former.owner, 2, "late").await?, Some(Ownership::Lost))?;
+            same("the owner's", save(&case, &key, owner, 2, "ship").await?, Some(Ownership::Held))?;
             case.end(&key, owner, completed(b"done")).await?;
-            same("after a success", save(&case, &key, owner, 3, "late").await?, Some(Held::Lost))?;
+            same("after a success", save(&case, &key, owner, 3, "late").await?, Some(Ownership::Lost))?;
             case.answers(&key, b"done").await?;
         }
     }
@@ -88,7 +88,7 @@ cases! {
         if can_save(&case).await? {
             let (key, claim) = (case.key()?, new_claim().fingerprint(print(1)));
             stepped(&case, &key, &claim).await?;
-            case.end(&key, claim.owner, Ending::Released).await?;
+            case.end(&key, claim.owner, Ending::Failed).await?;
             same("another request", case.claim(&key, &new_claim().fingerprint(print(2))).await?, Claimed::Reused)?;
             let grant = case.granted(&key, &new_claim().fingerprint(print(1))).await?;
             same("the same request", names(&grant.steps), BOTH.map(String::from).into())?;
@@ -99,16 +99,16 @@ cases! {
         if can_save(&case).await? {
             let (key, claim) = (case.key()?, new_claim());
             stepped(&case, &key, &claim).await?;
-            same("a renewal", case.renew(&key, claim.owner).await?, Held::Held)?;
+            same("a renewal", case.renew(&key, claim.owner).await?, Ownership::Held)?;
             same("after it", case.record(&key).await?.steps.count(), 2)?;
             case.end(&key, claim.owner, completed(b"done")).await?;
             same("done", case.record(&key).await?.steps.count(), 0)?;
-            for settlement in [Settlement::Released, Settlement::Forgotten] {
+            for settlement in [Settlement::Failed, Settlement::Forgotten] {
                 let (key, claim) = (case.key_of(format!("{settlement:?}"))?, new_claim());
                 stepped(&case, &key, &claim).await?;
-                case.end(&key, claim.owner, Ending::Abandoned).await?;
-                let (seen, kept) = (case.record(&key).await?, if settlement == Settlement::Released { 2 } else { 0 });
-                same("settled", case.settle(&key, &seen, settlement).await?, Settled::Settled)?;
+                case.end(&key, claim.owner, Ending::Unknown).await?;
+                let (seen, kept) = (case.record(&key).await?, if settlement == Settlement::Failed { 2 } else { 0 });
+                same("settled", case.settle(&key, &seen, settlement).await?, Settled::Applied)?;
                 same("kept", case.granted(&key, &new_claim()).await?.steps.count(), kept)?;
             }
         }
@@ -122,9 +122,9 @@ cases! {
             let steps = [("", &b""[..]), ("a\n b\0'{}", b"\n\0"), ("long", &odd)];
             for (index, (name, payload)) in steps.into_iter().enumerate() {
                 let save = SaveStep::new(claim.owner, index as u32, Step::new(name, Payload::from_bytes(payload)));
-                same("a step", case.store().save_step(&key, &save).await?, Held::Held)?;
+                same("a step", case.store().save_step(&key, &save).await?, Ownership::Held)?;
             }
-            case.end(&key, claim.owner, Ending::Abandoned).await?;
+            case.end(&key, claim.owner, Ending::Unknown).await?;
             let told = case.granted(&key, &new_claim()).await?.steps;
             let back = told.iter().map(|step| (step.name.to_string(), step.payload.as_bytes().to_vec()));
             let right = steps.map(|(name, payload)| (name.to_owned(), payload.to_vec()));

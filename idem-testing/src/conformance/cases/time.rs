@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_core::{Claim, Claimed, Ending, Held, Owner, Timestamp};
+use idem_core::{Claim, Claimed, Ending, Owner, Ownership, Timestamp};
 
 use crate::conformance::case::{cases, completed, holds, new_claim, print, same, LIVE, TTL};
 
@@ -18,7 +18,7 @@ cases! {
         let (key, claim) = (case.key()?, Claim::new(Owner::random(), case.short(), TTL).at_most_once(true));
         case.granted(&key, &claim).await?;
         case.passes(case.short()).await;
-        same("the next attempt", case.claim(&key, &new_claim()).await?, Claimed::abandoned(1))?;
+        same("the next attempt", case.claim(&key, &new_claim()).await?, Claimed::indeterminate(1))?;
         case.granted(&key, &new_claim().reconciling(true)).await?;
     }
 
@@ -56,7 +56,7 @@ cases! {
     }
 
     async fn failures_are_forgotten_after_the_ttl(case) {
-        for ending in [Ending::Released, Ending::Abandoned] {
+        for ending in [Ending::Failed, Ending::Unknown] {
             let (key, claim) = (case.key_of(format!("{ending:?}"))?, Claim::new(Owner::random(), LIVE, case.short()));
             case.granted(&key, &claim).await?;
             case.end(&key, claim.owner, ending).await?;
@@ -70,7 +70,7 @@ cases! {
         let (key, claim) = (case.key()?, Claim::new(Owner::random(), case.short(), TTL).at_most_once(true));
         case.granted(&key, &claim).await?;
         case.passes(case.short() * 2).await;
-        same("the attempt is known", case.claim(&key, &new_claim()).await?, Claimed::abandoned(1))?;
+        same("the attempt is known", case.claim(&key, &new_claim()).await?, Claimed::indeterminate(1))?;
         let brief = Claim::new(Owner::random(), case.short(), Duration::from_millis(1)).at_most_once(true);
         let key = case.key_of("brief")?;
         case.granted(&key, &brief).await?;
@@ -84,7 +84,7 @@ cases! {
         case.granted(&key, &claim).await?;
         for _ in 0..5 {
             case.passes(short * 2).await;
-            same("a renewal", case.renew(&key, claim.owner).await?, Held::Held)?;
+            same("a renewal", case.renew(&key, claim.owner).await?, Ownership::Held)?;
         }
         let other = case.claim(&key, &new_claim()).await?;
         holds(matches!(other, Claimed::Running { .. }), || format!("a key that was just renewed: {other:?}"))?;
@@ -100,7 +100,7 @@ cases! {
             holds(grant.fence > last, || format!("the fence went from {last} to {}", grant.fence))?;
             last = grant.fence;
             match n % 3 {
-                0 => case.end(&key, claim.owner, Ending::Released).await?,
+                0 => case.end(&key, claim.owner, Ending::Failed).await?,
                 1 => {
                     case.end(&key, claim.owner, completed(b"done")).await?;
                     // Forgotten, and perhaps deleted.

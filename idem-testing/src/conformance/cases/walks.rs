@@ -1,7 +1,8 @@
 //! Whatever is asked, in whatever order, sent twice or not: the store answers as `transition` does.
 
 use idem_core::{
-    transition, Change, Claim, Claimed, Completion, Ending, Fingerprint, Finish, Held, Owner, Record, Renew, Timestamp,
+    transition, Change, Claim, Claimed, Completion, Ending, Fingerprint, Finish, Owner, Ownership, Record, Renew,
+    Timestamp,
 };
 
 use crate::conformance::case::{cases, completed, holds, print, same, LIVE, TTL};
@@ -12,7 +13,7 @@ enum Told {
     Granted(u32, Option<Fingerprint>, bool),
     Completed(Option<Fingerprint>, Completion),
     Running(Option<Fingerprint>),
-    Abandoned(u32),
+    Unknown(u32),
     Reused,
     Other,
 }
@@ -22,7 +23,7 @@ fn told(answer: &Claimed) -> Told {
         Claimed::Granted(grant) => Told::Granted(grant.attempt, grant.fingerprint, grant.after_unknown),
         Claimed::Completed(done) => Told::Completed(done.fingerprint, done.completion.clone()),
         Claimed::Running { fingerprint, .. } => Told::Running(*fingerprint),
-        Claimed::Abandoned { attempt, .. } => Told::Abandoned(*attempt),
+        Claimed::Indeterminate { attempt, .. } => Told::Unknown(*attempt),
         Claimed::Reused => Told::Reused,
         _ => Told::Other,
     }
@@ -93,8 +94,8 @@ cases! {
                     roll => {
                         let ending = match (roll, dice.roll(4)) {
                             (5, 0) => completed(b"result"),
-                            (5, _) => Ending::Released,
-                            (6, _) => Ending::Abandoned,
+                            (5, _) => Ending::Failed,
+                            (6, _) => Ending::Unknown,
                             _ => Ending::Withdrawn,
                         };
                         // Of any run, of the last one, of none that ever was. The model's fences are its own.
@@ -103,7 +104,7 @@ cases! {
                             1 => (Some(fence), Some(model.fence())),
                             _ => (Some(0), Some(0)),
                         };
-                        let right: Held = model.apply(&Finish::new(owner, ending.clone()).fence(models));
+                        let right: Ownership = model.apply(&Finish::new(owner, ending.clone()).fence(models));
                         let finish = Finish::new(owner, ending).fence(its);
                         for _ in 0..=dice.roll(2) {
                             same(&here(), case.store().finish(&key, &finish).await?, right)?;

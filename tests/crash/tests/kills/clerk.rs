@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use idem::{Error, Failed, Idem};
+use idem::{CallError, Error, Idem};
 use idem_crash_tests::World;
 use idem_store_tests::{hear, say, Part};
 
@@ -46,11 +46,11 @@ pub(crate) async fn plays(part: &Part) {
             // Somebody who has not heard that it must run once.
             "lax" => match operation.run(async { Ok::<_, ()>("lax".to_owned()) }).await {
                 Ok(outcome) => say(format!("answer {:?} {} Yes", outcome.kind(), outcome.into_inner())),
-                Err(Failed::Idem(error)) => say(format!("refused {}", refusal(&error).0)),
-                Err(Failed::Body(())) => panic!("it does not fail"),
+                Err(CallError::Idem(error)) => say(format!("refused {}", refusal(&error).0)),
+                Err(CallError::Body(())) => panic!("it does not fail"),
             },
             "inspect" => match insist(|| operation.inspect()).await {
-                Some(record) => say(format!("record {:?} {}", record.phase, record.attempt)),
+                Some(record) => say(format!("record {:?} {}", record.state, record.attempt)),
                 None => say("record none"),
             },
             "resolve" => {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use idem::{
-    Claim, Claimed, Completed, Ending, Finish, Held, Key, List, Owner, Page, Record, SaveStep, Settle, Settled, Store,
-    StoreError,
+    Claim, Claimed, Completed, Ending, Finish, Key, List, Owner, Ownership, Page, Record, SaveStep, Settle, Settled,
+    Store, StoreError,
 };
 use tracing::span::{Attributes, Id, Record as Values};
 use tracing::{Event, Metadata};
@@ -36,16 +36,16 @@ impl Store for Parked {
         answer
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         self.park.verb(Spot::RenewalUnsent).await;
         let answer = self.store.renew(key, owner).await;
         self.park.at(Spot::RenewalUnanswered).await;
         answer
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         let is_done = matches!(finish.ending, Ending::Completed(_));
-        let is_it = is_done || matches!((self.park.how(), &finish.ending), (How::Dropped, Ending::Abandoned));
+        let is_it = is_done || matches!((self.park.how(), &finish.ending), (How::Dropped, Ending::Unknown));
         match self.park.how() {
             How::Ended if is_done && !self.park.has_left() => self.park.leave().await,
             How::Unrecorded if is_done && !self.park.has_answered() => {
@@ -59,7 +59,7 @@ impl Store for Parked {
         }
         self.park.verb(Spot::EndUnsent).await;
         let answer = self.store.finish(key, finish).await;
-        if let Ok(Held::Held) = answer {
+        if let Ok(Ownership::Held) = answer {
             self.park.landed();
         }
         self.park.at(Spot::EndUnanswered).await;
@@ -70,7 +70,7 @@ impl Store for Parked {
         self.store.load(key).await
     }
 
-    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
         self.store.save_step(key, save).await
     }
 

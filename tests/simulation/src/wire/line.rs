@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem::{
-    Claim, Claimed, Finish, Held, Key, Owner, Record, Settle, Settled, Store, StoreError, Timestamp, Versioned,
+    Claim, Claimed, ConditionalStore, Finish, Key, Owner, Ownership, Record, Settle, Settled, Store, StoreError,
+    Timestamp,
 };
 
 use super::note::{Heard, Note};
@@ -77,14 +78,14 @@ impl Store for Line {
         }
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         match self.ask(key, Ask::Renew(owner)).await? {
             Told::Held(held) => Ok(held),
             told => other(&told),
         }
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         match self.ask(key, Ask::Finish(finish.clone())).await? {
             Told::Held(held) => Ok(held),
             told => other(&told),
@@ -125,7 +126,7 @@ impl Store for Line {
 }
 
 #[async_trait]
-impl Versioned for Line {
+impl ConditionalStore for Line {
     type Version = u64;
 
     async fn get(&self, key: &Key) -> Result<(Option<(Vec<u8>, u64)>, Timestamp), StoreError> {
@@ -135,7 +136,7 @@ impl Versioned for Line {
         }
     }
 
-    async fn put_if(
+    async fn put_if_version(
         &self,
         key: &Key,
         version: Option<&u64>,

@@ -5,8 +5,8 @@ use std::future::Future;
 
 use async_trait::async_trait;
 use idem::{
-    Claim, Claimed, Clock, Completed, Finish, Held, Key, MokaStore, Owner, Record, Settle, Settled, Store, StoreError,
-    Timestamp,
+    Claim, Claimed, Clock, Completed, Finish, Key, MokaStore, Owner, Ownership, Record, Settle, Settled, Store,
+    StoreError, Timestamp,
 };
 
 use super::fate::Fate;
@@ -77,11 +77,11 @@ impl Store for Watched {
         answer
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         self.ask(key, self.store.renew(key, owner)).await
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         self.ask(key, self.store.finish(key, finish)).await
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use idem::{
-    transition, Change as Verdict, Claim, Claimed, Completion, Ending, Finish, Held, Key, Owner, Record, Renew, Settle,
-    Settled, StoreError, Timestamp, Verb,
+    transition, Change as Verdict, Claim, Claimed, Completion, Ending, Finish, Key, Owner, Ownership, Record, Renew,
+    Settle, Settled, StoreError, Timestamp, Verb,
 };
 use tokio::sync::Notify;
 
@@ -16,7 +16,7 @@ pub(super) const START: i64 = 1_700_000_000_000_000;
 
 /// A request.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)] // The verbs of `Store`, and of `Versioned`.
+#[allow(missing_docs)] // The verbs of `Store`, and of `ConditionalStore`.
 pub enum Ask {
     Claim(Claim),
     Renew(Owner),
@@ -33,7 +33,7 @@ pub enum Ask {
 #[allow(missing_docs)]
 pub enum Told {
     Claimed(Claimed),
-    Held(Held),
+    Held(Ownership),
     Loaded(Option<Record>),
     Settled(Settled),
     Swept(usize),

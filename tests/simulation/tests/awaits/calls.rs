@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use idem::{idempotent, with_outcome, Failed, Idem, Outcome};
+use idem::{idempotent, with_outcome, CallError, Idem, Key, Outcome};
 
 use crate::body::{ask, body};
 use crate::history::{Answer, Fault, Refusal, Value};
-use crate::path::{By, PATIENT};
+use crate::path::{By, Path, PATIENT};
 use crate::stage::Stage;
 
 pub(crate) type Calling = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -75,6 +75,27 @@ pub(crate) fn calling(desk: Desk) -> Calling {
     }
 }
 
+/// The key of a path's calls.
+pub(crate) fn key(path: Path) -> Key {
+    let operation = match path.by {
+        By::Builder => "awaits".into(),
+        By::Macro => format!("{} {}::{}", env!("CARGO_PKG_NAME"), module_path!(), function(path)),
+    };
+    Key::new("", &operation, &1).expect("a valid key")
+}
+
+/// The name of the function that [`by_macro`] calls.
+const fn function(path: Path) -> &'static str {
+    match (path.asks.is_some(), path.at_most_once, path.detached) {
+        (false, false, false) => "plain",
+        (false, false, true) => "plain_detached",
+        (false, true, false) => "once",
+        (false, true, true) => "once_detached",
+        (true, _, false) => "asking",
+        (true, _, true) => "asking_detached",
+    }
+}
+
 fn by_builder(desk: Desk) -> Calling {
     let path = desk.stage.world.path;
     let op = desk.idem.operation("awaits").key(1).wait(desk.wait());
@@ -94,14 +115,14 @@ fn by_builder(desk: Desk) -> Calling {
     }
 }
 
-fn answer(answer: Result<Outcome<Value>, Failed<Fault>>) -> Answer {
+fn answer(answer: Result<Outcome<Value>, CallError<Fault>>) -> Answer {
     match answer {
         Ok(outcome) => {
             let kind = outcome.kind();
             Answer::Value(outcome.into_inner(), kind)
         }
-        Err(Failed::Body(fault)) => Answer::Body(fault, None),
-        Err(Failed::Idem(error)) => Answer::Refused(Refusal::from(&error)),
+        Err(CallError::Body(fault)) => Answer::Body(fault, None),
+        Err(CallError::Idem(error)) => Answer::Refused(Refusal::from(&error)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem::{Claim, Claimed, Finish, Held, Owner, Record};
+use idem::{Claim, Claimed, Finish, Owner, Ownership, Record};
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened.
@@ -66,8 +66,8 @@ impl Event {
         match &self.what {
             Happened::Sent(verb, ask) => format!("sent {verb} {}", ask.name()),
             Happened::Applied { verb, ask, after, .. } => {
-                let phase = after.as_ref().map(|after| &after.phase);
-                format!("applied {verb} {} {phase:?}", ask.name())
+                let state = after.as_ref().map(|after| &after.state);
+                format!("applied {verb} {} {state:?}", ask.name())
             }
             what => format!("{} {} {what:?}", self.node, self.call),
         }
@@ -102,7 +102,7 @@ impl Ask {
 #[derive(Debug, Clone)]
 pub(crate) enum Said {
     Claimed(Claimed),
-    Held(Held),
+    Held(Ownership),
 }
 
 /// How a body ended by itself.

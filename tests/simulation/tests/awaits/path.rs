@@ -74,8 +74,8 @@ pub(crate) enum Says {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Before {
     Nothing,
-    Released,
-    Abandoned,
+    Failed,
+    Unknown,
     /// By an attempt that was to be the last one, if its outcome was unknown.
     AbandonedOnce,
     AbandonedOther,
@@ -111,7 +111,7 @@ impl Before {
     pub(crate) const fn is_open(self) -> bool {
         matches!(
             self,
-            Self::Abandoned
+            Self::Unknown
                 | Self::AbandonedOnce
                 | Self::AbandonedOther
                 | Self::Lapsed
@@ -141,8 +141,8 @@ impl Path {
 
 const ENDS: [Ends; 6] = [Ends::Ok, Ends::No, Ends::Err, Ends::UnknownErr, Ends::RecordedErr, Ends::Unreplayable];
 const BEFORE: [Before; 11] = [
-    Before::Released,
-    Before::Abandoned,
+    Before::Failed,
+    Before::Unknown,
     Before::AbandonedOnce,
     Before::AbandonedOther,
     Before::Lapsed,
@@ -215,7 +215,7 @@ pub(crate) fn all() -> Vec<Path> {
             }
         }
         for asks in [Says::Some, Says::None, Says::Err, Says::Truth] {
-            for before in [Before::Nothing, Before::Released, Before::Abandoned, Before::Lapsed, Before::Running] {
+            for before in [Before::Nothing, Before::Failed, Before::Unknown, Before::Lapsed, Before::Running] {
                 for at_most_once in YES_NO {
                     add(Path { asks: Some(asks), before, at_most_once, ..ok });
                 }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use idem::{private, transition, Change, Claim, Completion, Ending, Fingerprint, Finish, Owner, Payload, Record};
+use idem::{
+    private, transition, Change, Claim, Codec, Completion, Ending, Fingerprint, Finish, Owner, Payload, Record,
+};
 use tokio::runtime::Builder;
 use tokio::time::Instant;
 
 use crate::body::EXACT;
-use crate::calls::print;
+use crate::calls::{key, print};
 use crate::exec::Exec;
 use crate::history::{Event, Happened, Value};
 use crate::path::{Before, Body, Path, LEASE, PAUSE, TTL};
@@ -97,14 +99,13 @@ fn earlier(path: Path, stage: &Stage) -> Option<Record> {
     let ago = |millis: u64| idem::Timestamp::from_micros(stage.now().as_micros() - millis * 1000);
     let (began, ending) = match path.before {
         Before::Nothing => return None,
-        Before::Released | Before::ReleasedOther => (10, Some(Ending::Released)),
-        Before::Abandoned | Before::AbandonedOnce | Before::AbandonedOther => (10, Some(Ending::Abandoned)),
+        Before::Failed | Before::ReleasedOther => (10, Some(Ending::Failed)),
+        Before::Unknown | Before::AbandonedOnce | Before::AbandonedOther => (10, Some(Ending::Unknown)),
         Before::Lapsed => (400, None),
         Before::Running | Before::RunningOther => (100, None),
         Before::Done | Before::DoneOther => {
-            // As version 1 wrote it, which is bound to no key: each function's is another one.
-            let json = serde_json::to_vec(&Value { run: EARLIER, yes: true, exact: EXACT }).ok()?;
-            let bytes = [vec![1, 1, 0], json].concat();
+            let value = Value { run: EARLIER, yes: true, exact: EXACT };
+            let bytes = private::recorded(&value, Codec::Json, &key(path))?;
             (10, Some(Ending::Completed(Completion::Result(Payload::from_bytes(bytes)))))
         }
         Before::DoneUnreplayable => (10, Some(Ending::Completed(Completion::Unreplayable))),

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use idem::{Claim, Claimed, Completed, Finish, Held, Key, Owner, Record, Store, StoreError};
+use idem::{Claim, Claimed, Completed, Finish, Key, Owner, Ownership, Record, Store, StoreError};
 
 use crate::history::{Ask, Happened, Said};
 use crate::path::Kind;
@@ -76,7 +76,7 @@ impl Scripted {
         }
     }
 
-    async fn held(&self, ask: Ask) -> Result<Held, StoreError> {
+    async fn held(&self, ask: Ask) -> Result<Ownership, StoreError> {
         match self.ask(ask).await? {
             Said::Held(held) => Ok(held),
             Said::Claimed(_) => Err(StoreError::refused("answered something else")),
@@ -93,11 +93,11 @@ impl Store for Scripted {
         }
     }
 
-    async fn renew(&self, _: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, _: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         self.held(Ask::Renew(owner)).await
     }
 
-    async fn finish(&self, _: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, _: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         self.held(Ask::Finish(finish.clone())).await
     }
 

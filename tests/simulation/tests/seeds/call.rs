@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use idem::{with_outcome, Error, Failed, Idem, Outcome};
+use idem::{with_outcome, CallError, Error, Idem, Outcome};
 use idem_simulation::wire::{Answer, End, Fault, Found, Note, Refusal, Value, Wire, Word};
 use tokio::time::sleep;
 
@@ -116,7 +116,7 @@ fn kept(fault: &Fault) -> bool {
     matches!(fault, Fault::Kept(_))
 }
 
-type Called = Pin<Box<dyn Future<Output = Result<Outcome<Value>, Failed<Fault>>> + Send>>;
+type Called = Pin<Box<dyn Future<Output = Result<Outcome<Value>, CallError<Fault>>> + Send>>;
 
 /// A call with a node's options. Polled for the first time, it is made.
 fn call(idem: &Idem, deploy: Deploy, request: u8, job: Job) -> Called {
@@ -172,8 +172,8 @@ pub(crate) async fn caller(idem: Idem, deploy: Deploy, request: u8, job: Job) {
                 Answer::Garbled(format!("{value:?}"))
             }
         }
-        Some((Err(Failed::Body(fault)), kind)) => Answer::Error(fault, kind),
-        Some((Err(Failed::Idem(error)), _)) => Answer::Refused(refusal(&error)),
+        Some((Err(CallError::Body(fault)), kind)) => Answer::Error(fault, kind),
+        Some((Err(CallError::Idem(error)), _)) => Answer::Refused(refusal(&error)),
     };
     wire.note(Note::Answered(number, answer));
 }

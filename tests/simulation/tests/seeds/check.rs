@@ -9,7 +9,7 @@ mod open;
 
 use std::collections::BTreeMap;
 
-use idem::{Completion, Fingerprint, Owner, Phase, Record};
+use idem::{Completion, Fingerprint, Owner, Record, State};
 use idem_simulation::wire::{Answer, Change, End, Fault, Found, Heard, Note, Value};
 
 use crate::plan::{Act, Class, Deploy, Kept};
@@ -213,13 +213,13 @@ enum Holds {
 }
 
 fn holds(record: &Record) -> Option<Holds> {
-    let Phase::Completed(completion) = &record.phase else { return None };
+    let State::Completed(completion) = &record.state else { return None };
     let Completion::Result(payload) = completion else { return Some(Holds::Nothing) };
     // Version, codec, side, checksum; and JSON.
     let (head, json) = payload.as_bytes().split_at_checked(11).unwrap_or_default();
     Some(match head {
-        [4, 1, 0, ..] => serde_json::from_slice::<Value>(json).map_or(Holds::Foreign, |value| Holds::Value(value.run)),
-        [4, 1, 1, ..] => serde_json::from_slice::<Fault>(json).map_or(Holds::Foreign, Holds::Error),
+        [1, 1, 0, ..] => serde_json::from_slice::<Value>(json).map_or(Holds::Foreign, |value| Holds::Value(value.run)),
+        [1, 1, 1, ..] => serde_json::from_slice::<Fault>(json).map_or(Holds::Foreign, Holds::Error),
         _ => Holds::Foreign,
     })
 }

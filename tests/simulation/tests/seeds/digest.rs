@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use idem::{Owner, Phase, Record};
+use idem::{Owner, Record, State};
 use idem_simulation::wire::Note;
 
 use crate::world::History;
@@ -35,15 +35,15 @@ fn number(owners: &mut BTreeMap<[u8; 16], usize>, owner: Owner) -> usize {
 /// A record but for its owner.
 pub(crate) fn record(record: &Record) -> String {
     let micros = |at: idem::Timestamp| at.as_micros().wrapping_sub(1_700_000_000_000_000);
-    let phase = match &record.phase {
-        Phase::Running { since, lease_until, .. } => format!("running {}..{}", micros(*since), micros(*lease_until)),
-        Phase::Completed(completion) => format!("completed {:?}", completion_text(completion)),
+    let state = match &record.state {
+        State::Running { since, lease_until, .. } => format!("running {}..{}", micros(*since), micros(*lease_until)),
+        State::Completed(completion) => format!("completed {:?}", completion_text(completion)),
         other => format!("{other:?}"),
     };
     let Record { fence, attempt, at_most_once, after_unknown, .. } = record;
     let print = record.fingerprint.map_or(0, |print| print.as_bytes()[0]);
     format!(
-        "{phase} fence {} attempt {attempt} amo {at_most_once} unknown {after_unknown} print {print:x} until {}",
+        "{state} fence {} attempt {attempt} amo {at_most_once} unknown {after_unknown} print {print:x} until {}",
         fence.wrapping_sub(1_700_000_000_000_000),
         micros(record.expires_at)
     )

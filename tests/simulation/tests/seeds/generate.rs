@@ -107,9 +107,9 @@ fn deploy(dice: &mut Dice, class: Class) -> Deploy {
         0..5 => Kept::Plain,
         5 => Kept::Hinted,
         6 | 7 => Kept::Tiered(dice.pick(&[300, 1500, 60_000])),
-        // What a store forgets has the same version twice; `Versioned` forbids that.
+        // What a store forgets has the same version twice; `ConditionalStore` forbids that.
         _ if class == Class::Forgets => Kept::Plain,
-        _ => Kept::Cas,
+        _ => Kept::CasStore,
     };
     Deploy {
         ttl: dice.pick(&[1_000, 4_000, 30_000, 3_600_000]),

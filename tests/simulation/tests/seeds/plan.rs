@@ -72,7 +72,7 @@ pub(crate) enum Kept {
     Plain,
     Hinted,
     Tiered(u64),
-    Cas,
+    CasStore,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use idem::{Cas, Fingerprint, Idem, Key, Store, Tiered};
+use idem::{CasStore, Fingerprint, Idem, Key, Store, Tiered};
 use idem_simulation::dice::Dice;
 use idem_simulation::tasks::{current_call, Tasks, Work};
 use idem_simulation::wire::{drive, Line, Note, Script, Seen, Watched, Wire, Word};
@@ -269,7 +269,7 @@ impl World {
             (None, Kept::Tiered(max_age)) => {
                 build(Tiered::new(line).max_age(Duration::from_millis(max_age)), deploy, tasks, node)
             }
-            (None, Kept::Cas) => build(Cas::new(line), deploy, tasks, node),
+            (None, Kept::CasStore) => build(CasStore::new(line), deploy, tasks, node),
         };
         self.nodes.push(Node { slot, deploy, idem, stops: Vec::new(), died: None });
         node

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use idem::{Error, Failed, Fingerprint, Idem, Key, Kind, OperationBuilder, Store};
+use idem::{CallError, Error, Fingerprint, Idem, Key, Kind, OperationBuilder, Store};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const NAME: &str = "payments.charge";
@@ -70,11 +70,11 @@ impl Till {
                 assert_eq!(outcome.into_inner(), receipt(part), "somebody else's result, or a damaged one");
                 Came::Right
             }
-            Err(Failed::Idem(error)) => {
+            Err(CallError::Idem(error)) => {
                 assert!(!matches!(error, Error::Config { .. } | Error::InvalidKey { .. }), "{error:?}");
                 Came::Refused
             }
-            Err(Failed::Body(())) => panic!("the body does not fail"),
+            Err(CallError::Body(())) => panic!("the body does not fail"),
         }
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem::{
-    Cas, Claim, Claimed, Ending, Finish, Held, Key, Owner, Record, SaveStep, Settle, Settled, Store, StoreError,
-    Timestamp, Versioned,
+    CasStore, Claim, Claimed, ConditionalStore, Ending, Finish, Key, Owner, Ownership, Record, SaveStep, Settle,
+    Settled, Store, StoreError, Timestamp,
 };
 use idem_postgres::PgStore;
 use redis::aio::ConnectionManager;
@@ -40,9 +40,9 @@ pub(crate) async fn open(mistake: Mistake, at: &At) -> Arc<dyn Store> {
         (Mistake::ChecksThenActs, At::Redis { url, prefix }) => {
             let client = redis::Client::open(&**url).unwrap();
             let connection = ConnectionManager::new(client).await.unwrap();
-            Arc::new(Cas::new(InRedis { connection, prefix: prefix.clone() }))
+            Arc::new(CasStore::new(InRedis { connection, prefix: prefix.clone() }))
         }
-        (Mistake::ChecksThenActs, At::Postgres { url }) => Arc::new(Cas::new(InPostgres::at(url).await)),
+        (Mistake::ChecksThenActs, At::Postgres { url }) => Arc::new(CasStore::new(InPostgres::at(url).await)),
         (Mistake::Hasty, At::Postgres { url }) => {
             let manager = deadpool_postgres::Manager::new(url.parse().unwrap(), NoTls);
             let pool = deadpool_postgres::Pool::builder(manager).max_size(8).build().unwrap();
@@ -65,14 +65,14 @@ impl Store for Careless {
         self.store.claim(key, claim).await
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         self.store.renew(key, owner).await
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         let forgotten = self.mistake == Mistake::Forgets && finish.owner.as_bytes()[0].is_multiple_of(8);
         if forgotten && matches!(finish.ending, Ending::Completed(_)) {
-            return Ok(Held::Held);
+            return Ok(Ownership::Held);
         }
         let mut finish = finish.clone();
         if self.mistake == Mistake::EndsForAnybody {
@@ -86,7 +86,7 @@ impl Store for Careless {
         self.store.load(key).await
     }
 
-    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Held, StoreError> {
+    async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
         self.store.save_step(key, save).await
     }
 
@@ -112,7 +112,7 @@ impl InRedis {
 }
 
 #[async_trait]
-impl Versioned for InRedis {
+impl ConditionalStore for InRedis {
     type Version = ();
 
     async fn get(&self, key: &Key) -> Result<(Option<(Vec<u8>, ())>, Timestamp), StoreError> {
@@ -123,7 +123,7 @@ impl Versioned for InRedis {
         Ok((value.map(|bytes| (bytes, ())), Timestamp::from_micros(seconds * 1_000_000 + micros)))
     }
 
-    async fn put_if(&self, key: &Key, _: Option<&()>, bytes: &[u8], _: Duration) -> Result<bool, StoreError> {
+    async fn put_if_version(&self, key: &Key, _: Option<&()>, bytes: &[u8], _: Duration) -> Result<bool, StoreError> {
         let mut set = redis::cmd("SET");
         set.arg(self.name(key)).arg(bytes);
         set.query_async::<()>(&mut self.connection.clone()).await.map_err(unknown)?;
@@ -151,7 +151,7 @@ impl InPostgres {
 }
 
 #[async_trait]
-impl Versioned for InPostgres {
+impl ConditionalStore for InPostgres {
     type Version = ();
 
     async fn get(&self, key: &Key) -> Result<(Option<(Vec<u8>, ())>, Timestamp), StoreError> {
@@ -162,7 +162,7 @@ impl Versioned for InPostgres {
         Ok((record.map(|bytes| (bytes, ())), Timestamp::from_micros(now.unsigned_abs())))
     }
 
-    async fn put_if(&self, key: &Key, _: Option<&()>, bytes: &[u8], _: Duration) -> Result<bool, StoreError> {
+    async fn put_if_version(&self, key: &Key, _: Option<&()>, bytes: &[u8], _: Duration) -> Result<bool, StoreError> {
         let write = "INSERT INTO careless VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET record = $2";
         self.0.execute(write, &[&key.as_bytes(), &bytes]).await.map_err(unknown)?;
         Ok(true)

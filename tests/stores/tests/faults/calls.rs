@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use crate::clients::{now, Going, Orders, AT_ONCE, LEASE, TTL};
 use crate::dice::Dice;
 use crate::options::{Function, Options};
-use crate::outcomes::{CallError, End, Goes, Value};
+use crate::outcomes::{BodyError, End, Goes, Value};
 
 const WAIT: Duration = Duration::from_secs(2);
 
@@ -120,20 +120,20 @@ impl Caller {
 }
 
 /// What a call was answered, as it is noted.
-fn words(result: &Result<Value, CallError>, kind: Option<Kind>) -> String {
+fn words(result: &Result<Value, BodyError>, kind: Option<Kind>) -> String {
     let kind = kind.map_or("-".to_owned(), |kind| format!("{kind:?}"));
     match result {
         Ok(Value(run)) => format!("{kind} value {run}"),
-        Err(CallError::Idem(Error::Indeterminate { attempt, .. })) => format!("- refused Indeterminate {attempt}"),
-        Err(CallError::Idem(error)) => {
+        Err(BodyError::Idem(Error::Indeterminate { attempt, .. })) => format!("- refused Indeterminate {attempt}"),
+        Err(BodyError::Idem(error)) => {
             let name = format!("{error:?}");
             let name = name.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
             format!("- refused {name} 0 {}", whole(error).replace(' ', "-"))
         }
-        Err(CallError::Nothing(run)) => format!("{kind} error Nothing {run}"),
-        Err(CallError::Unknown(run)) => format!("{kind} error Unknown {run}"),
-        Err(CallError::Unsure(run)) => format!("{kind} error Unsure {run}"),
-        Err(CallError::Final(run)) => format!("{kind} error Final {run}"),
+        Err(BodyError::Nothing(run)) => format!("{kind} error Nothing {run}"),
+        Err(BodyError::Unknown(run)) => format!("{kind} error Unknown {run}"),
+        Err(BodyError::Unsure(run)) => format!("{kind} error Unsure {run}"),
+        Err(BodyError::Final(run)) => format!("{kind} error Final {run}"),
     }
 }
 

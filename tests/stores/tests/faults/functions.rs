@@ -4,39 +4,39 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use idem::{current, idempotent, with_outcome, DetachedOperation, Failed, Kind, OperationBuilder, Policy};
+use idem::{current, idempotent, with_outcome, CallError, DetachedOperation, Kind, OperationBuilder, Policy};
 use tokio::time::sleep;
 
 use crate::calls::Caller;
 use crate::clients::{now, LEASE};
 use crate::options::Function;
-use crate::outcomes::{CallError, End, Goes, Value};
+use crate::outcomes::{BodyError, End, Goes, Value};
 
-#[idempotent(name = "call", key = n, lease = LEASE, unknown_err = CallError::is_unknown, idem = caller.idem)]
-async fn call(caller: &Caller, n: u64, goes: Goes) -> Result<Value, CallError> {
+#[idempotent(name = "call", key = n, lease = LEASE, unknown_err = BodyError::is_unknown, idem = caller.idem)]
+async fn call(caller: &Caller, n: u64, goes: Goes) -> Result<Value, BodyError> {
     caller.body(n, goes).await
 }
 
-#[idempotent(name = "once", key = n, lease = LEASE, at_most_once, unknown_err = CallError::is_unknown, idem = caller.idem)]
-async fn once(caller: &Caller, n: u64, goes: Goes) -> Result<Value, CallError> {
+#[idempotent(name = "once", key = n, lease = LEASE, at_most_once, unknown_err = BodyError::is_unknown, idem = caller.idem)]
+async fn once(caller: &Caller, n: u64, goes: Goes) -> Result<Value, BodyError> {
     caller.body(n, goes).await
 }
 
 #[idempotent(name = "asks", key = n, lease = LEASE, fingerprint = goes.options.fingerprint.unwrap_or_default(),
-    record_err = CallError::is_final, unknown_err = CallError::is_unknown, reconcile = caller.asks(n, goes),
+    record_err = BodyError::is_final, unknown_err = BodyError::is_unknown, reconcile = caller.asks(n, goes),
     idem = caller.idem)]
-async fn asks(caller: &Caller, n: u64, goes: Goes) -> Result<Value, CallError> {
+async fn asks(caller: &Caller, n: u64, goes: Goes) -> Result<Value, BodyError> {
     caller.body(n, goes).await
 }
 
-#[idempotent(name = "far", key = n, lease = LEASE, detached, record_err = CallError::is_final,
-    unknown_err = CallError::is_unknown, idem = caller.idem)]
-async fn far(caller: Caller, n: u64, goes: Goes) -> Result<Value, CallError> {
+#[idempotent(name = "far", key = n, lease = LEASE, detached, record_err = BodyError::is_final,
+    unknown_err = BodyError::is_unknown, idem = caller.idem)]
+async fn far(caller: Caller, n: u64, goes: Goes) -> Result<Value, BodyError> {
     caller.body(n, goes).await
 }
 
-type Called = (Result<Value, CallError>, Option<Kind>);
-type Asks = Pin<Box<dyn Future<Output = Result<Option<Value>, CallError>> + Send>>;
+type Called = (Result<Value, BodyError>, Option<Kind>);
+type Asks = Pin<Box<dyn Future<Output = Result<Option<Value>, BodyError>> + Send>>;
 
 impl Caller {
     /// One call, as its options have it.
@@ -59,7 +59,7 @@ impl Caller {
         if let Some(print) = options.fingerprint {
             op = op.fingerprint(print);
         }
-        let op = op.unknown_err(CallError::is_unknown);
+        let op = op.unknown_err(BodyError::is_unknown);
         let this = self.clone();
         let ask = move || -> Asks {
             let this = this.clone();
@@ -68,12 +68,12 @@ impl Caller {
         match (options.record_err, options.reconcile) {
             (false, false) => self.run(op, n, goes).await,
             (false, true) => self.run(op.reconcile(ask), n, goes).await,
-            (true, false) => self.run(op.record_err(CallError::is_final), n, goes).await,
-            (true, true) => self.run(op.record_err(CallError::is_final).reconcile(ask), n, goes).await,
+            (true, false) => self.run(op.record_err(BodyError::is_final), n, goes).await,
+            (true, true) => self.run(op.record_err(BodyError::is_final).reconcile(ask), n, goes).await,
         }
     }
 
-    async fn run<P: Policy<Value, CallError> + Clone>(&self, op: OperationBuilder<P>, n: u64, goes: Goes) -> Called {
+    async fn run<P: Policy<Value, BodyError> + Clone>(&self, op: OperationBuilder<P>, n: u64, goes: Goes) -> Called {
         let (result, kind) = if goes.options.detached {
             let (op, this): (DetachedOperation<P>, _) = (op.detached(), self.clone());
             with_outcome(op.run(async move { this.body(n, goes).await })).await
@@ -81,14 +81,14 @@ impl Caller {
             with_outcome(op.run(self.body(n, goes))).await
         };
         let result = result.map(idem::Outcome::into_inner).map_err(|failed| match failed {
-            Failed::Idem(error) => CallError::Idem(error),
-            Failed::Body(error) => error,
+            CallError::Idem(error) => BodyError::Idem(error),
+            CallError::Body(error) => error,
         });
         (result, kind)
     }
 
     /// The body: it leaves that it began, what it did, and that it ended.
-    async fn body(&self, n: u64, goes: Goes) -> Result<Value, CallError> {
+    async fn body(&self, n: u64, goes: Goes) -> Result<Value, BodyError> {
         let (name, run, me) = (Function::of(n).name(), self.id(goes.call), current().unwrap());
         let (fence, attempt, ends) = (me.fencing_token(), me.attempt(), goes.ends);
         let began = now().as_micros();
@@ -105,14 +105,14 @@ impl Caller {
         match ends {
             End::Well => Ok(Value(run)),
             End::Odd => Ok(Value(format!("~{run}"))),
-            End::Nothing => Err(CallError::Nothing(run)),
-            End::Unknown => Err(CallError::Unknown(run)),
-            End::Final => Err(CallError::Final(run)),
+            End::Nothing => Err(BodyError::Nothing(run)),
+            End::Unknown => Err(BodyError::Unknown(run)),
+            End::Final => Err(BodyError::Final(run)),
         }
     }
 
     /// What became of an attempt before this one: that is in the effects.
-    async fn asks(&self, n: u64, goes: Goes) -> Result<Option<Value>, CallError> {
+    async fn asks(&self, n: u64, goes: Goes) -> Result<Option<Value>, BodyError> {
         let (name, call, me) = (Function::of(n).name(), self.id(goes.call), current().unwrap());
         let effect = if goes.call.is_multiple_of(5) {
             sleep(Duration::from_millis(10)).await;
@@ -129,7 +129,7 @@ impl Caller {
         match effect {
             Some(Some(_)) => Ok(Some(Value(told))),
             Some(None) => Ok(None),
-            None => Err(CallError::Unsure(call)),
+            None => Err(BodyError::Unsure(call)),
         }
     }
 }

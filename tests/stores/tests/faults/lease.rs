@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use idem::{Claim, Claimed, Finish, Held, Idem, Key, Owner, Record, Store, StoreError};
+use idem::{Claim, Claimed, Finish, Idem, Key, Owner, Ownership, Record, Store, StoreError};
 use idem_store_tests::Place;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
@@ -41,16 +41,16 @@ impl Store for Sends {
         answer
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         let sent = Instant::now();
         let answer = self.store.renew(key, owner).await;
-        if let Ok(Held::Held) = answer {
+        if let Ok(Ownership::Held) = answer {
             self.held(key, sent);
         }
         answer
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         self.store.finish(key, finish).await
     }
 

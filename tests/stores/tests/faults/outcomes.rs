@@ -22,7 +22,7 @@ impl Serialize for Value {
 
 /// An error, and which call came to it.
 #[derive(Debug, thiserror::Error, Serialize, Deserialize)]
-pub(crate) enum CallError {
+pub(crate) enum BodyError {
     #[error("nothing happened")]
     Nothing(String),
     #[error("nobody knows what happened")]
@@ -36,7 +36,7 @@ pub(crate) enum CallError {
     Idem(#[from] Error),
 }
 
-impl CallError {
+impl BodyError {
     pub(crate) fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown(_))
     }

@@ -76,8 +76,8 @@ impl Asker {
         }
         let ending = match dice.roll(20) {
             0..=2 => return,
-            3..=5 => Ending::Released,
-            6..=8 => Ending::Abandoned,
+            3..=5 => Ending::Failed,
+            6..=8 => Ending::Unknown,
             9..=11 => Ending::Withdrawn,
             12 => Ending::Completed(Completion::Unreplayable),
             _ => result(claim.owner),
@@ -95,7 +95,7 @@ impl Asker {
         if dice.one_in(3) {
             let settlement = match dice.roll(3) {
                 0 => Settlement::Forgotten,
-                1 => Settlement::Released,
+                1 => Settlement::Failed,
                 _ => Settlement::Completed(Completion::Unreplayable),
             };
             given_up(self.store.settle(key, &Settle::new(&record, Owner::random(), settlement))).await;
@@ -116,8 +116,8 @@ impl Asker {
         let Some((key, owner)) = former else { return sleep(dice.millis(5, 50)).await };
         match dice.roll(4) {
             0 => drop(given_up(self.store.renew(&key, owner)).await),
-            1 => drop(given_up(self.store.finish(&key, &Finish::new(owner, Ending::Released))).await),
-            2 => drop(given_up(self.store.finish(&key, &Finish::new(owner, Ending::Abandoned))).await),
+            1 => drop(given_up(self.store.finish(&key, &Finish::new(owner, Ending::Failed))).await),
+            2 => drop(given_up(self.store.finish(&key, &Finish::new(owner, Ending::Unknown))).await),
             _ => drop(given_up(self.store.finish(&key, &Finish::new(owner, result(owner)))).await),
         }
     }

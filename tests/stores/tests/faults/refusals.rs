@@ -77,7 +77,7 @@ impl Refused<'_> {
         let another = |reign: &Reign| {
             // A run that nothing guards may be one whose claim never came there.
             let was_there = reign.is_possible() || self.is_mine(reign) && !reign.failed.is_empty();
-            let until = reign.released().min(reign.replaced(&self.story.reigns));
+            let until = reign.failed().min(reign.replaced(&self.story.reigns));
             let other = reign.is_of_another(&mine) || inherits(reign);
             other && was_there && until.saturating_add(HEARSAY) >= self.call.from
         };

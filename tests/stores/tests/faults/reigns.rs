@@ -45,8 +45,8 @@ pub(crate) enum Ending {
     /// What the codec wrote, in hex; and whether it is an error.
     Result(String, bool),
     Unreplayable,
-    Released,
-    Abandoned,
+    Failed,
+    Unknown,
     Withdrawn,
 }
 
@@ -77,9 +77,9 @@ impl Reign {
     }
 
     /// When the record was certainly free for every request.
-    pub(crate) fn released(&self) -> u64 {
-        let released = self.ends.iter().filter(|end| end.ending == Ending::Released).filter_map(|end| end.held).min();
-        released.filter(|_| self.silent.is_empty()).unwrap_or(NEVER)
+    pub(crate) fn failed(&self) -> u64 {
+        let failed = self.ends.iter().filter(|end| end.ending == Ending::Failed).filter_map(|end| end.held).min();
+        failed.filter(|_| self.silent.is_empty()).unwrap_or(NEVER)
     }
 
     /// When the key was certainly done, for all that this owner was told.
@@ -100,7 +100,7 @@ impl Reign {
 
     /// Whether its outcome may have been unknown at some time before `moment`: given up, or its lease over.
     pub(crate) fn was_unknown(&self, moment: u64) -> bool {
-        let given_up = self.ends.iter().any(|end| end.ending == Ending::Abandoned && end.sent <= moment);
+        let given_up = self.ends.iter().any(|end| end.ending == Ending::Unknown && end.sent <= moment);
         let silent = self.silent.iter().any(|sent| sent + lease() <= moment);
         given_up || silent || self.kept.iter().any(|(sent, _)| self.lapsed(sent + lease()) && sent + lease() <= moment)
     }

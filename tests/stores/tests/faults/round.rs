@@ -75,7 +75,7 @@ impl Round<'_> {
             let seats = seats.iter_mut().enumerate().map(|(at, seat)| {
                 let dice = Dice::of(self.seed * 100 + at as u64);
                 scope.spawn(move || {
-                    let counts = seat.trouble(self.menu, dice, until);
+                    let counts = seat.fault(self.menu, dice, until);
                     thread::sleep(until.saturating_duration_since(Instant::now()));
                     calm.wait();
                     let slowest = seat.settle(calm);

@@ -77,7 +77,7 @@ impl<'a> Seat<'a> {
     }
 
     /// Troubles it until the time is over, and leaves it whole.
-    pub(crate) fn trouble(&mut self, menu: Menu, mut dice: Dice, until: Instant) -> Counts {
+    pub(crate) fn fault(&mut self, menu: Menu, mut dice: Dice, until: Instant) -> Counts {
         let mut counts = Counts::new();
         let network = menu.network && self.proxy.is_some();
         while (menu.processes || network) && pause(&mut dice, 30, 250, until) {

@@ -99,8 +99,8 @@ impl Ending {
                 Self::Result(payload.get(22..).unwrap_or_default().into(), payload.get(4..6) == Some("01"))
             }
             ["unreplayable", _] => Self::Unreplayable,
-            ["released", _] => Self::Released,
-            ["abandoned", _] => Self::Abandoned,
+            ["failed", _] => Self::Failed,
+            ["unknown", _] => Self::Unknown,
             ["withdrawn", _] => Self::Withdrawn,
             _ => panic!("no ending: {words:?}"),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem::{current, Error, Failed, Idem};
+use idem::{current, CallError, Error, Idem};
 use idem_store_tests::{hear, say, Part, Process, Site};
 use tokio::sync::{oneshot, watch};
 
@@ -44,7 +44,9 @@ pub(crate) async fn plays(part: &Part) {
             let operation = if once { operation.at_most_once() } else { operation };
             match operation.run(body).await {
                 Ok(outcome) => say(format!("answer {n} {:?} {}", outcome.kind(), outcome.into_inner())),
-                Err(Failed::Idem(Error::Indeterminate { attempt, .. })) => say(format!("answer {n} unknown {attempt}")),
+                Err(CallError::Idem(Error::Indeterminate { attempt, .. })) => {
+                    say(format!("answer {n} unknown {attempt}"))
+                }
                 Err(error) => say(format!("answer {n} {error:?}")),
             }
         }));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use idem::{Claim, Claimed, Ending, Finish, Held, Idem, Key, MokaStore, Owner, Record, Store, StoreError};
+use idem::{Claim, Claimed, Ending, Finish, Idem, Key, MokaStore, Owner, Ownership, Record, Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -35,11 +35,11 @@ impl Store for Slow {
         answer
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         self.store.renew(key, owner).await
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         let answer = self.store.finish(key, finish).await;
         self.news.notify_waiters();
         answer
@@ -61,10 +61,9 @@ async fn news_that_comes_while_the_store_answers_is_heard() {
     assert!(matches!(store.claim(&key(1), &claim).await, Ok(Claimed::Granted(_))));
     let waiter = tokio::spawn(attach(Idem::new(store.clone()), 1));
     store.asked.notified().await;
-    // As version 1 wrote it, which is bound to no key.
-    let result = b"\x01\x01\x001".to_vec();
+    let result = idem::private::recorded(&1, idem::Codec::Json, &key(1)).expect("it encodes");
     let ending = Ending::Completed(idem::Completion::Result(idem::Payload::from_bytes(result)));
-    assert_eq!(store.finish(&key(1), &Finish::new(claim.owner, ending)).await.unwrap(), Held::Held);
+    assert_eq!(store.finish(&key(1), &Finish::new(claim.owner, ending)).await.unwrap(), Ownership::Held);
     let ended = Instant::now();
     store.ended.notify_one();
     waiter.await.unwrap();

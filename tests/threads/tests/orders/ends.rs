@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use idem_core::{current, Error, Failed};
+use idem_core::{current, CallError, Error};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
@@ -37,7 +37,7 @@ fn a_call_that_fails_is_followed_by_one_that_waited() {
         let mut failed = 0;
         for call in calls {
             match call.await.unwrap() {
-                Err(Failed::Body("no")) => failed += 1,
+                Err(CallError::Body("no")) => failed += 1,
                 answer => assert_eq!(value(answer), 2),
             }
         }
@@ -77,7 +77,7 @@ fn a_drain_beside_new_calls() {
         drain.await.unwrap();
         for call in calls {
             match call.await.unwrap() {
-                Ok(_) | Err(Failed::Idem(Error::ShuttingDown { .. })) => {}
+                Ok(_) | Err(CallError::Idem(Error::ShuttingDown { .. })) => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -1,6 +1,6 @@
 //! Leaders that sleep over their leases.
 
-use idem_core::{Completion, Error, Failed, Phase};
+use idem_core::{CallError, Completion, Error, State};
 
 use crate::support::{
     all_ends, explore, key, op, process, sleep, spawn, value, yield_now, Bodies, Shelf, Stall, Time, LEASE,
@@ -23,12 +23,12 @@ fn everybody_sleeps_over_the_lease() {
         for call in calls {
             match call.await.unwrap() {
                 // A claim was asleep for longer than a store may take.
-                Err(Failed::Idem(Error::Store { .. })) => {}
+                Err(CallError::Idem(Error::Store { .. })) => {}
                 answer => results.push(value(answer)),
             }
         }
-        let recorded = match shelf.record().map(|record| record.phase) {
-            Some(Phase::Completed(Completion::Result(payload))) => payload.as_bytes().to_vec(),
+        let recorded = match shelf.record().map(|record| record.state) {
+            Some(State::Completed(Completion::Result(payload))) => payload.as_bytes().to_vec(),
             _ if results.is_empty() => vec![],
             other => panic!("{other:?}"),
         };

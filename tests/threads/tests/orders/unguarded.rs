@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem_core::{current, Error, Failed, Idem};
+use idem_core::{current, CallError, Error, Idem};
 use tokio::time::sleep;
 
 use crate::support::{all_ends, explore, op, spawn, yield_now, Bodies, Shelf, Time};
@@ -40,7 +40,7 @@ fn beside_guarded_ones() {
             .collect();
         for call in calls {
             match call.await.unwrap() {
-                Ok(_) | Err(Failed::Idem(Error::InProgress { .. } | Error::Store { .. })) => {}
+                Ok(_) | Err(CallError::Idem(Error::InProgress { .. } | Error::Store { .. })) => {}
                 Err(other) => panic!("{other:?}"),
             }
         }

@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::record::{Owner, Payload};
 use crate::store::moka::tests::Hand;
 use crate::store::moka::{MokaStore, MokaStoreBuilder};
-use crate::transition::{Claim, Claimed, Ending, Finish, Held, Settle, Settlement};
+use crate::transition::{Claim, Claimed, Ending, Finish, Ownership, Settle, Settlement};
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -27,7 +27,7 @@ fn claim(store: &MokaStore, n: usize) -> Result<Owner, Full> {
     }
 }
 
-fn finish(store: &MokaStore, n: usize, owner: Owner, bytes: usize) -> Result<Held, Full> {
+fn finish(store: &MokaStore, n: usize, owner: Owner, bytes: usize) -> Result<Ownership, Full> {
     let payload = Payload::from_bytes(vec![0; bytes]);
     store.apply(&key(n), &Finish::new(owner, Ending::Completed(Completion::Result(payload))))
 }
@@ -37,7 +37,7 @@ fn complete(store: &MokaStore, n: usize) -> Result<(), Full> {
 }
 
 fn is_done(store: &MokaStore, n: usize) -> bool {
-    store.apply(&key(n), &Finish::new(Owner::random(), Ending::Released)).expect("an answer") == Held::Lost
+    store.apply(&key(n), &Finish::new(Owner::random(), Ending::Failed)).expect("an answer") == Ownership::Lost
         && store.inner.done.get(&key(n)).is_some()
 }
 
@@ -52,10 +52,10 @@ fn a_full_store_refuses_new_keys_and_keeps_what_it_has() {
     let running = claim(&store, 0).expect("room");
     complete(&store, 1).expect("room");
     let failed = claim(&store, 2).expect("room");
-    store.apply(&key(2), &Finish::new(failed, Ending::Released)).expect("room");
+    store.apply(&key(2), &Finish::new(failed, Ending::Failed)).expect("room");
     assert_eq!(claim(&store, 3).expect_err("full").records, 3);
     // What is there goes on as ever.
-    assert_eq!(finish(&store, 0, running, 10), Ok(Held::Held));
+    assert_eq!(finish(&store, 0, running, 10), Ok(Ownership::Held));
     complete(&store, 2).expect("its key is known");
     assert!((0..3).all(|n| is_done(&store, n)));
     assert_eq!((store.forgotten(), used(&store).0), (0, 3));
@@ -86,9 +86,9 @@ fn bytes_are_counted_and_given_back() {
     let full = finish(&store, 0, empty, 10_000).expect_err("too large");
     assert_eq!(full.bytes, one);
     let unreplayable = Finish::new(empty, Ending::Completed(Completion::Unreplayable));
-    assert_eq!(store.apply(&key(0), &unreplayable), Ok(Held::Held), "that it is done is never refused");
+    assert_eq!(store.apply(&key(0), &unreplayable), Ok(Ownership::Held), "that it is done is never refused");
     let other = claim(&store, 1).expect("room");
-    assert_eq!(finish(&store, 1, other, 5_000), Ok(Held::Held));
+    assert_eq!(finish(&store, 1, other, 5_000), Ok(Ownership::Held));
     assert_eq!(used(&store).1, 2 * one + 5_000);
     let done = store.inner.done.get(&key(1)).expect("done");
     store.apply(&key(1), Settle::new(&done.record, Owner::random(), Settlement::Forgotten)).expect("room");
@@ -102,7 +102,7 @@ fn by_choice_what_was_done_first_is_forgotten_and_counted() {
     (0..4).for_each(|n| complete(&store, n).expect("room"));
     complete(&store, 4).expect("room is made");
     assert!(!is_done(&store, 0) && (1..5).all(|n| is_done(&store, n)));
-    assert_eq!(finish(&store, 100, running, 10), Ok(Held::Held), "a claim is never forgotten");
+    assert_eq!(finish(&store, 100, running, 10), Ok(Ownership::Held), "a claim is never forgotten");
     (10..110).filter(|n| *n != 100).for_each(|n| complete(&store, n).expect("room is made"));
     assert_eq!((store.forgotten(), used(&store).0), (100, 5));
     let oldest = store.inner.limits.as_ref().expect("limits").oldest.lock().expect("not poisoned").len();
@@ -123,7 +123,7 @@ fn a_large_result_makes_room_by_bytes() {
     let (store, _) = build(|store| store.max_bytes(5_000).when_full(WhenFull::ForgetOldest));
     (0..5).for_each(|n| complete(&store, n).expect("room"));
     let owner = claim(&store, 9).expect("room");
-    assert_eq!(finish(&store, 9, owner, 3_000), Ok(Held::Held));
+    assert_eq!(finish(&store, 9, owner, 3_000), Ok(Ownership::Held));
     assert!(is_done(&store, 9) && used(&store).1 <= 5_000);
     assert!(store.forgotten() >= 2);
 }

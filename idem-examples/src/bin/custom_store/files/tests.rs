@@ -2,7 +2,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use idem::{Cas, Claim, Claimed, Key, Owner, Store};
+use idem::{CasStore, Claim, Claimed, Key, Owner, Store};
 use idem_testing::{conformance, Clock, Suite};
 
 use super::Files;
@@ -11,13 +11,13 @@ use crate::temp::Temp;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn they_keep_the_contract() {
-    conformance(Cas::new(Files::open(&Temp::new("files"), TimeOfDay).unwrap())).await;
+    conformance(CasStore::new(Files::open(&Temp::new("files"), TimeOfDay).unwrap())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_handles_on_a_clock_that_steps() {
     let (dir, clock) = (Temp::new("files-two"), Clock::new());
-    let handle = || Cas::new(Files::open(&dir, clock.clone()).unwrap());
+    let handle = || CasStore::new(Files::open(&dir, clock.clone()).unwrap());
     let report = Suite::new(handle()).handle(handle()).clock(clock.clone()).run().await;
     report.assert();
     assert!(report.skipped.is_empty(), "{report}");
@@ -40,13 +40,13 @@ fn files(dir: &Temp) -> Vec<PathBuf> {
 #[tokio::test]
 async fn what_this_build_cannot_read_stays_as_it_is() {
     let dir = Temp::new("foreign");
-    let store = Cas::new(Files::open(&dir, TimeOfDay).unwrap());
+    let store = CasStore::new(Files::open(&dir, TimeOfDay).unwrap());
     assert!(matches!(store.claim(&key(), &claim()).await.unwrap(), Claimed::Granted(_)));
     let [file] = &files(&dir)[..] else { panic!("one record") };
     let honest = fs::read(file).unwrap();
     for foreign in [&b""[..], b"short", &[0xff; 8], b"\xff       \x02 of a later version", &honest[..40]] {
         fs::write(file, foreign).unwrap();
-        let store = Cas::new(Files::open(&dir, TimeOfDay).unwrap());
+        let store = CasStore::new(Files::open(&dir, TimeOfDay).unwrap());
         assert!(store.claim(&key(), &claim()).await.unwrap_err().is_unreadable(), "{foreign:?}");
         assert!(store.load(&key()).await.unwrap_err().is_unreadable(), "{foreign:?}");
         assert_eq!(fs::read(file).unwrap(), foreign);
@@ -58,12 +58,12 @@ async fn what_this_build_cannot_read_stays_as_it_is() {
 #[tokio::test]
 async fn what_a_dying_process_left_is_in_nobodys_way() {
     let dir = Temp::new("left");
-    let store = Cas::new(Files::open(&dir, TimeOfDay).unwrap());
+    let store = CasStore::new(Files::open(&dir, TimeOfDay).unwrap());
     for first in 0..=u8::MAX {
         fs::write(dir.join(format!("{first:02x}/new")), "half of a reco").unwrap();
     }
     let claim = claim();
     assert!(matches!(store.claim(&key(), &claim).await.unwrap(), Claimed::Granted(_)));
-    let again = Cas::new(Files::open(&dir, TimeOfDay).unwrap());
+    let again = CasStore::new(Files::open(&dir, TimeOfDay).unwrap());
     assert_eq!(again.load(&key()).await.unwrap().unwrap().owner, claim.owner);
 }

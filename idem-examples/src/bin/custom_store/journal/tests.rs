@@ -1,7 +1,7 @@
 use std::fs;
 use std::time::Duration;
 
-use idem::{Claim, Claimed, Ending, Finish, Held, Key, List, Owner, Phase, Store, SystemClock};
+use idem::{Claim, Claimed, Ending, Finish, Key, List, Owner, Ownership, State, Store, SystemClock};
 use idem_testing::{conformance, Clock, Suite};
 
 use super::{line, Journal};
@@ -42,8 +42,8 @@ async fn granted(journal: &Journal, key: &Key) -> Owner {
 async fn two_runs(dir: &Temp, clock: &Clock) -> (Vec<u8>, Owner) {
     let journal = open(dir, clock);
     let owners = (granted(&journal, &key(1)).await, granted(&journal, &key(2)).await);
-    journal.finish(&key(1), &Finish::new(owners.0, Ending::Released)).await.unwrap();
-    journal.finish(&key(2), &Finish::new(owners.1, Ending::Abandoned)).await.unwrap();
+    journal.finish(&key(1), &Finish::new(owners.0, Ending::Failed)).await.unwrap();
+    journal.finish(&key(2), &Finish::new(owners.1, Ending::Unknown)).await.unwrap();
     (fs::read(dir.join("journal")).unwrap(), owners.1)
 }
 
@@ -59,12 +59,12 @@ async fn a_torn_last_line_was_never_written() {
     for end in last..text.len() {
         fs::write(dir.join("journal"), &text[..end]).unwrap();
         let journal = open(&dir, &clock);
-        assert_eq!(journal.load(&key(1)).await.unwrap().unwrap().phase, Phase::Released);
-        assert!(matches!(journal.load(&key(2)).await.unwrap().unwrap().phase, Phase::Running { .. }));
+        assert_eq!(journal.load(&key(1)).await.unwrap().unwrap().state, State::Failed);
+        assert!(matches!(journal.load(&key(2)).await.unwrap().unwrap().state, State::Running { .. }));
         // What comes next does not run into it.
-        assert_eq!(journal.finish(&key(2), &Finish::new(owner, Ending::Abandoned)).await.unwrap(), Held::Held);
+        assert_eq!(journal.finish(&key(2), &Finish::new(owner, Ending::Unknown)).await.unwrap(), Ownership::Held);
         drop(journal);
-        assert_eq!(open(&dir, &clock).load(&key(2)).await.unwrap().unwrap().phase, Phase::Abandoned);
+        assert_eq!(open(&dir, &clock).load(&key(2)).await.unwrap().unwrap().state, State::Unknown);
     }
 }
 
@@ -131,7 +131,7 @@ async fn sweeping_makes_it_shorter() {
     let journal = open(&dir, &clock);
     for n in 0..10 {
         let owner = granted(&journal, &key(n)).await;
-        journal.finish(&key(n), &Finish::new(owner, Ending::Abandoned)).await.unwrap();
+        journal.finish(&key(n), &Finish::new(owner, Ending::Unknown)).await.unwrap();
     }
     assert_eq!(lines(&dir), 1 + 20);
     clock.step(TTL / 2);
@@ -160,7 +160,7 @@ async fn pages_show_each_record_once_in_the_order_of_the_keys() {
     for n in 0..6 {
         let owner = granted(&journal, &key(n)).await;
         // Of a run that never began nothing is left but its fence.
-        let ending = if n == 3 { Ending::Withdrawn } else { Ending::Released };
+        let ending = if n == 3 { Ending::Withdrawn } else { Ending::Failed };
         journal.finish(&key(n), &Finish::new(owner, ending)).await.unwrap();
     }
     for limit in 1..8 {

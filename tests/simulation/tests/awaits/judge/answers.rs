@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idem::{Completion, Fingerprint, Kind, Payload, Phase, Record};
+use idem::{Completion, Fingerprint, Kind, Payload, Record, State};
 
 use super::table::Must;
 use super::{content, Asking, Call, Judge};
@@ -61,9 +61,9 @@ impl Judge<'_> {
     /// A call with a result of its own that knows of a recorded one answers with that.
     fn is_mine(&self, id: usize, mine: &Value) -> Option<&'static str> {
         let knew = self.calls.get(&id)?.knew.as_ref()?;
-        match (&knew.phase, &knew.fingerprint) {
+        match (&knew.state, &knew.fingerprint) {
             (_, print) if !same(print.as_ref(), self.print(self.calls.get(&id)?.other).as_ref()) => None,
-            (Phase::Completed(Completion::Result(payload)), _)
+            (State::Completed(Completion::Result(payload)), _)
                 if recorded::<Value>(payload).is_none_or(|value| !is_same(&value, mine)) =>
             {
                 Some("there is a recorded result, and it knew")
@@ -98,7 +98,7 @@ impl Judge<'_> {
 
     fn refused(&self, id: usize, refusal: Refusal, took: Duration) -> Option<&'static str> {
         let call = self.calls.get(&id)?;
-        let phase = self.record.as_ref().map(|record| &record.phase);
+        let state = self.record.as_ref().map(|record| &record.state);
         match refusal {
             Refusal::InProgress if call.waits && took < PATIENT && !self.may_give_up(id) => Some("it was to wait"),
             Refusal::InProgress if call.heard || self.has_run_beside(id) || self.heard_of_an_owner(id) => None,
@@ -118,7 +118,7 @@ impl Judge<'_> {
                 (!once || self.path.asks.is_some() || !call.open).then_some("nothing is unknown, or may be tried again")
             }
             Refusal::Unreplayable => {
-                let is = matches!(phase, Some(Phase::Completed(Completion::Unreplayable)));
+                let is = matches!(state, Some(State::Completed(Completion::Unreplayable)));
                 (!is).then_some("it is not so")
             }
             // One answer that is lost, one verb that is not applied, is tried again.
@@ -161,8 +161,8 @@ impl Judge<'_> {
 
     /// Whether what callers are told is what the record says.
     fn is_recorded(&self, value: &Value) -> Option<&'static str> {
-        match self.record.as_ref().map(|record| &record.phase) {
-            Some(Phase::Completed(Completion::Result(payload))) => {
+        match self.record.as_ref().map(|record| &record.state) {
+            Some(State::Completed(Completion::Result(payload))) => {
                 let found = recorded::<Value>(payload).is_some_and(|found| is_same(&found, value));
                 (!found).then_some("something else is recorded")
             }
@@ -171,8 +171,8 @@ impl Judge<'_> {
     }
 
     fn is_recorded_fault(&self, fault: &Fault) -> bool {
-        match self.record.as_ref().map(|record| &record.phase) {
-            Some(Phase::Completed(Completion::Result(payload))) => recorded::<Fault>(payload).as_ref() == Some(fault),
+        match self.record.as_ref().map(|record| &record.state) {
+            Some(State::Completed(Completion::Result(payload))) => recorded::<Fault>(payload).as_ref() == Some(fault),
             _ => false,
         }
     }

@@ -1,6 +1,6 @@
 //! What is sent to the store, and what becomes of it there: "How a run ends", one owner, fenced.
 
-use idem::{Claim, Completion, Ending, Payload, Phase, Record};
+use idem::{Claim, Completion, Ending, Payload, Record, State};
 
 use super::{content, Asking, Judge, Run};
 use crate::history::{Ask, End, Fault, Found};
@@ -72,8 +72,8 @@ impl Judge<'_> {
             }
             // Of a run that nothing guarded it says no more than that itself had no effect.
             (Some(run), Ending::Withdrawn) if !run.guarded => is_failure(run),
-            (Some(run), Ending::Released) => is_failure(run),
-            (Some(run), Ending::Abandoned) => run.gone || matches!(run.end, Some(End::Err(Fault::Unknown(_)))),
+            (Some(run), Ending::Failed) => is_failure(run),
+            (Some(run), Ending::Unknown) => run.gone || matches!(run.end, Some(End::Err(Fault::Unknown(_)))),
             (None, Ending::Completed(completion)) => match (&call.ask, completion) {
                 (Some(Asking::Found(Found::Some(value))), Completion::Result(payload)) => is_of(payload, value),
                 (Some(Asking::Found(Found::Some(_))), Completion::Unreplayable) => call.refused,
@@ -122,13 +122,13 @@ impl Judge<'_> {
         if is_new && self.is_live(before) {
             self.wrong("two leases at a time");
         }
-        if matches!(before.phase, Phase::Completed(_)) && before.expires_at > self.now() && before.phase != after.phase
+        if matches!(before.state, State::Completed(_)) && before.expires_at > self.now() && before.state != after.state
         {
             self.wrong("what was done is not any more");
         }
-        let is_over = matches!(before.phase, Phase::Running { .. }) && !self.is_live(before);
+        let is_over = matches!(before.state, State::Running { .. }) && !self.is_live(before);
         // A success that lands late lands in time all the same.
-        let done = matches!(after.phase, Phase::Completed(_));
+        let done = matches!(after.state, State::Completed(_));
         if is_over && (is_new || done) {
             self.lapsed(before);
         }

@@ -37,8 +37,8 @@ impl Judge<'_> {
     /// A success of a process that lives is in the record, or somebody else's is.
     pub(super) fn success_is_recorded(&mut self) {
         let done = self.runs.iter().any(|run| self.is_done(run) && run.guarded && !self.crashed.contains(&run.node));
-        let record = self.record.as_ref().map(|record| &record.phase);
-        if done && !matches!(record, Some(idem::Phase::Completed(_))) {
+        let record = self.record.as_ref().map(|record| &record.state);
+        if done && !matches!(record, Some(idem::State::Completed(_))) {
             self.wrong("a success is not recorded");
         }
     }

@@ -9,7 +9,7 @@ mod table;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use idem::{Claim, Fingerprint, Finish, Owner, Payload, Phase, Record, Timestamp};
+use idem::{Claim, Fingerprint, Finish, Owner, Payload, Record, State, Timestamp};
 
 use crate::calls::print;
 use crate::history::{Answer, Ask, End, Event, Found, Happened};
@@ -17,12 +17,9 @@ use crate::path::{By, Path};
 use crate::play::Played;
 use crate::world::{Fate, What, World};
 
-/// What the codec wrote: behind version, codec and side, and since version 2 a checksum.
+/// What the codec wrote, behind version, codec, side and checksum.
 pub(super) fn content(payload: &Payload) -> &[u8] {
-    match payload.as_bytes() {
-        [1, _, _, content @ ..] => content,
-        bytes => bytes.get(11..).unwrap_or_default(),
-    }
+    payload.as_bytes().get(11..).unwrap_or_default()
 }
 
 /// All that is wrong with a world.
@@ -237,9 +234,9 @@ impl Judge<'_> {
     fn told(&mut self, id: usize, verb: usize, ask: &Ask, before: Option<&Record>) {
         let theirs = before.filter(|before| before.owner != ask.owner());
         let live = theirs.is_some_and(|before| self.is_live(before));
-        let open = theirs.is_some_and(|before| match before.phase {
-            Phase::Abandoned => true,
-            Phase::Running { .. } => !live,
+        let open = theirs.is_some_and(|before| match before.state {
+            State::Unknown => true,
+            State::Running { .. } => !live,
             _ => false,
         });
         let told = Told { record: self.record.clone(), live, open };
@@ -286,7 +283,7 @@ impl Judge<'_> {
     }
 
     fn is_live(&self, record: &Record) -> bool {
-        matches!(record.phase, Phase::Running { lease_until, .. } if lease_until > self.now())
+        matches!(record.state, State::Running { lease_until, .. } if lease_until > self.now())
     }
 
     /// Whether a process was there all the time.

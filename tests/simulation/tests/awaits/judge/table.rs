@@ -1,6 +1,6 @@
 //! "How a call is answered", read once more.
 
-use idem::{Completion, Fingerprint, Phase};
+use idem::{Completion, Fingerprint, State};
 
 use super::Judge;
 use crate::path::Says;
@@ -30,12 +30,12 @@ impl Judge<'_> {
             (Some(one), Some(other)) => Fingerprint::as_bytes(one) == other.as_bytes(),
             _ => true,
         };
-        match &record.phase {
-            Phase::Released => Must::Run,
+        match &record.state {
+            State::Failed => Must::Run,
             _ if !same => Must::KeyReused,
-            Phase::Completed(Completion::Result(_)) => Must::Replay,
-            Phase::Completed(Completion::Unreplayable) => Must::Unreplayable,
-            Phase::Running { .. } if self.is_live(record) => Must::Wait,
+            State::Completed(Completion::Result(_)) => Must::Replay,
+            State::Completed(Completion::Unreplayable) => Must::Unreplayable,
+            State::Running { .. } if self.is_live(record) => Must::Wait,
             _ if self.path.asks.is_some() => Must::Ask,
             _ if record.at_most_once || self.path.at_most_once => Must::Indeterminate,
             _ => Must::Run,

@@ -1,6 +1,6 @@
 //! Each answer: whose value it is, and why there was none.
 
-use idem::{Kind, Phase, Record};
+use idem::{Kind, Record, State};
 use idem_simulation::wire::{Answer, End, Fault, Found, Note, Refusal, Trouble, Word};
 
 use super::{clock, holds, is_operator, same, timeout, Holds, View};
@@ -133,7 +133,7 @@ fn justified(view: &View<'_>, call: u32, seq: usize, at: u64, refusal: &Refusal)
     // What its process last heard of another's run holds until it should have asked again.
     let since = info.at.saturating_sub(view.slack(call, at) + HEARD);
     let seen = |what: &dyn Fn(&Record) -> bool| view.seen_since(since, call, seq, what);
-    let runs = |record: &Record| matches!(record.phase, Phase::Running { .. });
+    let runs = |record: &Record| matches!(record.state, State::Running { .. });
     match refusal {
         // The record changed under the operator's eyes, or somebody has the key.
         Refusal::InProgress if is_operator(info) => seen(&|_| true),
@@ -146,13 +146,13 @@ fn justified(view: &View<'_>, call: u32, seq: usize, at: u64, refusal: &Refusal)
             patient && (known || hasty && (was_leased(view, call, seq) || slept_over(view, call, at)))
         }
         Refusal::KeyReused => {
-            seen(&|record| !is_mine(view, call, record) && record.phase != Phase::Released)
+            seen(&|record| !is_mine(view, call, record) && record.state != State::Failed)
                 || lands(view, call, seq, at, true)
         }
         Refusal::Indeterminate(attempt) => {
-            let unknown = |record: &Record| match record.phase {
-                Phase::Running { lease_until, .. } => view.class() == Class::Steps || clock(lease_until) <= at,
-                Phase::Abandoned => true,
+            let unknown = |record: &Record| match record.state {
+                State::Running { lease_until, .. } => view.class() == Class::Steps || clock(lease_until) <= at,
+                State::Unknown => true,
                 _ => false,
             };
             let last = |record: &Record| record.at_most_once || deploy.at_most_once;
@@ -195,8 +195,8 @@ fn lands(view: &View<'_>, call: u32, seq: usize, at: u64, of_another: bool) -> b
 fn was_leased(view: &View<'_>, call: u32, seq: usize) -> bool {
     let info = view.call(call);
     let mut before = view.changes[info.key as usize].iter().take_while(|changed| changed.seq < seq);
-    before.any(|changed| match changed.change.after.phase {
-        Phase::Running { lease_until, .. } => view.class() == Class::Steps || clock(lease_until) >= info.at,
+    before.any(|changed| match changed.change.after.state {
+        State::Running { lease_until, .. } => view.class() == Class::Steps || clock(lease_until) >= info.at,
         _ => false,
     })
 }
@@ -220,7 +220,7 @@ fn in_trouble(view: &View<'_>, call: u32, at: u64) -> bool {
     let slot = view.history.nodes[info.node as usize].slot;
     let since = info.at.saturating_sub(view.slack(call, at));
     // Where many write at once, each of its verbs may take more than one round.
-    if deploy.store == Kept::Cas && view.history.plan.latency > 0 && info.who != Who::Probe {
+    if deploy.store == Kept::CasStore && view.history.plan.latency > 0 && info.who != Who::Probe {
         return true;
     }
     view.history.plan.acts.iter().any(|(from, act)| match act {

@@ -1,6 +1,6 @@
 //! Each start of a body: under a live grant of its own, once, and never after what must be the last.
 
-use idem::{Phase, Record};
+use idem::{Record, State};
 use idem_simulation::wire::{End, Fault, Found};
 
 use super::changes::moment;
@@ -63,15 +63,15 @@ fn stands(view: &mut View<'_>, run: Run, changes: &[Changed<'_>]) {
     let at = view.history.notes[run.began].at;
     let record: &Record = &now.change.after;
     // A step of the store's clock may end a lease that its owner counts on.
-    let live = match record.phase {
-        Phase::Running { lease_until, .. } => clock(lease_until) > at || view.class() == Class::Steps,
+    let live = match record.state {
+        State::Running { lease_until, .. } => clock(lease_until) > at || view.class() == Class::Steps,
         _ => false,
     };
     if view.class() != Class::Steps && (record.fence != run.fence || !live) {
-        view.fail(run.began, format!("law 1: a body began, and its lease was over: {:?}", record.phase));
+        view.fail(run.began, format!("law 1: a body began, and its lease was over: {:?}", record.state));
     }
     let done =
-        changes.iter().rev().filter(before).find(|changed| matches!(changed.change.after.phase, Phase::Completed(_)));
+        changes.iter().rev().filter(before).find(|changed| matches!(changed.change.after.state, State::Completed(_)));
     if let Some(done) = done {
         let undone = changes
             .iter()
@@ -89,7 +89,7 @@ fn starts_afresh(view: &View<'_>, grant: &Changed<'_>) -> bool {
     let before = change.before.as_ref().filter(|before| !before.is_expired(moment(view, change)));
     before.is_none_or(|before| {
         let print = view.call(change.call).print.as_ref();
-        let other = before.phase == Phase::Released && !same(before.fingerprint.as_ref(), print);
+        let other = before.state == State::Failed && !same(before.fingerprint.as_ref(), print);
         other && before.owner != change.after.owner
     })
 }

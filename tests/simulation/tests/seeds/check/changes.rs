@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use idem::{Owner, Phase, Record, Timestamp};
+use idem::{Owner, Record, State, Timestamp};
 use idem_simulation::wire::{Change, End, Fault, Found, Note, Trouble, Word};
 
 use super::{holds, is_operator, same, Changed, Holds, View};
@@ -40,7 +40,7 @@ pub(super) fn check(view: &mut View<'_>) {
                 // to be written if there was nothing is so, however late, once there is nothing any more.
                 let again = view.class() == Class::Forgets
                     && earlier.iter().any(|earlier| (earlier.owner, earlier.fence) == (after.owner, after.fence))
-                    || view.deploy(change.call).store == Kept::Cas && stored.is_none();
+                    || view.deploy(change.call).store == Kept::CasStore && stored.is_none();
                 if after.fence <= below && !again {
                     view.fail(seq, format!("law 6: fence {} after {below}", after.fence));
                 }
@@ -63,11 +63,11 @@ pub(super) fn check(view: &mut View<'_>) {
 /// When a change was decided. A store that only compares and sets is told so by its client, who looked a little earlier.
 pub(super) fn moment(view: &View<'_>, change: &Change) -> Timestamp {
     let now = change.now;
-    if change.call as usize >= view.history.calls.len() || view.deploy(change.call).store != Kept::Cas {
+    if change.call as usize >= view.history.calls.len() || view.deploy(change.call).store != Kept::CasStore {
         return now;
     }
-    let (end, length) = match change.after.phase {
-        Phase::Running { lease_until, .. } => (lease_until, change.after.lease),
+    let (end, length) = match change.after.state {
+        State::Running { lease_until, .. } => (lease_until, change.after.lease),
         _ => (change.after.expires_at, change.after.ttl),
     };
     let looked =
@@ -110,8 +110,8 @@ fn tokens(view: &mut View<'_>, owners: &mut BTreeMap<[u8; 16], u32>) {
 fn granted(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before: Option<&Record>) {
     let (call, deploy, after, now) = (view.call(change.call), view.deploy(change.call), &change.after, change.now);
     let ms = Duration::from_millis;
-    let Phase::Running { since, lease_until, .. } = after.phase else {
-        view.fail(seq, format!("law 6: a new owner of what is {:?}", after.phase));
+    let State::Running { since, lease_until, .. } = after.state else {
+        view.fail(seq, format!("law 6: a new owner of what is {:?}", after.state));
         return;
     };
     if !matches!(call.who, Who::Caller | Who::Probe) {
@@ -126,12 +126,12 @@ fn granted(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before
     let again = same(before.and_then(|before| before.fingerprint.as_ref()), call.print.as_ref());
     let (mut attempt, mut at_most_once, mut unknown) = (1, deploy.at_most_once, false);
     if let Some(before) = before {
-        match before.phase {
-            Phase::Completed(_) => view.fail(seq, "law 4: granted what is done"),
-            Phase::Running { lease_until, .. } if lease_until > now => view.fail(seq, "law 1: granted on a live lease"),
-            Phase::Released if !again => {}
+        match before.state {
+            State::Completed(_) => view.fail(seq, "law 4: granted what is done"),
+            State::Running { lease_until, .. } if lease_until > now => view.fail(seq, "law 1: granted on a live lease"),
+            State::Failed if !again => {}
             _ if !again => view.fail(seq, "another request's key was granted"),
-            Phase::Released => {
+            State::Failed => {
                 attempt = before.attempt + 1;
                 at_most_once |= before.at_most_once;
             }
@@ -157,7 +157,7 @@ fn own(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before: &R
         (view.end_of(change.call, seq), view.run_of(change.call).is_some_and(|(_, run)| run.began < seq));
     let unguarded = view.run_of(change.call).is_some_and(|(_, run)| !run.guarded());
     let full = view.has(|act| matches!(act, Act::Trouble(troubled) if troubled.trouble == Trouble::Full));
-    if let Phase::Completed(_) = before.phase {
+    if let State::Completed(_) = before.state {
         view.fail(seq, "law 4: what was done was changed");
     }
     let found = match view.found_by(change.call, seq) {
@@ -165,9 +165,9 @@ fn own(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before: &R
         _ => None,
     };
     let mut withdrawn = false;
-    match &after.phase {
-        Phase::Running { lease_until, .. } => {
-            if !matches!(before.phase, Phase::Running { .. }) {
+    match &after.state {
+        State::Running { lease_until, .. } => {
+            if !matches!(before.state, State::Running { .. }) {
                 view.fail(seq, "law 6: what had ended runs again");
             }
             if *lease_until != now.after(before.lease) || after.expires_at < lease_until.after(before.ttl) {
@@ -175,7 +175,7 @@ fn own(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before: &R
             }
             return;
         }
-        Phase::Completed(_) => {
+        State::Completed(_) => {
             let held = holds(after);
             let honest = match (held, ended) {
                 (Some(Holds::Value(run)), Some((own, End::Value(false)))) => run == own,
@@ -191,27 +191,27 @@ fn own(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before: &R
             }
         }
         // It had no effect. What became of an attempt before it was not asked, and is as it was: "as if withdrawn".
-        phase @ (Phase::Released | Phase::Abandoned) if unguarded && is_failure(&deploy, ended) => {
+        state @ (State::Failed | State::Unknown) if unguarded && is_failure(&deploy, ended) => {
             withdrawn = true;
-            if (*phase == Phase::Abandoned) != before.after_unknown {
+            if (*state == State::Unknown) != before.after_unknown {
                 view.fail(
                     seq,
-                    format!("{phase:?} by a failure that nothing guarded, after unknown: {}", before.after_unknown),
+                    format!("{state:?} by a failure that nothing guarded, after unknown: {}", before.after_unknown),
                 );
             }
         }
-        Phase::Released => match ended {
+        State::Failed => match ended {
             ended if is_failure(&deploy, ended) => {}
             None if !began && !before.after_unknown => withdrawn = true,
-            _ => view.fail(seq, format!("released, but it ended {ended:?}, begun: {began}")),
+            _ => view.fail(seq, format!("failed, but it ended {ended:?}, begun: {began}")),
         },
-        Phase::Abandoned => match ended {
+        State::Unknown => match ended {
             Some((_, End::Dropped | End::Panicked)) => {}
             Some((_, End::Error(Fault::Unknown(_)))) if deploy.unknown_err => {}
             None if !began && before.after_unknown => withdrawn = true,
-            _ => view.fail(seq, format!("abandoned, but it ended {ended:?}, begun: {began}")),
+            _ => view.fail(seq, format!("unknown, but it ended {ended:?}, begun: {began}")),
         },
-        phase => view.fail(seq, format!("an unknown phase {phase:?}")),
+        state => view.fail(seq, format!("an unknown state {state:?}")),
     }
     let kept: Timestamp = now.after(before.ttl);
     let kept = if withdrawn { kept.max(before.expires_at) } else { kept };
@@ -240,7 +240,7 @@ fn settled(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before
         view.fail(seq, "settled what was not there");
         return;
     };
-    if matches!(before.phase, Phase::Running { lease_until, .. } if lease_until > change.now) {
+    if matches!(before.state, State::Running { lease_until, .. } if lease_until > change.now) {
         view.fail(seq, "law 1: settled on a live lease");
     }
     let looked =
@@ -250,11 +250,11 @@ fn settled(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before
     }
     let honest = match word {
         Word::Resolve(run) => holds(&change.after) == Some(Holds::Value(run)),
-        Word::Retry => change.after.phase == Phase::Released && change.after.attempt == before.attempt,
+        Word::Retry => change.after.state == State::Failed && change.after.attempt == before.attempt,
         Word::Forget => change.after.is_blank(),
         Word::Inspect => false,
     };
     if !honest || change.after.expires_at != change.now.after(before.ttl) {
-        view.fail(seq, format!("{word:?} made {:?} of it", change.after.phase));
+        view.fail(seq, format!("{word:?} made {:?} of it", change.after.state));
     }
 }

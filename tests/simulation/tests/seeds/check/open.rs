@@ -1,7 +1,7 @@
 //! What nothing guards: by choice, without the store's answer, and alone in its process. And what a process knows to be done
 //! while that is on its way to the store: law 4 is about unguarded runs, too.
 
-use idem::{Owner, Phase};
+use idem::{Owner, State};
 use idem_simulation::wire::{End, Fault, Found, Heard};
 
 use super::{timeout, Changed, Run, View};
@@ -45,7 +45,7 @@ fn chosen(view: &mut View<'_>, run: Run) {
         view.fail(run.began, "an unguarded body was told of an attempt");
     }
     // A store that compares and sets is asked otherwise.
-    if sent.is_none() && deploy.store != Kept::Cas {
+    if sent.is_none() && deploy.store != Kept::CasStore {
         view.fail(run.began, "law 8: an unguarded body, and nobody asked the store");
     }
     if answered {
@@ -63,7 +63,7 @@ fn chosen(view: &mut View<'_>, run: Run) {
 fn may_be_silent(view: &View<'_>, call: u32, at: u64) -> bool {
     let node = &view.history.nodes[view.call(call).node as usize];
     // Where many write at once, each verb may take more than one round.
-    if node.deploy.store == Kept::Cas && view.history.plan.latency > 0 {
+    if node.deploy.store == Kept::CasStore && view.history.plan.latency > 0 {
         return true;
     }
     let stops: u64 = node.stops.iter().filter(|(from, _)| *from < at).map(|(from, to)| to - from).sum();
@@ -136,7 +136,7 @@ fn is_landing(view: &View<'_>, key: usize, success: &Success, run: Run) -> bool 
     }
     let mut mine = view.changes[key].iter().filter(|changed| changed.change.call == success.call);
     let landed =
-        mine.any(|changed| changed.seq < run.began && matches!(changed.change.after.phase, Phase::Completed(_)));
+        mine.any(|changed| changed.seq < run.began && matches!(changed.change.after.state, State::Completed(_)));
     // Granted the key when all this was known, it gives it back.
     let late = |changed: &Changed<'_>| run.guarded() && changed.change.call == run.call && changed.seq > success.seq;
     !landed && !in_the_way(view, key, success, run.began, late)
@@ -154,7 +154,7 @@ fn in_the_way(view: &View<'_>, key: usize, success: &Success, by: usize, but: im
         None => 0,
     };
     changes[first..].iter().filter(|changed| changed.seq < by && changed.change.call != success.call).any(|changed| {
-        let free = !success.guarded && changed.change.after.phase == Phase::Released;
+        let free = !success.guarded && changed.change.after.state == State::Failed;
         !free && !but(changed)
     })
 }
@@ -171,7 +171,7 @@ fn landed(view: &mut View<'_>, key: usize, success: &Success) {
     let in_time = |changed: &&Changed<'_>| changed.seq < end && changed.change.call == success.call;
     let told = view.changes[key].iter().filter(in_time).any(|changed| {
         // Or before all this, by another that had taken its effect for one of its own.
-        matches!(changed.change.after.phase, Phase::Completed(_))
+        matches!(changed.change.after.state, State::Completed(_))
     });
     if !told
         && !stopped

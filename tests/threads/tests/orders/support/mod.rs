@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use idem_core::{Failed, Idem, Key, OperationBuilder, Outcome};
+use idem_core::{CallError, Idem, Key, OperationBuilder, Outcome};
 
 pub(crate) use explore::{explore, Time};
 pub(crate) use shelf::Shelf;
@@ -19,7 +19,7 @@ pub(crate) use tokio::spawn;
 pub(crate) use tokio::task::yield_now;
 pub(crate) use tokio::time::{since_the_beginning, sleep};
 
-pub(crate) type Answer = Result<Outcome<usize>, Failed<&'static str>>;
+pub(crate) type Answer = Result<Outcome<usize>, CallError<&'static str>>;
 
 /// A handle on a store, as a process has it. It waits for an hour.
 pub(crate) fn process(shelf: &Shelf) -> Idem {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use idem_core::{
-    transition, Change, Claim, Claimed, Finish, Held, Key, Owner, Record, Renew, Store, StoreError, Timestamp, Verb,
+    transition, Change, Claim, Claimed, Finish, Key, Owner, Ownership, Record, Renew, Store, StoreError, Timestamp,
+    Verb,
 };
 use shuttle::sync::Mutex;
 use tokio::task::yield_now;
@@ -105,11 +106,11 @@ impl Store for Shelf {
         Ok(answer)
     }
 
-    async fn renew(&self, key: &Key, owner: Owner) -> Result<Held, StoreError> {
+    async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
         self.from_owner(key, Renew::new(owner)).await
     }
 
-    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Held, StoreError> {
+    async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
         self.from_owner(key, finish).await
     }
 
