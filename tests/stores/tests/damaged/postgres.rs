@@ -5,7 +5,7 @@ use idem_postgres::PgStore;
 use idem_test_servers::{Database, Postgres};
 use tokio_postgres::{Client, NoTls};
 
-use crate::support::{key, other_fingerprint, receipt, run, with_bit, Came, Count, Till};
+use crate::support::{key, other_fingerprint, run, with_bit, Came, Count, Till};
 
 struct Table {
     till: Till,

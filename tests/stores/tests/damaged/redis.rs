@@ -5,7 +5,7 @@ use idem_redis::RedisStore;
 use idem_test_servers::Redis;
 use redis::aio::MultiplexedConnection;
 
-use crate::support::{key, other_fingerprint, receipt, run, with_bit, Came, Count, Till};
+use crate::support::{key, other_fingerprint, run, with_bit, Came, Count, Till};
 
 struct Server {
     till: Till,

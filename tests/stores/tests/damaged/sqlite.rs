@@ -4,7 +4,7 @@
 use idem_sqlite::SqliteStore;
 use rusqlite::Connection;
 
-use crate::support::{key, receipt, run, with_bit, Came, Count, Till};
+use crate::support::{key, run, with_bit, Came, Count, Till};
 
 struct File {
     till: Till,
