@@ -1,4 +1,4 @@
-//! What a body's own code can know of the run it is part of, on any executor: it is set whenever the body is polled.
+//! The guarded call that the running code is part of. It is set whenever a body is polled, so it works on any executor.
 
 mod current;
 
@@ -18,18 +18,16 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::Local as _;
 use crate::sync::{thread_local, Mutex};
 
-/// A run whose body is being polled.
+/// A guarded call, as its body sees it.
 #[derive(Debug)]
 pub(crate) struct Run {
-    /// Which engine runs it; the same key elsewhere is another record.
+    /// The engine's [`id`](crate::engine::Engine::id): the same key in another engine is another record.
     engine: usize,
     key: Key,
     outer: Option<Arc<Run>>,
-    /// Its call has ended; a detached body inside it may go on.
+    /// The call has ended. A detached body inside it may go on.
     over: AtomicBool,
-    /// Its body has ended, and the record is to know how.
-    body_ended: AtomicBool,
-    /// A guarded call in its body was refused by this library.
+    /// This library refused a guarded call in the body.
     refused: AtomicBool,
     granted: Mutex<Granted>,
     is_lost: AtomicBool,
@@ -43,11 +41,11 @@ pub(crate) struct Granted {
     pub(crate) fence: u64,
 }
 
-/// Where a `with_outcome` wants the kind to be left.
+/// Where a `with_outcome` reads how its guarded call was answered.
 #[derive(Debug)]
 struct Outcome {
     kind: Mutex<Option<Kind>>,
-    /// That of the `with_outcome` around it, which asks after the same calls.
+    /// Of the `with_outcome` around it, which reads the same calls.
     around: Option<Arc<Outcome>>,
 }
 
@@ -62,14 +60,13 @@ thread_local! {
 }
 
 impl Run {
-    /// A run inside the one that is being polled.
+    /// A call inside the one whose body is being polled.
     pub(crate) fn new(engine: usize, key: Key) -> Arc<Self> {
         Arc::new(Self {
             engine,
             key,
             outer: CONTEXT.with_borrow(|context| context.run.clone()),
             over: AtomicBool::new(false),
-            body_ended: AtomicBool::new(false),
             refused: AtomicBool::new(false),
             granted: Mutex::default(),
             is_lost: AtomicBool::new(false),
@@ -77,7 +74,7 @@ impl Run {
         })
     }
 
-    /// Whether the code that asks is part of a body that runs for this very key.
+    /// Whether the running code is part of a body for this very key.
     pub(crate) fn is_inside(engine: usize, key: &Key) -> bool {
         CONTEXT.with_borrow(|context| {
             let outward = std::iter::successors(context.run.as_deref(), |run| run.outer.as_deref());
@@ -85,27 +82,18 @@ impl Run {
         })
     }
 
-    /// The call of this run has ended, or its caller is gone; and with it the lease.
+    /// The call has ended or was dropped, and its lease with it.
     pub(crate) fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
         self.lose();
     }
 
-    /// From now on whether the lease is lost shows in what becomes of the ending.
-    pub(crate) fn body_ended(&self) {
-        self.body_ended.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn has_body_ended(&self) -> bool {
-        self.body_ended.load(Ordering::Relaxed)
-    }
-
-    /// Whether a guarded call in its body was refused: the body's error may be that refusal.
+    /// Whether this library refused a guarded call in the body: the body's error may be that refusal.
     pub(crate) fn was_refused(&self) -> bool {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// What was refused is no concern of what comes next.
+    /// Forgets what was refused in `reconcile`: it says nothing of the body's error.
     pub(crate) fn forgive(&self) {
         self.refused.store(false, Ordering::Relaxed);
     }
@@ -122,26 +110,26 @@ impl Run {
         *self.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lease is gone; says whether that is news.
+    /// The lease is lost. Returns whether it was not lost before.
     pub(crate) fn lose(&self) -> bool {
-        let news = !self.is_lost.swap(true, Ordering::SeqCst);
+        let first = !self.is_lost.swap(true, Ordering::SeqCst);
         self.lost.notify_waiters();
-        news
+        first
     }
 
     pub(crate) fn is_lost(&self) -> bool {
         self.is_lost.load(Ordering::SeqCst)
     }
 
-    /// Polls a body as part of this run.
+    /// Polls a body as part of this call.
     pub(crate) fn poll<T>(self: &Arc<Self>, poll: impl FnOnce() -> T) -> T {
-        // Calls inside the body are not the outermost ones, so their outcomes are not asked for.
+        // Only the outermost guarded call is reported to `with_outcome`, and calls inside the body are not.
         let _restore = enter(Context { run: Some(Arc::clone(self)), outcome: None });
         poll()
     }
 }
 
-/// What is polled inside the body that this is in, also when somebody else polls it.
+/// Keeps `future` part of the body that makes it, even if another task polls it.
 pub(crate) fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let run = CONTEXT.with_borrow(|context| context.run.clone());
     async move {
@@ -154,7 +142,7 @@ pub(crate) fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
     }
 }
 
-/// Says that a guarded call was refused, to the body around it.
+/// Tells the body around that a guarded call was refused.
 pub(crate) fn refused() {
     CONTEXT.with_borrow(|context| {
         if let Some(run) = &context.run {
@@ -163,7 +151,7 @@ pub(crate) fn refused() {
     });
 }
 
-/// Says how a guarded call was answered, to each `with_outcome` around it; `None` when it begins.
+/// Tells each `with_outcome` around how a guarded call was answered; `None` when a call begins.
 pub(crate) fn report(kind: Option<Kind>) {
     CONTEXT.with_borrow(|context| {
         let outward = std::iter::successors(context.outcome.as_deref(), |outcome| outcome.around.as_deref());
@@ -171,13 +159,12 @@ pub(crate) fn report(kind: Option<Kind>) {
     });
 }
 
-/// Runs `future` and says how the guarded call in it was answered.
+/// Runs `future` and returns how the guarded call in it was answered.
 ///
-/// The kind is that of the last outermost guarded call: calls made inside its body do not count. It is `None` when that
-/// call was refused, or there was none. Calls in tasks that `future` spawns are not seen. One `with_outcome` around another
-/// hears of the same calls.
+/// The kind is that of the last outermost guarded call: calls inside its body do not count. It is `None` if that call was
+/// refused, or if there was none. Calls in tasks that `future` spawns do not count. Nested `with_outcome`s see the same calls.
 ///
-/// # Cancellation
+/// # Cancel safety
 /// Dropping it drops `future`.
 pub async fn with_outcome<F: Future>(future: F) -> (F::Output, Option<Kind>) {
     let around = CONTEXT.with_borrow(|context| context.outcome.clone());
@@ -203,7 +190,7 @@ struct Restore(Context);
 impl Drop for Restore {
     fn drop(&mut self) {
         let inner = CONTEXT.with_borrow_mut(|current| std::mem::replace(current, std::mem::take(&mut self.0)));
-        // Dropped here, when the context is no longer borrowed.
+        // Dropped here because its drop may read the context, which must not be borrowed then.
         drop(inner);
     }
 }

@@ -1,25 +1,15 @@
-//! One guarded call, from its claim to its record.
+//! A guarded call, from its claim to its record.
 //!
-//! A call has one order of events: [`begin`] asks the store whether to run, [`drive`] polls the body and keeps the lease,
-//! [`finish`] writes down how it ended. After an attempt whose outcome is unknown, [`reconcile`] may stand between the
-//! first two. A [`guard`] holds the call meanwhile; its drop is the end of
-//! every call that does not reach its own.
+//! [`phase`] says what a call is doing, [`call`] does it, and [`guard`] holds it for its typed caller. [`inflight`] lets the calls
+//! of this process for one key share one claim, [`heartbeat`] renews the lease, [`outcome`] encodes and decodes results.
 
-pub(crate) mod begin;
 mod call;
 mod detach;
-mod drain;
-mod drive;
-mod finish;
-mod flight;
 pub(crate) mod guard;
-mod lease;
-pub(crate) mod observe;
-mod reconcile;
-pub(crate) mod replay;
-pub(crate) mod rules;
-mod spawn;
-pub(crate) mod wait;
+mod heartbeat;
+mod inflight;
+mod phase;
+mod runtime;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -28,27 +18,29 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use spawn::Spawner;
+pub(crate) use runtime::Spawner;
 
 use crate::codec::Codec;
 use crate::error::{Error, StoreError};
 use crate::key::Key;
 use crate::operation::Operation;
 use crate::record::Record;
+use crate::results::Encoding;
+use crate::retry;
 use crate::seal::Seal;
 use crate::store::{List, Page, Store};
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::telemetry;
 use crate::transition::{Settle, Settled};
-use drain::Calls;
-use flight::Flights;
-use replay::Form;
+use inflight::InFlight;
+use runtime::Calls;
 
 /// What all calls of an `Idem` and its clones share.
 pub(crate) struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) settings: Settings,
     pub(crate) spawner: Option<Spawner>,
-    flights: Flights,
+    in_flight: InFlight,
     calls: Calls,
     /// How many bodies ran unguarded.
     unguarded: AtomicU64,
@@ -73,9 +65,9 @@ impl Settings {
     /// Refuses durations with which nothing would be guarded.
     pub(crate) fn check(ttl: Duration, lease: Duration) -> Result<(), &'static str> {
         if ttl < Duration::from_millis(1) {
-            Err("`ttl` is zero or under 1 ms: nothing would be replayed")
+            Err("`ttl` must be at least 1 ms")
         } else if lease < Duration::from_millis(10) {
-            Err("`lease` is zero or under 10 ms: the key would be anybody's while the body runs")
+            Err("`lease` must be at least 10 ms")
         } else {
             Ok(())
         }
@@ -88,14 +80,14 @@ impl Engine {
             store,
             settings,
             spawner,
-            flights: Flights::default(),
+            in_flight: InFlight::default(),
             calls: Calls::default(),
             unguarded: AtomicU64::new(0),
         }
     }
 
-    /// A body runs that nothing guards.
-    fn unguarded(&self) {
+    /// A body runs without a lease, or without a key.
+    fn count_unguarded_run(&self) {
         self.unguarded.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -111,8 +103,8 @@ impl Engine {
 
     /// The record as it is.
     pub(crate) async fn load(&self, op: &Operation) -> Result<Option<Record>, Error> {
-        let watch = |error: &StoreError| observe::store_failed(&op.name, "load", error);
-        let answer = wait::insist(op.store_timeout, |_| self.store.load(&op.key), watch).await;
+        let watch = |error: &StoreError| telemetry::store_failed(&op.name, "load", error);
+        let answer = retry::retry_until(op.store_timeout, |_| self.store.load(&op.key), watch).await;
         let record = answer.map_err(|error| op.store(error))?;
         Ok(record.filter(|record| !record.is_blank()))
     }
@@ -136,23 +128,23 @@ impl Engine {
         verb: &'static str,
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Error> {
-        let answer = wait::answer(pin!(answer), self.settings.store_timeout).await;
+        let answer = retry::answer(pin!(answer), self.settings.store_timeout).await;
         answer.map_err(|source| {
-            observe::store_failed(&operation, verb, &source);
+            telemetry::store_failed(&operation, verb, &source);
             Error::Store { operation, source }
         })
     }
 
     /// An operator's word.
     pub(crate) async fn settle(&self, op: &Operation, settle: &Settle) -> Result<Settled, Error> {
-        let watch = |error: &StoreError| observe::store_failed(&op.name, "settle", error);
-        let answer = wait::insist(op.store_timeout, |_| self.store.settle(&op.key, settle), watch).await;
+        let watch = |error: &StoreError| telemetry::store_failed(&op.name, "settle", error);
+        let answer = retry::retry_until(op.store_timeout, |_| self.store.settle(&op.key, settle), watch).await;
         answer.map_err(|error| op.store(error))
     }
 
     /// How results of a key's calls are written down.
-    pub(crate) fn form<'a>(&'a self, key: &'a Key) -> Form<'a> {
-        Form { codec: self.settings.codec, seal: self.settings.seal.as_deref(), key }
+    pub(crate) fn encoding<'a>(&'a self, key: &'a Key) -> Encoding<'a> {
+        Encoding { codec: self.settings.codec, seal: self.settings.seal.as_deref(), key }
     }
 
     /// Which engine this is, among all of the process.
@@ -166,7 +158,7 @@ impl fmt::Debug for Engine {
         f.debug_struct("Engine")
             .field("store", &self.store)
             .field("settings", &self.settings)
-            .field("slots", &self.flights.count())
+            .field("slots", &self.in_flight.count())
             .field("under_way", &self.calls.count())
             .finish_non_exhaustive()
     }

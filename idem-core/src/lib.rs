@@ -17,8 +17,11 @@ mod operation;
 mod record;
 
 mod context;
+mod telemetry;
 mod transition;
 
+mod results;
+mod retry;
 mod store;
 
 mod engine;

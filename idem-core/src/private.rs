@@ -18,7 +18,7 @@ pub use returns::{every, returns, returns_with, DecodeOnly, Memory, Nothing, Pro
 pub use testing::{every_error, recorded, replays, seed_jitter, with_checksum};
 
 use crate::context::report;
-use crate::engine::guard::{turned_away, Answer, Started};
+use crate::engine::guard::{refuse, Answer, Start};
 use crate::error::Error;
 use crate::idem::{ambient, Handle, Scoped};
 use crate::key::{KeyPart, KeyWriter};
@@ -47,11 +47,11 @@ pub fn start<R: ReturnType>(operation: Result<Options, Error>, returns: &Returns
     match operation {
         // Where it lies: it is large.
         Ok(ref options) => match options.start() {
-            Ok(Started::Guarded(guard)) => Ok(guard),
-            Ok(Started::Recorded(key, payload)) => Err(answer(returns, options.replay(key, &payload, &returns.rules))),
+            Ok(Start::Guarded(guard)) => Ok(guard),
+            Ok(Start::Recorded(key, payload)) => Err(answer(returns, options.replay(key, &payload, &returns.rules))),
             Err(error) => Err(answer(returns, Err(error))),
         },
-        Err(error) => Err(answer(returns, Err(turned_away(error)))),
+        Err(error) => Err(answer(returns, Err(refuse(error)))),
     }
 }
 

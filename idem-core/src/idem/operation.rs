@@ -9,11 +9,11 @@ use serde::Serialize;
 use super::options::Options;
 use super::policy::{Plain, Policy, Reconcile, RecordErr, RecordIf, UnknownErr};
 use super::Scoped;
-use crate::engine::guard::{told, Answer, Started};
-use crate::engine::replay::Replay;
-use crate::engine::rules::Rules;
+use crate::engine::guard::{told, Answer, Start};
 use crate::key::{IntoKey, Key};
 use crate::outcome::{CallError, Outcome};
+use crate::results::OutcomePolicy;
+use crate::results::ResultCodec;
 
 /// One operation and its key; made by [`Idem::operation`](super::Idem::operation).
 ///
@@ -129,10 +129,10 @@ impl<P> OperationBuilder<P> {
     {
         let Self { policy, options } = self.clone();
         async move {
-            let rules = policy.rules(Rules::new(Replay::decoding()));
+            let rules = policy.rules(OutcomePolicy::new(ResultCodec::decoding()));
             let mut guard = match options.start() {
-                Ok(Started::Recorded(key, payload)) => return outcome(options.replay(key, &payload, &rules)),
-                Ok(Started::Guarded(guard)) => guard,
+                Ok(Start::Recorded(key, payload)) => return outcome(options.replay(key, &payload, &rules)),
+                Ok(Start::Guarded(guard)) => guard,
                 Err(error) => return outcome(Err(error)),
             };
             let mut body = Box::pin(body);
@@ -174,10 +174,10 @@ impl<P> DetachedOperation<P> {
     {
         let OperationBuilder { policy, options } = self.0.clone();
         async move {
-            let rules = policy.rules(Rules::new(Replay::decoding()));
+            let rules = policy.rules(OutcomePolicy::new(ResultCodec::decoding()));
             let mut guard = match options.start() {
-                Ok(Started::Recorded(key, payload)) => return outcome(options.replay(key, &payload, &rules)),
-                Ok(Started::Guarded(guard)) => guard,
+                Ok(Start::Recorded(key, payload)) => return outcome(options.replay(key, &payload, &rules)),
+                Ok(Start::Guarded(guard)) => guard,
                 Err(error) => return outcome(Err(error)),
             };
             if let Err(error) = guard.can_detach() {

@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::OperationBuilder;
 use crate::context::refused;
-use crate::engine::replay::Replay;
 use crate::error::Error;
 use crate::key::Key;
 use crate::operation::Operation;
 use crate::record::{Completion, Owner, Record};
+use crate::results::ResultCodec;
 use crate::store::{Cursor, List, Page};
 use crate::transition::{Settle, Settled, Settlement};
 
@@ -36,7 +36,7 @@ impl<P: Clone> OperationBuilder<P> {
 
     async fn resolve_with<T: Serialize + DeserializeOwned>(&self, result: &T) -> Result<bool, Error> {
         let op = self.keyed()?;
-        match Replay::decoding().record(result, self.options.idem.engine.form(&op.key)) {
+        match ResultCodec::decoding().record(result, self.options.idem.engine.encoding(&op.key)) {
             completion @ Completion::Result(_) => self.settle(&op, Settlement::Completed(completion)).await,
             Completion::Unreplayable => Err(Error::config(
                 op.name,

@@ -8,15 +8,15 @@ use serde::Serialize;
 
 use super::Handle;
 use crate::context::report;
-use crate::engine::begin::at_once;
-use crate::engine::guard::{replay, turned_away, Answer, Guard, Started};
-use crate::engine::rules::Rules;
+use crate::engine::guard::peek;
+use crate::engine::guard::{refuse, replay, Answer, Guard, Start};
 use crate::engine::Settings;
 use crate::error::{Error, InvalidKey};
 use crate::fingerprint::{Fingerprint, Unserializable};
 use crate::key::{IntoKey, Key};
 use crate::operation::{Operation, Request};
 use crate::record::Payload;
+use crate::results::OutcomePolicy;
 
 /// An operation's options. They are said one after another where they stay, for a replay is over before most is needed.
 #[derive(Debug, Clone)]
@@ -96,13 +96,13 @@ impl Options {
     /// Looks for an answer that can be had at once, and prepares the call if there is none.
     ///
     /// What this and what it calls hands on is small: a replay would wait longer for what is moved than for its record.
-    pub(crate) fn start(&self) -> Result<Started<'_>, Error> {
+    pub(crate) fn start(&self) -> Result<Start<'_>, Error> {
         let started = match self.at_hand() {
-            Ok(Some((key, payload))) => return Ok(Started::Recorded(key, payload)),
-            Ok(None) => self.guard().map(Started::Guarded),
+            Ok(Some((key, payload))) => return Ok(Start::Recorded(key, payload)),
+            Ok(None) => self.guard().map(Start::Guarded),
             Err(error) => Err(error),
         };
-        started.map_err(turned_away)
+        started.map_err(refuse)
     }
 
     /// The result that is at hand, before anything is made for a call that takes longer.
@@ -113,14 +113,14 @@ impl Options {
         }
         self.check()?;
         match &self.key {
-            Some(Ok(Some(key))) => Ok(at_once(engine, self.request(key))?.map(|payload| (key, payload))),
+            Some(Ok(Some(key))) => Ok(peek(engine, self.request(key))?.map(|payload| (key, payload))),
             _ => Ok(None),
         }
     }
 
     /// A call of `key`, answered with what was at hand.
     #[inline]
-    pub(crate) fn replay<T, E>(&self, key: &Key, payload: &Payload, rules: &Rules<T, E>) -> Answer<T, E> {
+    pub(crate) fn replay<T, E>(&self, key: &Key, payload: &Payload, rules: &OutcomePolicy<T, E>) -> Answer<T, E> {
         replay(&self.idem.engine, self.request(key), payload, rules)
     }
 

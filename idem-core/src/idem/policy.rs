@@ -6,8 +6,8 @@ use std::future::{Future, Pending};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
-use crate::engine::replay::Replay;
-use crate::engine::rules::Rules;
+use crate::results::OutcomePolicy;
+use crate::results::ResultCodec;
 
 /// What an operation does with outcomes of the types `T` and `E`.
 pub trait Policy<T, E> {
@@ -15,7 +15,7 @@ pub trait Policy<T, E> {
     type Reconcile: Future<Output = Result<Option<T>, E>>;
 
     #[doc(hidden)]
-    fn rules(&self, rules: Rules<T, E>) -> Rules<T, E>;
+    fn rules(&self, rules: OutcomePolicy<T, E>) -> OutcomePolicy<T, E>;
 
     #[doc(hidden)]
     fn reconcile(&self) -> Option<Self::Reconcile>;
@@ -42,7 +42,7 @@ pub struct Reconcile<P, R>(pub(super) P, pub(super) R);
 impl<T, E> Policy<T, E> for Plain {
     type Reconcile = Pending<Result<Option<T>, E>>;
 
-    fn rules(&self, rules: Rules<T, E>) -> Rules<T, E> {
+    fn rules(&self, rules: OutcomePolicy<T, E>) -> OutcomePolicy<T, E> {
         rules
     }
 
@@ -54,7 +54,7 @@ impl<T, E> Policy<T, E> for Plain {
 impl<P: Policy<T, E>, R: Fn() -> F, F: Future<Output = Result<Option<T>, E>>, T, E> Policy<T, E> for Reconcile<P, R> {
     type Reconcile = F;
 
-    fn rules(&self, rules: Rules<T, E>) -> Rules<T, E> {
+    fn rules(&self, rules: OutcomePolicy<T, E>) -> OutcomePolicy<T, E> {
         self.0.rules(rules)
     }
 
@@ -66,8 +66,8 @@ impl<P: Policy<T, E>, R: Fn() -> F, F: Future<Output = Result<Option<T>, E>>, T,
 impl<P: Policy<T, E>, T, E> Policy<T, E> for RecordIf<P, T> {
     type Reconcile = P::Reconcile;
 
-    fn rules(&self, rules: Rules<T, E>) -> Rules<T, E> {
-        Rules { record_if: Some(self.1), ..self.0.rules(rules) }
+    fn rules(&self, rules: OutcomePolicy<T, E>) -> OutcomePolicy<T, E> {
+        OutcomePolicy { record_if: Some(self.1), ..self.0.rules(rules) }
     }
 
     fn reconcile(&self) -> Option<P::Reconcile> {
@@ -78,8 +78,8 @@ impl<P: Policy<T, E>, T, E> Policy<T, E> for RecordIf<P, T> {
 impl<P: Policy<T, E>, T, E: Serialize + DeserializeOwned> Policy<T, E> for RecordErr<P, E> {
     type Reconcile = P::Reconcile;
 
-    fn rules(&self, rules: Rules<T, E>) -> Rules<T, E> {
-        Rules { record_err: Some((self.1, Replay::decoding_errors())), ..self.0.rules(rules) }
+    fn rules(&self, rules: OutcomePolicy<T, E>) -> OutcomePolicy<T, E> {
+        OutcomePolicy { record_err: Some((self.1, ResultCodec::decoding_errors())), ..self.0.rules(rules) }
     }
 
     fn reconcile(&self) -> Option<P::Reconcile> {
@@ -90,8 +90,8 @@ impl<P: Policy<T, E>, T, E: Serialize + DeserializeOwned> Policy<T, E> for Recor
 impl<P: Policy<T, E>, T, E> Policy<T, E> for UnknownErr<P, E> {
     type Reconcile = P::Reconcile;
 
-    fn rules(&self, rules: Rules<T, E>) -> Rules<T, E> {
-        Rules { unknown_err: Some(self.1), ..self.0.rules(rules) }
+    fn rules(&self, rules: OutcomePolicy<T, E>) -> OutcomePolicy<T, E> {
+        OutcomePolicy { unknown_err: Some(self.1), ..self.0.rules(rules) }
     }
 
     fn reconcile(&self) -> Option<P::Reconcile> {

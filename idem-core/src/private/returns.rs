@@ -7,13 +7,13 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use crate::engine::guard::{told, Answer};
-use crate::engine::replay::Replay;
-use crate::engine::rules::Rules;
 use crate::error::Error;
+use crate::results::OutcomePolicy;
+use crate::results::ResultCodec;
 
 /// How results of an annotated function are recorded, and how this library's errors become its own.
 pub struct Returns<T, E> {
-    pub(super) rules: Rules<T, E>,
+    pub(super) rules: OutcomePolicy<T, E>,
     pub(super) error: fn(Error) -> E,
 }
 
@@ -25,7 +25,7 @@ where
     R::Ok: Recorded,
     R::Err: FromError,
 {
-    Returns { rules: Rules::new(Recorded::replay()), error: FromError::from_error }
+    Returns { rules: OutcomePolicy::new(Recorded::replay()), error: FromError::from_error }
 }
 
 /// The same for an error type that has a function of its own to make it from ours.
@@ -35,20 +35,20 @@ where
     R: ReturnType,
     R::Ok: Recorded,
 {
-    Returns { rules: Rules::new(Recorded::replay()), error }
+    Returns { rules: OutcomePolicy::new(Recorded::replay()), error }
 }
 
 impl<T, E> Returns<T, E> {
     /// Adds what this type allows a memory to do.
     #[must_use]
     pub fn remember(self, memory: Memory<T>) -> Self {
-        Self { rules: Rules { replay: (memory.0)(self.rules.replay), ..self.rules }, ..self }
+        Self { rules: OutcomePolicy { codec: (memory.0)(self.rules.codec), ..self.rules }, ..self }
     }
 
     /// Adds which values count as success.
     #[must_use]
     pub fn record_if(self, record_if: fn(&T) -> bool) -> Self {
-        Self { rules: Rules { record_if: Some(record_if), ..self.rules }, ..self }
+        Self { rules: OutcomePolicy { record_if: Some(record_if), ..self.rules }, ..self }
     }
 
     /// Adds which errors are recorded and replayed.
@@ -57,7 +57,7 @@ impl<T, E> Returns<T, E> {
     where
         E: RecordedErr,
     {
-        Self { rules: Rules { record_err: Some((record_err, E::replay())), ..self.rules }, ..self }
+        Self { rules: OutcomePolicy { record_err: Some((record_err, E::replay())), ..self.rules }, ..self }
     }
 
     /// What the function returns.
@@ -69,7 +69,7 @@ impl<T, E> Returns<T, E> {
     /// Adds which errors leave it open whether the effect happened.
     #[must_use]
     pub fn unknown_err(self, unknown_err: fn(&E) -> bool) -> Self {
-        Self { rules: Rules { unknown_err: Some(unknown_err), ..self.rules }, ..self }
+        Self { rules: OutcomePolicy { unknown_err: Some(unknown_err), ..self.rules }, ..self }
     }
 }
 
@@ -128,13 +128,13 @@ impl<T, E> ReturnType for Result<T, E> {
 )]
 pub trait Recorded: Sized {
     #[doc(hidden)]
-    fn replay() -> Replay<Self>;
+    fn replay() -> ResultCodec<Self>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Recorded for T {
-    fn replay() -> Replay<Self> {
-        Replay::decoding()
+    fn replay() -> ResultCodec<Self> {
+        ResultCodec::decoding()
     }
 }
 
@@ -151,13 +151,13 @@ pub fn every<E>(_: &E) -> bool {
 )]
 pub trait RecordedErr: Sized {
     #[doc(hidden)]
-    fn replay() -> Replay<Self>;
+    fn replay() -> ResultCodec<Self>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<E: Serialize + DeserializeOwned> RecordedErr for E {
-    fn replay() -> Replay<Self> {
-        Replay::decoding_errors()
+    fn replay() -> ResultCodec<Self> {
+        ResultCodec::decoding_errors()
     }
 }
 
@@ -182,7 +182,7 @@ impl<E: From<Error>> FromError for E {
 
 /// What a memory may do with results of a type.
 #[derive(Debug)]
-pub struct Memory<T>(fn(Replay<T>) -> Replay<T>);
+pub struct Memory<T>(fn(ResultCodec<T>) -> ResultCodec<T>);
 
 /// Finds out, at a concrete type, whether results can be cloned. Method lookup begins at `&&Probe`: it prefers [`Remember`],
 /// falls back to [`DecodeOnly`] where its bounds do not hold, and to [`Nothing`] where there is no `Result` at all.
@@ -219,7 +219,7 @@ pub trait Remember<T> {
 
 impl<T: Clone + Send + Sync + 'static, E> Remember<T> for &Probe<Result<T, E>> {
     fn memory(&self) -> Memory<T> {
-        Memory(Replay::cloning)
+        Memory(ResultCodec::cloning)
     }
 }
 

@@ -8,11 +8,11 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use crate::codec::Codec;
-use crate::engine::replay::{Form, Replay};
-use crate::engine::wait;
 use crate::error::{Error, InvalidKey, StoreError};
 use crate::key::Key;
 use crate::record::{Completion, Payload, PayloadError, Side};
+use crate::results::{Encoding, ResultCodec};
+use crate::retry;
 
 /// One error of each variant.
 #[must_use]
@@ -35,7 +35,7 @@ pub fn every_error() -> Vec<Error> {
 
 /// The bytes that are recorded of a key's result; `None` when it does not come back as it was.
 pub fn recorded<T: Serialize + DeserializeOwned>(result: &T, codec: Codec, key: &Key) -> Option<Vec<u8>> {
-    match Replay::decoding().record(result, Form { codec, seal: None, key }) {
+    match ResultCodec::decoding().record(result, Encoding { codec, seal: None, key }) {
         Completion::Result(payload) => Some(payload.as_bytes().to_vec()),
         Completion::Unreplayable => None,
     }
@@ -57,5 +57,5 @@ pub fn replays<T: DeserializeOwned>(bytes: &[u8], key: &Key) -> Result<T, Payloa
 
 /// From now on the engine's pauses on this thread are the same ones for the same seed: a simulation can be repeated.
 pub fn seed_jitter(seed: u64) {
-    wait::seed_jitter(seed);
+    retry::seed_jitter(seed);
 }

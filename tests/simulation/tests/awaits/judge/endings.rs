@@ -70,8 +70,9 @@ impl Judge<'_> {
                 let comes_back = !matches!(&run.end, Some(End::Ok(value)) if value.exact.is_nan());
                 self.is_done(run) && (!comes_back || call.refused)
             }
-            // Of a run that nothing guarded it says no more than that itself had no effect.
-            (Some(run), Ending::Withdrawn) if !run.guarded => is_failure(run),
+            // An unguarded run that is no success withdraws its claim: the store did not say what became of earlier attempts.
+            (Some(run), Ending::Withdrawn) => !run.guarded && !self.is_done(run),
+            (Some(run), _) if !run.guarded => false,
             (Some(run), Ending::Failed) => is_failure(run),
             (Some(run), Ending::Unknown) => run.gone || matches!(run.end, Some(End::Err(Fault::Unknown(_)))),
             (None, Ending::Completed(completion)) => match (&call.ask, completion) {

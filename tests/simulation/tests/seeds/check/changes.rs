@@ -190,13 +190,13 @@ fn own(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before: &R
                 view.fail(seq, format!("law 2: recorded {held:?}, but it ended {ended:?}"));
             }
         }
-        // It had no effect. What became of an attempt before it was not asked, and is as it was: "as if withdrawn".
-        state @ (State::Failed | State::Unknown) if unguarded && is_failure(&deploy, ended) => {
+        // "Its failure, panic or drop withdraws a claim that is still pending."
+        state @ (State::Failed | State::Unknown) if unguarded && !is_success(&deploy, ended) => {
             withdrawn = true;
             if (*state == State::Unknown) != before.after_unknown {
                 view.fail(
                     seq,
-                    format!("{state:?} by a failure that nothing guarded, after unknown: {}", before.after_unknown),
+                    format!("{state:?} by an unguarded run that is no success, after unknown: {}", before.after_unknown),
                 );
             }
         }
@@ -229,6 +229,15 @@ const fn is_failure(deploy: &Deploy, ended: Option<(u64, End)>) -> bool {
         Some((_, End::Error(Fault::Known(_)))) => true,
         Some((_, End::Error(Fault::Kept(_)))) => !deploy.record_err,
         Some((_, End::Error(Fault::Unknown(_)))) => !deploy.unknown_err,
+        _ => false,
+    }
+}
+
+/// Whether a body's outcome is recorded as a success.
+const fn is_success(deploy: &Deploy, ended: Option<(u64, End)>) -> bool {
+    match ended {
+        Some((_, End::Value(_))) => true,
+        Some((_, End::Error(Fault::Kept(_)))) => deploy.record_err,
         _ => false,
     }
 }

@@ -1,7 +1,7 @@
 //! What nothing guards: by choice, without the store's answer, and alone in its process. And what a process knows to be done
 //! while that is on its way to the store: law 4 is about unguarded runs, too.
 
-use idem::{Owner, State};
+use idem::State;
 use idem_simulation::wire::{End, Fault, Found, Heard};
 
 use super::{timeout, Changed, Run, View};
@@ -120,8 +120,8 @@ fn successes(view: &View<'_>, key: usize, runs: &[Run]) -> Vec<Success> {
 }
 
 /// Whether a body began that must not: "the process that knows of the success renews and re-sends for as long as it lives and
-/// nobody has taken over", for the TTL, and until it lands nobody in this process runs the body again. A success that nothing
-/// guarded is sent for one lease, if the store may have heard of its claim.
+/// nobody has taken over", for the TTL, and until it is recorded no other call of this process runs the body. An unguarded success is
+/// sent for one lease.
 fn is_landing(view: &View<'_>, key: usize, success: &Success, run: Run) -> bool {
     let (began, known) = (view.history.notes[run.began].at, view.history.notes[success.seq].at);
     let (info, deploy) = (view.call(success.call), view.deploy(success.call));
@@ -130,7 +130,6 @@ fn is_landing(view: &View<'_>, key: usize, success: &Success, run: Run) -> bool 
         || view.call(run.call).node != info.node
         || run.began < success.seq
         || began >= known + sent_for
-        || !success.guarded && !view.may_have_come(success.call, success.seq)
     {
         return false;
     }
@@ -159,7 +158,7 @@ fn in_the_way(view: &View<'_>, key: usize, success: &Success, by: usize, but: im
     })
 }
 
-/// An unguarded success whose claim may have come is recorded, if nothing is in its way for the lease that it is sent for.
+/// An unguarded success is recorded, if nothing is in its way for the lease that it is sent for.
 fn landed(view: &mut View<'_>, key: usize, success: &Success) {
     let (info, deploy) = (view.call(success.call), view.deploy(success.call));
     let node = &view.history.nodes[info.node as usize];
@@ -176,7 +175,6 @@ fn landed(view: &mut View<'_>, key: usize, success: &Success) {
     if !told
         && !stopped
         && !died
-        && view.may_have_come(success.call, success.seq)
         && !view.troubled(node.slot, from, until)
         && !in_the_way(view, key, success, end, |_| false)
     {
@@ -185,16 +183,6 @@ fn landed(view: &mut View<'_>, key: usize, success: &Success) {
 }
 
 impl View<'_> {
-    /// Whether the last claim of this call may have reached the store although that did not answer.
-    pub(super) fn may_have_come(&self, call: u32, by: usize) -> bool {
-        let asked = &self.calls[call as usize];
-        let Some((_, owner)) = asked.claims.iter().rfind(|(seq, _)| *seq < by) else { return false };
-        let is = |seq: usize, other: &Owner| seq < by && other == owner;
-        let sent = asked.claims.iter().filter(|(seq, other)| is(*seq, other)).count();
-        let told = asked.told.iter().filter(|(seq, other, _)| is(*seq, other)).count();
-        sent > told
-    }
-
     /// Whether there was trouble on a way to the store, at some time between.
     pub(super) fn troubled(&self, slot: u32, since: u64, until: u64) -> bool {
         self.history.plan.acts.iter().any(|(from, act)| match act {

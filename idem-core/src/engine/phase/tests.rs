@@ -1,0 +1,118 @@
+use std::time::Duration;
+
+use super::*;
+use crate::record::Completion;
+
+const OWNER: Owner = Owner::from_bytes([1; 16]);
+const OTHER: Owner = Owner::from_bytes([2; 16]);
+
+fn success() -> Ending {
+    Ending::Completed(Completion::Unreplayable)
+}
+
+fn fresh() -> Owner {
+    OTHER
+}
+
+/// A pending claim and a lease that both last one second from now.
+fn claim_and_lease() -> (Pending, Lease) {
+    let until = Instant::now() + Duration::from_secs(1);
+    (Pending { owner: OWNER, until }, Lease { owner: OWNER, fence: 1, valid_until: until, after_unknown: false })
+}
+
+fn ended(phase: &Phase, ending: Ending) -> Phase {
+    let mut phase = phase.clone();
+    phase.body_ended(ending);
+    phase
+}
+
+/// The contract's table: dropped in this phase, this ending is sent for so long.
+#[test]
+fn what_a_dropped_call_sends() {
+    let (claim, lease) = claim_and_lease();
+    let running = Phase::Running(Hold::Lease(lease));
+    let unguarded = Phase::Running(Hold::Unguarded { token: OWNER, pending: None });
+    let pending = Phase::Running(Hold::Unguarded { token: OWNER, pending: Some(claim) });
+    let mut reclaiming = ended(&running, success());
+    reclaiming.claim_sent(claim);
+    let withdrawn = Some((Ending::Withdrawn, Limit::Lease));
+    for (phase, sent) in [
+        (Phase::Idle, None),
+        (Phase::Done, None),
+        (Phase::Claiming(claim), withdrawn.clone()),
+        (Phase::Granted(lease), withdrawn.clone()),
+        (Phase::Yielding(lease), withdrawn.clone()),
+        (running.clone(), Some((Ending::Unknown, Limit::Lease))),
+        (unguarded.clone(), None),
+        (pending.clone(), withdrawn.clone()),
+        (ended(&running, success()), Some((success(), Limit::Ttl))),
+        (ended(&running, Ending::Failed), Some((Ending::Failed, Limit::Ttl))),
+        (ended(&running, Ending::Unknown), Some((Ending::Unknown, Limit::Lease))),
+        (ended(&Phase::Granted(lease), Ending::Withdrawn), withdrawn.clone()),
+        (reclaiming, Some((success(), Limit::Ttl))),
+        (ended(&unguarded, success()), Some((success(), Limit::Lease))),
+        (ended(&unguarded, Ending::Failed), None),
+        (ended(&pending, success()), Some((success(), Limit::Lease))),
+        (ended(&pending, Ending::Failed), withdrawn.clone()),
+        (ended(&pending, Ending::Unknown), withdrawn),
+    ] {
+        let mut dropped = phase.clone();
+        let limit = dropped.dropped();
+        let found = match &dropped {
+            Phase::Recording(recording) => limit.map(|limit| (recording.ending.clone(), limit)),
+            _ => None,
+        };
+        assert_eq!(found, sent, "{phase:?}");
+        assert!(!dropped.is_renewed() || limit == Some(Limit::Ttl), "{phase:?}");
+    }
+}
+
+#[test]
+fn a_success_that_lost_its_lease_claims_with_one_new_token() {
+    let (_, lease) = claim_and_lease();
+    let Phase::Recording(mut recording) = ended(&Phase::Running(Hold::Lease(lease)), success()) else {
+        panic!("it is to be recorded")
+    };
+    let now = lease.valid_until;
+    assert_eq!(recording.answered(Ownership::Lost, now, fresh), Answered::Reclaim(OTHER));
+    let mut phase = Phase::Recording(recording);
+    phase.claim_sent(Pending { owner: OTHER, until: now });
+    phase.claim_refused();
+    assert_eq!(phase.token(), Some(OTHER));
+    let Phase::Recording(mut recording) = phase else { panic!("it is still to be recorded") };
+    let unused = || panic!("all claims of a success are one");
+    assert_eq!(recording.answered(Ownership::Lost, now, unused), Answered::Reclaim(OTHER));
+    assert_eq!(recording.answered(Ownership::Held, now, unused), Answered::Recorded);
+}
+
+#[test]
+fn an_unguarded_success_claims_with_the_token_of_its_first_claim() {
+    let (claim, _) = claim_and_lease();
+    for pending in [Some(claim), None] {
+        let mut phase = ended(&Phase::Running(Hold::Unguarded { token: OWNER, pending }), success());
+        assert_eq!(phase.token(), Some(OWNER));
+        phase.claim_sent(claim);
+        phase.claim_refused();
+        assert_eq!(phase.token(), Some(OWNER));
+    }
+}
+
+#[test]
+fn a_withdrawal_is_sent_until_its_claim_cannot_be_granted_any_more() {
+    let (claim, _) = claim_and_lease();
+    let mut phase = Phase::Claiming(claim);
+    phase.dropped();
+    let Phase::Recording(mut recording) = phase else { panic!("it is withdrawn") };
+    let before = claim.until.checked_sub(Duration::from_millis(1)).expect("a moment");
+    assert_eq!(recording.answered(Ownership::Lost, before, fresh), Answered::SendAgain);
+    assert_eq!(recording.answered(Ownership::Lost, claim.until, fresh), Answered::LeaseLost);
+}
+
+#[test]
+fn a_call_that_claims_again_uses_the_token_that_the_store_may_know() {
+    let (claim, lease) = claim_and_lease();
+    let token = |phase: Phase| Purpose::Run.token(phase.token(), fresh);
+    assert_eq!(token(Phase::Idle), OTHER);
+    assert_eq!(token(Phase::Claiming(claim)), OWNER);
+    assert_eq!(token(Phase::Granted(lease)), OWNER);
+}

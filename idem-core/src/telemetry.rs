@@ -1,0 +1,283 @@
+//! What calls tell those who observe them: `tracing` spans and events, and counters and durations through `metrics`.
+//!
+//! Neither shows a key or a result above `debug`.
+#![allow(clippy::ptr_arg)] // A static name is not copied for a label.
+
+use std::borrow::Cow;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::time::Duration;
+
+#[cfg(feature = "metrics")]
+use crate::clock::Instant;
+use crate::error::{Error, StoreError};
+use crate::key::Key;
+use crate::outcome::Kind;
+
+/// How a call ended for its caller: exactly one for each call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallOutcome {
+    Answered(Kind),
+    /// The body's error.
+    Failed,
+    Refused(&'static str),
+    /// The caller dropped it.
+    Cancelled,
+    Panicked,
+}
+
+/// What can happen to a call on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// The key was granted after an attempt whose outcome is unknown.
+    TakenOver,
+    LeaseLost,
+    /// The call was not polled, and a renewal was sent this much too late.
+    Starved(Duration),
+    /// The outcome was not recorded while the caller waited; it is sent again in the background.
+    NotRecorded,
+    /// The outcome was not recorded in the background either.
+    GaveUp,
+    /// A success was recorded without its result.
+    Unreplayable,
+}
+
+/// What took a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Timing {
+    Claim,
+    Wait,
+    Body,
+    Ending,
+}
+
+impl CallOutcome {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Answered(Kind::Executed) => "executed",
+            Self::Answered(Kind::Attached) => "attached",
+            Self::Answered(Kind::Replayed) => "replayed",
+            Self::Answered(Kind::Reconciled) => "reconciled",
+            Self::Answered(Kind::Unguarded) => "unguarded",
+            Self::Failed => "failed",
+            Self::Refused(variant) => variant,
+            Self::Cancelled => "cancelled",
+            Self::Panicked => "panicked",
+        }
+    }
+
+    /// The event's text, for a human to search for.
+    #[cfg(feature = "tracing")]
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::Answered(Kind::Executed) => "call executed",
+            Self::Answered(Kind::Attached) => "call got the result of a running call",
+            Self::Answered(Kind::Replayed) => "call replayed",
+            Self::Answered(Kind::Reconciled) => "call reconciled",
+            Self::Answered(Kind::Unguarded) => "call ran unguarded",
+            Self::Failed => "call failed",
+            Self::Refused(_) => "call refused",
+            Self::Cancelled => "call cancelled",
+            Self::Panicked => "call panicked",
+        }
+    }
+}
+
+impl Event {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::TakenOver => "taken_over",
+            Self::LeaseLost => "lease_lost",
+            Self::Starved(_) => "starved",
+            Self::NotRecorded => "not_recorded",
+            Self::GaveUp => "gave_up",
+            Self::Unreplayable => "unreplayable",
+        }
+    }
+
+    #[cfg(feature = "tracing")]
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::TakenOver => "key taken over after an unknown outcome",
+            Self::LeaseLost => "lease lost",
+            Self::Starved(_) => "lease renewed late: the call was not polled",
+            Self::NotRecorded => "outcome not recorded yet: sent again in the background",
+            Self::GaveUp => "outcome not recorded: gave up",
+            Self::Unreplayable => "success recorded without its result",
+        }
+    }
+}
+
+impl Timing {
+    #[cfg(feature = "metrics")]
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Claim => "idem_claim_seconds",
+            Self::Wait => "idem_wait_seconds",
+            Self::Body => "idem_body_seconds",
+            Self::Ending => "idem_ending_seconds",
+        }
+    }
+}
+
+/// Observes one call, and tells its outcome once.
+pub(crate) struct CallSpan {
+    operation: Cow<'static, str>,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
+    outcome_told: bool,
+    /// The call is being polled. If it is dropped like that, it has panicked.
+    in_poll: bool,
+}
+
+impl CallSpan {
+    pub(crate) fn new(operation: Cow<'static, str>, key: &Key) -> Self {
+        let _ = key;
+        #[cfg(feature = "tracing")]
+        let span = {
+            let span = tracing::info_span!("idempotent", %operation, attempt = tracing::field::Empty);
+            tracing::debug!(parent: &span, key = %key.readable(), "call started");
+            span
+        };
+        Self {
+            operation,
+            #[cfg(feature = "tracing")]
+            span,
+            outcome_told: false,
+            in_poll: false,
+        }
+    }
+
+    fn within<T>(&self, part: impl FnOnce() -> T) -> T {
+        #[cfg(feature = "tracing")]
+        return self.span.in_scope(part);
+        #[cfg(not(feature = "tracing"))]
+        part()
+    }
+
+    /// Polls a part of the call in its span.
+    pub(crate) fn poll<T>(&mut self, part: impl FnOnce() -> T) -> T {
+        self.in_poll = true;
+        let polled = self.within(part);
+        self.in_poll = false;
+        polled
+    }
+
+    /// The key was granted.
+    pub(crate) fn granted(&self, attempt: u32) {
+        let _ = attempt;
+        #[cfg(feature = "tracing")]
+        self.span.record("attempt", attempt);
+    }
+
+    pub(crate) fn outcome(&mut self, outcome: CallOutcome) {
+        self.outcome_told = true;
+        catch_panic(|| self.within(|| call_outcome(&self.operation, outcome)));
+    }
+
+    pub(crate) fn refused(&mut self, error: &Error) {
+        self.outcome_told = true;
+        refused(error);
+    }
+
+    /// The call is dropped: without an outcome it was cancelled, or it panicked.
+    pub(crate) fn dropped(&mut self) {
+        if !self.outcome_told {
+            self.outcome(if self.in_poll { CallOutcome::Panicked } else { CallOutcome::Cancelled });
+        }
+    }
+
+    pub(crate) fn event(&self, event: Event) {
+        let (operation, name) = (&*self.operation, event.name());
+        #[cfg(feature = "tracing")]
+        catch_panic(|| {
+            let sentence = event.sentence();
+            self.within(|| match event {
+                Event::TakenOver => tracing::info!(operation, event = name, "{sentence}"),
+                Event::Starved(late) => tracing::warn!(operation, event = name, ?late, "{sentence}"),
+                Event::GaveUp => tracing::error!(operation, event = name, "{sentence}"),
+                _ => tracing::warn!(operation, event = name, "{sentence}"),
+            });
+        });
+        catch_panic(|| count("idem_events_total", &self.operation, "event", name));
+        let _ = (operation, name);
+    }
+
+    pub(crate) fn store_failed(&self, verb: &'static str, error: &StoreError) {
+        catch_panic(|| self.within(|| store_failed(&self.operation, verb, error)));
+    }
+
+    pub(crate) fn record_duration(&self, timing: Timing, timer: Timer) {
+        #[cfg(feature = "metrics")]
+        catch_panic(|| {
+            let operation = self.operation.clone();
+            metrics::histogram!(timing.name(), "operation" => operation).record(timer.began.elapsed().as_secs_f64());
+        });
+        let _ = (timing, timer);
+    }
+}
+
+/// A panicking subscriber or recorder must not affect the call.
+fn catch_panic(observe: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(observe));
+}
+
+/// When something began, if durations are recorded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timer {
+    #[cfg(feature = "metrics")]
+    began: Instant,
+}
+
+impl Timer {
+    pub(crate) fn start() -> Self {
+        Self {
+            #[cfg(feature = "metrics")]
+            began: Instant::now(),
+        }
+    }
+}
+
+/// The outcome of a call that has no span: it was answered at once.
+pub(crate) fn call_outcome(operation: &Cow<'static, str>, outcome: CallOutcome) {
+    let name = outcome.name();
+    #[cfg(feature = "tracing")]
+    {
+        let sentence = outcome.sentence();
+        match outcome {
+            CallOutcome::Answered(Kind::Unguarded) | CallOutcome::Panicked => {
+                tracing::warn!(%operation, outcome = name, "{sentence}")
+            }
+            CallOutcome::Refused(_) | CallOutcome::Cancelled => {
+                tracing::info!(%operation, outcome = name, "{sentence}")
+            }
+            CallOutcome::Answered(_) | CallOutcome::Failed => {
+                tracing::debug!(%operation, outcome = name, "{sentence}")
+            }
+        }
+    }
+    count("idem_calls_total", operation, "outcome", name);
+}
+
+/// A call was refused.
+pub(crate) fn refused(error: &Error) {
+    call_outcome(error.name(), CallOutcome::Refused(error.variant()));
+}
+
+/// The store did not answer a request, or refused it.
+pub(crate) fn store_failed(operation: &Cow<'static, str>, verb: &'static str, error: &StoreError) {
+    #[cfg(feature = "tracing")]
+    {
+        tracing::warn!(%operation, verb, %error, "store request failed");
+        // At `debug` only: a store's own words may quote what it was asked.
+        let cause = std::error::Error::source(error).map(tracing::field::display);
+        tracing::debug!(%operation, verb, cause, "store request failed");
+    }
+    count("idem_store_errors_total", operation, "verb", verb);
+    let _ = error;
+}
+
+fn count(counter: &'static str, operation: &Cow<'static, str>, label: &'static str, value: &'static str) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(counter, "operation" => operation.clone(), label => value).increment(1);
+    let _ = (counter, operation, label, value);
+}
