@@ -20,7 +20,7 @@ pub use scope::Scoped;
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::store::{Nowhere, Store};
+use crate::store::{DisabledStore, Store};
 
 /// Guards operations with one store.
 ///
@@ -51,7 +51,7 @@ impl Idem {
     /// bodies.
     #[must_use]
     pub fn disabled() -> Self {
-        Builder::new(Nowhere).disabled().with_defaults()
+        Builder::new(DisabledStore).disabled().with_defaults()
     }
 
     /// How many bodies ran unguarded, of this `Idem` and its clones: without a key, without the store's answer
