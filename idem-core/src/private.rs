@@ -20,7 +20,7 @@ pub use testing::{every_error, recorded, replays, seed_jitter, with_checksum};
 use crate::context::report;
 use crate::engine::guard::{turned_away, Answer, Started};
 use crate::error::Error;
-use crate::idem::{ambient, Handle, Scoped};
+use crate::idem::{ambient, IdemRef, Scoped};
 use crate::key::{KeyPart, KeyWriter};
 
 /// Calls the statements of a function that returns a future: a `return` in them is theirs.
@@ -36,7 +36,7 @@ pub fn called() {
 /// The operation of a call site, on the `Idem` it names or the ambient one.
 pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<Options, Error> {
     let name = site.name()?;
-    Ok(Options::new(idem.cloned().map(Handle::Own).map_or_else(|| ambient(name), Ok)?, name.into()))
+    Ok(Options::new(idem.cloned().map(IdemRef::Shared).map_or_else(|| ambient(name), Ok)?, name.into()))
 }
 
 /// Answers at once (`Err`, to be returned), or goes on with a guard.
