@@ -1,25 +1,35 @@
-//! How a result becomes bytes and comes back.
+//! Codecs: how a result is encoded.
 
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
-/// The format of recorded results. Every record carries its codec's id, so records outlive a change of codec.
+/// The format of recorded results, set with [`Builder::codec`](crate::Builder::codec). Default: JSON.
+///
+/// Every recorded result contains its codec's id. So a service can change the codec while old records exist.
+///
+/// ```
+/// use idem_core::{Codec, Idem, MokaStore};
+///
+/// let idem = Idem::builder(MokaStore::new()).codec(Codec::Json).build()?;
+/// # drop(idem);
+/// # Ok::<(), idem_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Codec {
-    /// JSON, with floats exact to the last bit.
+    /// JSON. Finite floats are exact to the last bit.
     #[default]
     Json,
-    /// MessagePack, with the names of fields: about three quarters of JSON's size, and NaN and infinities come back.
+    /// MessagePack with field names: about three quarters of JSON's size. NaN and infinities are preserved.
     #[cfg(feature = "messagepack")]
     MessagePack,
 }
 
-/// Why a codec could not write or read a value.
+/// Why a codec could not encode or decode a value.
 pub(crate) type CodecError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Codec {
-    /// The id that records carry.
+    /// The id in recorded results.
     pub(crate) const fn id(self) -> u8 {
         match self {
             Self::Json => 1,
@@ -37,7 +47,7 @@ impl Codec {
         }
     }
 
-    /// Appends `value` to `to`.
+    /// Encodes `value` and appends it to `to`.
     pub(crate) fn encode<T: Serialize + ?Sized>(self, value: &T, to: &mut Vec<u8>) -> Result<(), CodecError> {
         match self {
             Self::Json => serde_json::to_writer(to, value)?,
@@ -56,7 +66,7 @@ impl Codec {
                 let value = T::deserialize(&mut decoder)?;
                 match decoder.into_inner() {
                     [] => Ok(value),
-                    rest => Err(format!("{} bytes too many", rest.len()).into()),
+                    rest => Err(format!("{} bytes after the value", rest.len()).into()),
                 }
             }
         }

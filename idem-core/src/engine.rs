@@ -14,6 +14,7 @@ mod runtime;
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,17 +22,21 @@ use std::time::Duration;
 pub(crate) use runtime::Spawner;
 
 use crate::codec::Codec;
+use crate::context::Run;
 use crate::error::{Error, StoreError};
+use crate::fingerprint::Fingerprint;
 use crate::key::Key;
-use crate::operation::Operation;
-use crate::record::Record;
-use crate::results::Encoding;
+use crate::operation::{Operation, Request};
+use crate::outcome::Kind;
+use crate::record::{Completed, Completion, Payload, Record};
+use crate::results::{Encoding, OutcomePolicy};
 use crate::retry;
 use crate::seal::Seal;
 use crate::store::{List, Page, Store};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::telemetry;
+use crate::telemetry::{self, CallOutcome};
 use crate::transition::{Settle, Settled};
+use guard::{refuse, Answer};
 use inflight::InFlight;
 use runtime::Calls;
 
@@ -96,6 +101,44 @@ impl Engine {
         self.unguarded.load(Ordering::Relaxed)
     }
 
+    /// The answers that need no request: a call from inside its own body, and a result that this process has.
+    pub(crate) fn peek(&self, request: Request<'_>) -> Result<Option<Payload>, Error> {
+        if Run::is_inside(self.id(), request.key) {
+            return Err(Error::Reentrant { operation: request.name.clone() });
+        }
+        // A store that panics has no result.
+        let look = || self.store.peek(request.key).as_ref().map(|completed| replayable(request, completed));
+        catch_unwind(AssertUnwindSafe(look)).unwrap_or_default().transpose()
+    }
+
+    /// The answer of a call whose result [`peek`](Self::peek) found.
+    #[inline]
+    pub(crate) fn replay<T, E>(
+        &self,
+        request: Request<'_>,
+        payload: &Payload,
+        policy: &OutcomePolicy<T, E>,
+    ) -> Answer<T, E> {
+        match self.decode(request, policy, payload) {
+            Ok(recorded) => {
+                telemetry::call_outcome(request.name, CallOutcome::Answered(Kind::Replayed));
+                Ok((recorded, Kind::Replayed))
+            }
+            Err(error) => Err(refuse(error)),
+        }
+    }
+
+    #[inline]
+    fn decode<T, E>(
+        &self,
+        Request { name, key, .. }: Request<'_>,
+        policy: &OutcomePolicy<T, E>,
+        payload: &Payload,
+    ) -> Result<Result<T, E>, Error> {
+        let replayed = policy.replay(payload, self.encoding(key));
+        replayed.map_err(|error| Error::Decode { operation: name.clone(), source: error.into() })
+    }
+
     /// Accepts no new claims and waits for the calls under way; says how many there still are.
     pub(crate) async fn drain(&self, timeout: Duration) -> usize {
         self.calls.drain(timeout).await
@@ -150,6 +193,18 @@ impl Engine {
     /// Which engine this is, among all of the process.
     pub(crate) fn id(&self) -> usize {
         std::ptr::from_ref(self) as usize
+    }
+}
+
+/// The recorded result of a completed operation, if the request may have it.
+#[inline]
+fn replayable(request: Request<'_>, completed: &Completed) -> Result<Payload, Error> {
+    if !Fingerprint::same_request(request.fingerprint, completed.fingerprint.as_ref()) {
+        return Err(Error::KeyReused { operation: request.name.clone() });
+    }
+    match &completed.completion {
+        Completion::Unreplayable => Err(Error::Unreplayable { operation: request.name.clone() }),
+        Completion::Result(payload) => Ok(payload.clone()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong, as callers see it.
+//! `Error`: why a guarded call was refused.
 
 mod store;
 
@@ -9,24 +9,39 @@ pub use store::{Applied, StoreError, Unsupported};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a guarded call has no answer of its own.
+/// Why a guarded call was refused.
 ///
-/// Every variant names its operation and none of them carries the key, so an error can be logged and sent to a client as
-/// it is. [`is_retryable`](Error::is_retryable) and [`retry_after`](Error::retry_after) say what a caller should do next.
+/// Every variant names the operation; no variant carries the key. [`is_retryable`](Error::is_retryable) and
+/// [`retry_after`](Error::retry_after) say what the caller should do next.
+///
+/// ```
+/// use idem_core::Error;
+///
+/// /// An HTTP status for each error.
+/// fn status(error: &Error) -> u16 {
+///     match error {
+///         Error::InProgress { .. } | Error::Indeterminate { .. } | Error::Unreplayable { .. } => 409,
+///         Error::KeyReused { .. } => 422,
+///         Error::InvalidKey { .. } => 400,
+///         Error::Store { .. } | Error::ShuttingDown { .. } => 503,
+///         _ => 500,
+///     }
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Another call with this key is running and did not end while this one waited.
+    /// Another call with this key is running and did not end within this call's `wait`.
     #[error("{operation}: a call with this key is running; retry in {retry_after:?}")]
     #[non_exhaustive]
     InProgress {
         /// The operation's name.
         operation: Cow<'static, str>,
-        /// When to ask again: from 1 s, growing with the run's age, never above the lease that is left.
+        /// How long to wait before the next attempt: half the run's age, at least 1 s, but at most the rest of the lease.
         retry_after: Duration,
     },
 
-    /// The key was used before, for a request with another fingerprint.
+    /// The key was used before for a request with another fingerprint.
     #[error("{operation}: this key was used for a different request")]
     #[non_exhaustive]
     KeyReused {
@@ -34,7 +49,7 @@ pub enum Error {
         operation: Cow<'static, str>,
     },
 
-    /// An earlier attempt may or may not have had its effect, and the operation must not run again.
+    /// An earlier attempt may or may not have had its effect, and the operation runs at most once.
     #[error("{operation}: the outcome of attempt {attempt} is unknown")]
     #[non_exhaustive]
     Indeterminate {
@@ -44,45 +59,45 @@ pub enum Error {
         attempt: u32,
     },
 
-    /// The operation is done, but its result could not be stored, so there is nothing to replay.
-    #[error("{operation}: done, but its result could not be recorded for replay")]
+    /// The operation completed, but its result could not be recorded, so it cannot be replayed.
+    #[error("{operation}: completed, but its result could not be recorded for replay")]
     #[non_exhaustive]
     Unreplayable {
         /// The operation's name.
         operation: Cow<'static, str>,
     },
 
-    /// A result is recorded which this build cannot read. The record is left as it is.
+    /// This build cannot read the record or its result. The record is left as it is.
     #[error("{operation}: the recorded result cannot be read by this build")]
     #[non_exhaustive]
     Decode {
         /// The operation's name.
         operation: Cow<'static, str>,
-        /// What the decoder said.
+        /// Why the record cannot be read.
         source: Source,
     },
 
-    /// The key is empty or too long. The store was not asked.
+    /// The key is invalid, for example empty or too long. No request was sent to the store.
     #[error("{operation}: invalid key: {reason}")]
     #[non_exhaustive]
     InvalidKey {
         /// The operation's name.
         operation: Cow<'static, str>,
-        /// What is wrong with the key.
+        /// Why the key is invalid.
         reason: InvalidKey,
     },
 
-    /// The store did not answer or refused, so the body did not run.
+    /// The store did not answer or refused the request. The body did not run.
     #[error("{operation}: the store failed")]
     #[non_exhaustive]
     Store {
         /// The operation's name.
         operation: Cow<'static, str>,
-        /// What the store said.
+        /// The store's error.
         source: StoreError,
     },
 
-    /// This `Idem` is draining and accepts no new calls.
+    /// This `Idem` is draining ([`Idem::drain`](crate::Idem::drain)) and accepts no new calls.
     #[error("{operation}: shutting down")]
     #[non_exhaustive]
     ShuttingDown {
@@ -90,7 +105,7 @@ pub enum Error {
         operation: Cow<'static, str>,
     },
 
-    /// A body called its own operation with its own key.
+    /// A body called its own operation with its own key. Waiting would never end.
     #[error("{operation}: called with its own key from inside its own body")]
     #[non_exhaustive]
     Reentrant {
@@ -98,7 +113,7 @@ pub enum Error {
         operation: Cow<'static, str>,
     },
 
-    /// No `Idem` is in scope, installed or named by the call.
+    /// The call names no `Idem`, none is in scope and none is installed.
     #[error("{operation}: no Idem: call idem::install at start-up, use Idem::scope, or name one with `idem = …`")]
     #[non_exhaustive]
     NotInstalled {
@@ -110,46 +125,46 @@ pub enum Error {
     #[error("{operation}: {reason}")]
     #[non_exhaustive]
     Config {
-        /// The operation's name, or `idem` when the mistake belongs to none.
+        /// The operation's name, or `idem` when the mistake belongs to no operation.
         operation: Cow<'static, str>,
-        /// The mistake and how to mend it.
+        /// The mistake and how to fix it.
         reason: Cow<'static, str>,
     },
 }
 
-/// What is wrong with an idempotency key.
+/// Why an idempotency key is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidKey {
     /// All parts of the key are empty.
     #[error("it is empty")]
     Empty,
-    /// A placeholder of a key template came out empty.
+    /// A placeholder of a key template is empty.
     #[error("a placeholder is empty")]
     EmptyPlaceholder,
-    /// A hashed part cannot be serialized.
+    /// A part made by [`hash`](crate::hash) cannot be serialized.
     #[error("a part of it cannot be serialized")]
     Unserializable,
-    /// It is a listed key of another operation or namespace.
-    #[error("it belongs to another operation")]
+    /// The key given to [`at`](crate::OperationBuilder::at) belongs to another operation or namespace.
+    #[error("it belongs to another operation or namespace")]
     OfAnother,
-    /// It has thousands of parts.
+    /// The encoded parts exceed about 8 KiB, although their own bytes are within the limit.
     #[error("it has too many parts")]
     TooManyParts,
-    /// The key's own bytes exceed [`Key::LIMIT`](crate::Key::LIMIT).
+    /// The bytes of the parts exceed [`Key::LIMIT`](crate::Key::LIMIT).
     #[error("it is {bytes} bytes long, the limit is 1024")]
     #[non_exhaustive]
     TooLong {
-        /// How long the key is, in bytes.
+        /// The bytes of all parts together.
         bytes: usize,
     },
 }
 
-/// How long a caller should wait when the library has nothing better to say.
+/// `retry_after` of retryable errors other than `InProgress`.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Error {
-    /// The operation's name, as given with `name = …`; `"idem"` for a mistake that belongs to no operation.
+    /// The operation's name. `"idem"` for a mistake that belongs to no operation.
     #[must_use]
     pub fn operation(&self) -> &str {
         self.name()
@@ -171,7 +186,7 @@ impl Error {
         }
     }
 
-    /// Whether the same call may succeed later, unchanged.
+    /// Whether the same call, unchanged, may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -181,7 +196,7 @@ impl Error {
         }
     }
 
-    /// When to try again; `None` when trying again is of no use.
+    /// How long to wait before the next attempt. `None` when another attempt is refused again.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -191,7 +206,7 @@ impl Error {
         }
     }
 
-    /// The variant's name as metrics have it.
+    /// The variant's name in metrics.
     pub(crate) const fn variant(&self) -> &'static str {
         match self {
             Self::InProgress { .. } => "in_progress",

@@ -1,4 +1,4 @@
-//! Whether two requests, or two results, are the same.
+//! Fingerprints: whether two requests, or two results, are the same.
 
 mod canonical;
 
@@ -7,38 +7,47 @@ use std::fmt;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use canonical::Form;
+use canonical::Sorting;
 
-/// What a value would look like if nobody could choose an order: SHA-256 over a canonical form of anything `Serialize`.
+/// The SHA-256 of a canonical form of a `Serialize` value. Equal requests have equal fingerprints.
 ///
-/// The order of map entries and struct fields does not count, nor does the width of integers. The order of sequences does;
-/// serde hands sets over as sequences, so fingerprint a `BTreeSet`, not a `HashSet`. The canonical form is part of the
-/// stored format.
+/// Ignored: the order of map entries, the order of struct fields, the width of integers. Not ignored: the order of a
+/// sequence. serde serializes sets as sequences, so fingerprint a `BTreeSet`, not a `HashSet`. The canonical form is part of
+/// the stored format.
+///
+/// ```
+/// use idem_core::Fingerprint;
+///
+/// let request = Fingerprint::of(&[("cents", 500), ("order", 7)])?;
+/// assert_eq!(request, Fingerprint::of(&vec![("cents", 500_u64), ("order", 7)])?);
+/// assert_ne!(request, Fingerprint::of(&[("cents", 999), ("order", 7)])?);
+/// # Ok::<(), idem_core::Unserializable>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The fingerprint of `value`.
+    /// Computes the fingerprint of `value`.
     ///
     /// # Errors
-    /// What the value's `Serialize` reports; and that it is more than 1,024 values deep.
+    /// [`Unserializable`] when the value's `Serialize` fails, or the value is nested more than 1,024 levels deep.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, Unserializable> {
-        Ok(Self(Sha256::digest(canonical::bytes(value, Form::Lasting)?).into()))
+        Ok(Self(Sha256::digest(canonical::bytes(value, Sorting::Fields)?).into()))
     }
 
-    /// A fingerprint read back from a record.
+    /// Makes a fingerprint of the bytes that a store read back.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The fingerprint as a store writes it down.
+    /// The 32 bytes that a store writes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Whether two requests count as the same; a fingerprint on one side only does.
+    /// Whether two requests count as the same. A fingerprint on one side only counts as the same.
     #[must_use]
     pub fn same_request(one: Option<&Self>, other: Option<&Self>) -> bool {
         match (one, other) {
@@ -55,16 +64,16 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// Why a value has no canonical form: what its `Serialize` said.
+/// The value cannot be serialized: the message of its `Serialize`, or that it is nested too deep.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct Unserializable(Box<str>);
 
-/// What a value and what a codec made of it have in common if they are the same; nothing of a value that is too deep for any
-/// codec, or that has no form at all.
+/// A form of `value` that is equal for a value and for what a codec decodes from its encoding. `None` when the value cannot
+/// be serialized or is nested too deep.
 ///
-/// No codec reorders a sequence, but a set iterates as it likes each time it is built; so here sequences compare without
-/// their order.
+/// Sequences are sorted, because serde serializes a set as a sequence, and a `HashSet` that was decoded iterates in another
+/// order. No codec reorders a sequence, so that nothing is missed.
 pub(crate) fn comparable<T: Serialize + ?Sized>(value: &T) -> Option<Vec<u8>> {
-    canonical::bytes(value, Form::Passing).ok()
+    canonical::bytes(value, Sorting::Sequences).ok()
 }

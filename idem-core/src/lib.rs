@@ -1,8 +1,9 @@
-//! The engine behind `idem`: makes async functions safe to retry.
+//! The engine of `idem`, which makes async functions safe to retry.
 //!
-//! Use it through the façade, `idem-rs`, which adds the `#[idempotent]` attribute. What is here is for those who write stores.
+//! Use it through the façade `idem-rs`, which adds the `#[idempotent]` attribute. Depend on this crate to write a
+//! [`Store`].
 
-// Floors, lowest first. Each imports only from those above it in this list.
+// In layers, lowest first. A module imports only from modules above it in this list.
 mod clock;
 mod error;
 mod fingerprint;

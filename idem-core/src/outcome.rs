@@ -1,28 +1,41 @@
-//! How a guarded call was answered.
+//! The outcome of a guarded call, and where it came from.
 
 use std::fmt;
 
 use crate::error::Error;
 
 /// Where the answer of a guarded call came from.
+///
+/// ```
+/// use idem_core::{Idem, Kind, MokaStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), idem_core::CallError<String>> {
+/// let idem = Idem::new(MokaStore::new());
+/// let charge = idem.operation("payments.charge").key(7);
+/// assert_eq!(charge.run(async { Ok::<_, String>(500) }).await?.kind(), Kind::Executed);
+/// assert_eq!(charge.run(async { Ok::<_, String>(0) }).await?.kind(), Kind::Replayed);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
-    /// The body ran, in this call.
+    /// The body ran in this call.
     Executed,
-    /// This call waited for a running one and got its result.
+    /// This call waited for another one that was running, and got its result.
     Attached,
-    /// The result had been recorded before.
+    /// The result was recorded before this call.
     Replayed,
-    /// An earlier attempt's outcome was unknown, and `reconcile` answered: with its result, or with an error of its own.
+    /// The outcome of an earlier attempt was unknown, and `reconcile` returned that attempt's result or an error.
     Reconciled,
-    /// The body ran without protection: there was no key, or no answer of the store and that was chosen
-    /// ([`Builder::fail_open`](crate::Builder::fail_open)), or the `Idem` is disabled.
+    /// The body ran without protection: the call has no key, the store did not answer and
+    /// [`fail_open`](crate::Builder::fail_open) is set, or the `Idem` is [`disabled`](crate::Idem::disabled).
     Unguarded,
 }
 
 impl Kind {
-    /// Whether the answer is another call's result: the body did not run in this one.
+    /// Whether the body did not run in this call: `Attached`, `Replayed` or `Reconciled`.
     #[must_use]
     pub const fn is_replayed(self) -> bool {
         matches!(self, Self::Attached | Self::Replayed | Self::Reconciled)
@@ -54,12 +67,25 @@ impl<T> Outcome<T> {
     }
 }
 
-/// Why [`run`](crate::OperationBuilder::run) has no value: this library's reason, or the body's own error, untouched.
+/// The error of [`OperationBuilder::run`](crate::OperationBuilder::run): this library's, or the body's own.
+///
+/// Its message and source are those of the error inside.
+///
+/// ```
+/// use idem_core::{CallError, Idem, MokaStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let idem = Idem::new(MokaStore::new());
+/// let answer = idem.operation("payments.charge").key(7).run(async { Err::<u32, _>("declined") }).await;
+/// assert!(matches!(answer, Err(CallError::Body("declined"))));
+/// # }
+/// ```
 #[derive(Debug)]
 pub enum CallError<E> {
-    /// The body did not run, or its recorded result could not be had.
+    /// This library's error: it refused the call, or could not read the recorded result.
     Idem(Error),
-    /// The body ran and this is its error.
+    /// The body's error: from this call, or recorded by an earlier one.
     Body(E),
 }
 

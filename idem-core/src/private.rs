@@ -1,4 +1,4 @@
-//! What `#[idempotent]` expands to calls on. Not part of the public interface.
+//! The functions that the expansion of `#[idempotent]` calls. Not part of the public interface.
 
 mod returns;
 mod testing;
@@ -20,32 +20,32 @@ pub use testing::{every_error, recorded, replays, seed_jitter, with_checksum};
 use crate::context::report;
 use crate::engine::guard::{refuse, Answer, Start};
 use crate::error::Error;
-use crate::idem::{ambient, Handle, Scoped};
+use crate::idem::{ambient, IdemRef, Scoped};
 use crate::key::{KeyPart, KeyWriter};
 
-/// Calls the statements of a function that returns a future: a `return` in them is theirs.
+/// Calls the statements of a function that returns a future. They are a closure, so that a `return` ends only them.
 pub fn once<R, F: Future<Output = R>, S: FnOnce() -> F>(statements: S) -> F {
     statements()
 }
 
-/// A guarded call begins: whatever `with_outcome` knows is of an earlier one.
+/// Begins a guarded call: clears the kind that `with_outcome` got from an earlier one.
 pub fn called() {
     report(None);
 }
 
-/// The operation of a call site, on the `Idem` it names or the ambient one.
+/// The options of a call site, on the `Idem` that it names or the ambient one.
 pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<Options, Error> {
     let name = site.name()?;
-    Ok(Options::new(idem.cloned().map(Handle::Own).map_or_else(|| ambient(name), Ok)?, name.into()))
+    Ok(Options::new(idem.cloned().map(IdemRef::Shared).map_or_else(|| ambient(name), Ok)?, name.into()))
 }
 
-/// Answers at once (`Err`, to be returned), or goes on with a guard.
+/// Starts the call: `Err` is the answer, to be returned; `Ok` is the guard to continue with.
 ///
-/// Here and below the function's own type is named, and whatever it lacks is said at one place: a type that is no `Result`
-/// is one mistake, wherever it is met.
+/// This function and those below name the function's return type `R`, so that a type that is not a `Result` is reported once,
+/// at the same place.
 pub fn start<R: ReturnType>(operation: Result<Options, Error>, returns: &Returns<R::Ok, R::Err>) -> Result<Guard, R> {
     match operation {
-        // Where it lies: it is large.
+        // By reference, because moving it is slow.
         Ok(ref options) => match options.start() {
             Ok(Start::Guarded(guard)) => Ok(guard),
             Ok(Start::Recorded(key, payload)) => Err(answer(returns, options.replay(key, &payload, &returns.rules))),
@@ -55,7 +55,7 @@ pub fn start<R: ReturnType>(operation: Result<Options, Error>, returns: &Returns
     }
 }
 
-/// Runs the body under its guard, or answers with another call's result.
+/// Runs the body under its guard, or returns another call's result.
 pub async fn execute<R: ReturnType>(
     guard: &mut Guard,
     returns: &Returns<R::Ok, R::Err>,
@@ -64,7 +64,7 @@ pub async fn execute<R: ReturnType>(
     answer(returns, guard.execute(&returns.rules, pin!(AsResult(body))).await)
 }
 
-/// The same, with body and record in a task of their own.
+/// Like [`execute`], but runs the body and records its outcome in a task of its own.
 pub async fn detached<R: ReturnType>(
     mut guard: Guard,
     returns: Returns<R::Ok, R::Err>,
@@ -83,11 +83,10 @@ where
     }
 }
 
-/// What a future that can find out what became of an earlier attempt comes to.
+/// The output of a `reconcile` future.
 pub type Found<R> = Result<Option<<R as ReturnType>::Ok>, <R as ReturnType>::Err>;
 
-/// The first half of a call that can find out what became of an earlier attempt: an answer, to be returned, or the guard to
-/// run the body under.
+/// The first half of a call with `reconcile`: `Err` is the answer, to be returned; `Ok` is the guard to run the body under.
 pub async fn begin<R: ReturnType>(
     mut guard: Guard,
     returns: &Returns<R::Ok, R::Err>,
@@ -103,7 +102,7 @@ pub async fn begin<R: ReturnType>(
     }
 }
 
-/// The second half: the body and its record.
+/// The second half: runs the body and records its outcome.
 pub async fn run<R: ReturnType>(
     guard: &mut Guard,
     returns: &Returns<R::Ok, R::Err>,
@@ -112,7 +111,7 @@ pub async fn run<R: ReturnType>(
     answer(returns, Ok(guard.run(&returns.rules, pin!(AsResult(body))).await))
 }
 
-/// The second half in a task of its own.
+/// Like [`run`], in a task of its own.
 pub async fn run_detached<R: ReturnType>(
     guard: Guard,
     returns: Returns<R::Ok, R::Err>,
@@ -126,13 +125,13 @@ where
     answer(&returns, guard.run_detached(returns.rules, Box::pin(Scoped::inherit(body))).await)
 }
 
-/// What the function returns.
+/// Makes the function's return value of a call's answer.
 #[inline]
 fn answer<R: ReturnType>(returns: &Returns<R::Ok, R::Err>, answer: Answer<R::Ok, R::Err>) -> R {
     R::of(returns.answer(answer))
 }
 
-/// A body, whose type is known to be a `Result` by now.
+/// A body whose output is known to be a `Result`.
 struct AsResult<F>(F);
 
 impl<F> Future for AsResult<F>
@@ -147,13 +146,14 @@ where
     }
 }
 
-/// One element of a tuple that is a key. That it can be a part was asked when it was made, and is asked of nothing else.
+/// One element of a tuple key. [`part`] requires that it is a [`KeyPart`]; this type requires nothing, so that the compiler
+/// reports a mistake once.
 pub struct Part<'a, K: ?Sized> {
     part: &'a K,
     write: fn(&K, &mut KeyWriter),
 }
 
-/// Asks whether `part` can be a part of a key.
+/// Requires that `part` is a [`KeyPart`].
 pub fn part<K: KeyPart + ?Sized>(part: &K) -> Part<'_, K> {
     Part { part, write: K::write_to }
 }
@@ -170,11 +170,11 @@ impl<K: ?Sized> fmt::Debug for Part<'_, K> {
     }
 }
 
-/// What a placeholder of a key template came out as.
+/// The text of a placeholder of a key template.
 #[derive(Debug)]
 pub struct Placeholder(String);
 
-/// Renders a placeholder.
+/// Formats a placeholder.
 pub fn placeholder(value: &(impl fmt::Display + ?Sized)) -> Placeholder {
     Placeholder(value.to_string())
 }

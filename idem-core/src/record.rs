@@ -1,15 +1,14 @@
-//! What a store keeps about one key.
+//! The record: what a store keeps under one key.
 
 mod bytes;
 mod checksum;
-mod owner;
 mod payload;
 mod steps;
 
+use std::fmt;
 use std::time::Duration;
 
 pub use bytes::RecordError;
-pub use owner::Owner;
 pub(crate) use payload::{Memo, Side};
 pub use payload::{Payload, PayloadError};
 pub use steps::{Step, Steps};
@@ -17,85 +16,99 @@ pub use steps::{Step, Steps};
 use crate::clock::Timestamp;
 use crate::fingerprint::Fingerprint;
 
-/// Everything a store keeps about one key.
+/// Everything that a store keeps under one key.
 ///
-/// The record says what happened; what to do about it is decided by the caller's policy. Its life is
-/// [`transition`](crate::transition): stores apply that function and nothing else.
+/// Only [`transition`](crate::transition) changes a record: stores apply that function and nothing else. What a caller gets
+/// depends on the record and on the caller's options.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use idem_core::{transition, Change, Claim, Key, Owner, Record, State, Timestamp};
+///
+/// let key = Key::new("", "payments.charge", &7)?;
+/// let claim = Claim::new(Owner::random(), Duration::from_secs(15), Duration::from_secs(60));
+/// let (change, _) = transition(None, &claim, Timestamp::from_micros(1));
+/// let Change::Write(record) = change else { panic!("a claim of a free key is granted") };
+/// assert!(matches!(record.state, State::Running { .. }));
+/// assert_eq!(Record::from_bytes(&record.to_bytes(&key), &key), Ok(record));
+/// # Ok::<(), idem_core::InvalidKey>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
-    /// What the owner was last known to do.
+    /// The state of the operation.
     pub state: State,
-    /// The last owner's token. The record is its own until somebody else takes over.
+    /// The token of the last owner. Only the holder of this token can end or renew the run, until another claim is granted.
     pub owner: Owner,
-    /// Rises with every new owner of the key, also after the record was deleted.
+    /// The fencing token: rises with every grant of the key, even if the record was deleted in between.
     pub fence: u64,
-    /// How many owners have run the body, this one included.
+    /// How many attempts were granted, this one included. A withdrawn attempt does not count.
     pub attempt: u32,
-    /// What the request looked like, if the caller said so.
+    /// The fingerprint of the request, if a caller gave one.
     pub fingerprint: Option<Fingerprint>,
-    /// Whether an attempt whose outcome is unknown is the last one.
+    /// Whether an attempt with an unknown outcome forbids another one.
     pub at_most_once: bool,
-    /// Whether the attempt before this one ended with its outcome unknown.
+    /// Whether the outcome of the attempt before this one is unknown.
     pub after_unknown: bool,
-    /// Whether this owner was the first to say what the request looks like; withdrawn, it takes that with it.
+    /// Whether this owner set the fingerprint first. If so, withdrawing its claim removes the fingerprint.
     pub set_fingerprint: bool,
-    /// Whether this owner was the first to ask for at-most-once; withdrawn, it takes that with it.
+    /// Whether this owner set `at_most_once` first. If so, withdrawing its claim clears it.
     pub set_at_most_once: bool,
-    /// What was finished so far, kept until the call is done.
+    /// The finished steps, kept until the operation is completed.
     pub steps: Steps,
-    /// How long a silent owner keeps the key.
+    /// How long the owner holds the lease after its last claim or renewal.
     pub lease: Duration,
-    /// How long the record is kept once the run has ended.
+    /// How long the record is kept after the run has ended.
     pub ttl: Duration,
-    /// When the record may be forgotten.
+    /// When the record expires: from then on it counts as absent and may be deleted.
     pub expires_at: Timestamp,
 }
 
-/// Where a record stands in its life.
+/// The state of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
-    /// The owner has the key. Once the lease is over this counts as unknown.
+    /// The owner holds the lease, or held it: after `lease_until` a claim treats the record as [`Unknown`](Self::Unknown).
     #[non_exhaustive]
     Running {
-        /// When the owner was granted the key.
+        /// When the claim was granted.
         since: Timestamp,
-        /// When the lease is over.
+        /// When the lease expires.
         lease_until: Timestamp,
     },
-    /// The operation is done.
+    /// The operation succeeded; its body does not run again within the TTL.
     Completed(Completion),
-    /// The attempt failed and is known to have had no effect worth keeping.
+    /// The attempt failed and is known to have had no effect. The operation may run again.
     Failed,
-    /// The attempt ended and nobody knows whether it had its effect.
+    /// The attempt was cancelled, panicked or failed such that it may or may not have had its effect.
     Unknown,
 }
 
-/// How a done operation is kept.
+/// What is kept of a completed operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Completion {
-    /// With its result.
+    /// Its result, for replay.
     Result(Payload),
-    /// Without: the result could not be stored. The body does not run again all the same.
+    /// No result, because it could not be recorded. The body still does not run again within the TTL.
     Unreplayable,
 }
 
-/// A done operation as callers get it.
+/// A completed operation, as a store answers a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Completed {
-    /// The fingerprint of the request that was done.
+    /// The fingerprint of the request that completed.
     pub fingerprint: Option<Fingerprint>,
-    /// Its result.
+    /// The result, or that it cannot be replayed.
     pub completion: Completion,
-    /// How long it is to be replayed yet.
+    /// How long the result may still be replayed.
     pub ttl_left: Duration,
 }
 
 impl Completed {
-    /// A done operation.
+    /// Makes the answer of a store from its parts.
     #[must_use]
     pub const fn new(fingerprint: Option<Fingerprint>, completion: Completion, ttl_left: Duration) -> Self {
         Self { fingerprint, completion, ttl_left }
@@ -103,7 +116,7 @@ impl Completed {
 }
 
 impl State {
-    /// The owner has the key.
+    /// Makes the state [`Running`](Self::Running).
     #[must_use]
     pub const fn running(since: Timestamp, lease_until: Timestamp) -> Self {
         Self::Running { since, lease_until }
@@ -111,7 +124,7 @@ impl State {
 }
 
 impl Record {
-    /// A record read back from a store that keeps its fields apart; those that are not named here are empty, and are to be set.
+    /// Makes a record for a store that keeps fields separately. The other fields are zero, `false` or `None`; set them.
     #[must_use]
     pub fn new(state: State, owner: Owner, expires_at: Timestamp) -> Self {
         Self {
@@ -131,7 +144,7 @@ impl Record {
         }
     }
 
-    /// The done operation, if the record is one and its TTL is not over at `now`.
+    /// The completed operation. `None` when the state is another one or the record has expired at `now`.
     #[must_use]
     pub fn completed(&self, now: Timestamp) -> Option<Completed> {
         match &self.state {
@@ -142,16 +155,48 @@ impl Record {
         }
     }
 
-    /// Whether nothing is known of the call any more, and only the fence is kept: its record was forgotten, or its first
-    /// claim withdrawn.
+    /// Whether the record keeps only its fencing token: an operator forgot the record, or the first claim was withdrawn.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         self.attempt == 0 && self.state == State::Failed
     }
 
-    /// Whether the record's retention is over at `now`.
+    /// Whether the record has expired at `now`.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at <= now
+    }
+}
+
+/// The token of one claim: 128 random bits, drawn before the claim is first sent and never reused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Owner([u8; 16]);
+
+impl Owner {
+    /// Draws a fresh token from a seeded CSPRNG.
+    #[must_use]
+    pub fn random() -> Self {
+        // A forked process continues with its parent's seed; the process id makes their tokens differ.
+        let process = u128::from(std::process::id());
+        Self((rand::random::<u128>() ^ process).to_be_bytes())
+    }
+
+    /// Makes a token of the bytes that a store read back.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 16 bytes that a store writes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, ..] = self.0;
+        write!(f, "Owner({a:02x}{b:02x}{c:02x}{d:02x}…)")
     }
 }

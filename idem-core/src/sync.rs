@@ -1,5 +1,5 @@
-//! What threads share: the standard library's locks, or those of a scheduler that tries the orders in which threads can take
-//! them (`tests/threads`).
+//! Locks and atomics: those of the standard library, or under `cfg(shuttle)` those of a scheduler that tries many orders of
+//! threads (`tests/threads`).
 
 #[cfg(not(shuttle))]
 pub(crate) use std::sync::{atomic, Mutex, MutexGuard};
@@ -11,7 +11,7 @@ pub(crate) use shuttle::sync::{atomic, Mutex, MutexGuard};
 #[cfg(shuttle)]
 pub(crate) use shuttle::thread_local;
 
-/// A number that differs from process to process, and from call to call; under a scheduler, none that it could not repeat.
+/// A random number, different in each call. Under shuttle always 0, so that a schedule can be repeated.
 pub(crate) fn seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     if cfg!(shuttle) {
@@ -28,7 +28,7 @@ pub(crate) use local::Local;
 mod local {
     use std::cell::RefCell;
 
-    /// What the standard library's `LocalKey` has and shuttle's has not.
+    /// The methods of the standard library's `LocalKey` that shuttle's lacks.
     pub(crate) trait Local<T> {
         fn with_borrow<R>(&'static self, look: impl FnOnce(&T) -> R) -> R;
         fn with_borrow_mut<R>(&'static self, change: impl FnOnce(&mut T) -> R) -> R;

@@ -1,7 +1,7 @@
-//! The record's life, as one pure function.
+//! The life of a record, as one pure function: [`transition`].
 //!
-//! Every store applies [`transition`] to what it holds, atomically, and answers with what it returns. The conformance
-//! suite and the checkers judge stores by it.
+//! A store applies it atomically to the record it holds and answers with what it returns. Redis and PostgreSQL decide by the
+//! same rules inside the server. The conformance suite and the checkers compare stores with this function.
 
 mod claim;
 mod finish;
@@ -18,17 +18,17 @@ pub use renew::{Ownership, Renew};
 pub use settle::{Settle, Settled, Settlement};
 pub use step::SaveStep;
 
-/// What a verb does to the stored record.
+/// What a store does with the record after a verb.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing. A store needs to write nothing, not even a time.
+    /// Nothing: the store writes nothing.
     Keep,
-    /// This is the record from now on, kept until its `expires_at`. Nothing is deleted before: also a record that was
-    /// forgotten leaves its fence.
+    /// Replaces the record. The store keeps it until its `expires_at`. A record that an operator forgot is written, too: it
+    /// keeps the fencing token.
     Write(Record),
 }
 
-/// Something a store can be asked to do to one key's record.
+/// A request to a store about one key's record.
 pub trait Verb: sealed::Sealed {
     /// What the store answers.
     type Answer;
@@ -37,10 +37,26 @@ pub trait Verb: sealed::Sealed {
     fn apply(self, found: Found<'_>, now: Timestamp) -> (Change, Self::Answer);
 }
 
-/// What happens to a record, and what the caller is told.
+/// Applies `verb` to a record: returns what the store writes and what it answers.
 ///
-/// `state` is the record as stored, also when its retention is over: a record that a store has not yet got round to
-/// deleting counts as none, except that its fence still rises. `now` is the store's own clock.
+/// `state` is the stored record, even if it has expired: an expired record counts as absent, but the next fencing token is
+/// above its own. `now` is the time by the store's clock.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use idem_core::{transition, Change, Claim, Claimed, Owner, Timestamp};
+///
+/// let claim = |owner| Claim::new(owner, Duration::from_secs(15), Duration::from_secs(60));
+/// let now = Timestamp::from_micros(1_700_000_000_000_000);
+/// let (change, answer) = transition(None, &claim(Owner::random()), now);
+/// assert!(matches!(answer, Claimed::Granted(grant) if grant.attempt == 1));
+/// let Change::Write(record) = change else { panic!("a grant is written") };
+///
+/// let (change, answer) = transition(Some(&record), &claim(Owner::random()), now);
+/// assert!(matches!(answer, Claimed::Running { .. }));
+/// assert_eq!(change, Change::Keep);
+/// ```
 #[must_use]
 pub fn transition<V: Verb>(state: Option<&Record>, verb: V, now: Timestamp) -> (Change, V::Answer) {
     let found =
@@ -48,7 +64,7 @@ pub fn transition<V: Verb>(state: Option<&Record>, verb: V, now: Timestamp) -> (
     verb.apply(found, now)
 }
 
-/// A stored record, with what survives its retention.
+/// The stored record, and its fencing token even if the record has expired.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 pub struct Found<'a> {
@@ -57,7 +73,8 @@ pub struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// A fence above the last one, and above all that were given to records deleted since.
+    /// A fencing token above the last one, and at least `now` in microseconds, so that it is also above those of records that
+    /// were deleted since.
     fn next_fence(&self, now: Timestamp) -> u64 {
         self.fence.saturating_add(1).max(now.as_micros())
     }

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::guard::replayable;
 use super::heartbeat::{Beat, Heartbeat};
 use super::inflight::{Conflict, Followed, Joined, Lead, Running};
 use super::phase::{Answered, Lease, Limit, Pending, Phase, Purpose, Recording, Standing};
 use super::runtime::UnderWay;
-use super::Engine;
+use super::{replayable, Engine};
 use crate::clock::{later, sleep_until, Instant};
 use crate::context::{Granted, Run};
 use crate::error::{Applied, Error, StoreError};

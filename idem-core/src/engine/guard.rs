@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +10,12 @@ use std::time::Duration;
 use super::call::{Acquired, Boxed, Call};
 use super::Engine;
 use crate::clock::timer;
-use crate::context::{report, Run};
+use crate::context::report;
 use crate::error::Error;
-use crate::fingerprint::Fingerprint;
 use crate::key::Key;
-use crate::operation::{Operation, Request};
+use crate::operation::Operation;
 use crate::outcome::Kind;
-use crate::record::{Completed, Completion, Payload};
+use crate::record::Payload;
 use crate::results::OutcomePolicy;
 use crate::telemetry::{self, CallOutcome};
 use crate::transition::Ending;
@@ -65,56 +63,6 @@ pub(crate) fn refuse(error: Error) -> Error {
     error
 }
 
-/// The answers that need no request: a call from inside its own body, and a result that this process has.
-pub(crate) fn peek(engine: &Engine, request: Request<'_>) -> Result<Option<Payload>, Error> {
-    if Run::is_inside(engine.id(), request.key) {
-        return Err(Error::Reentrant { operation: request.name.clone() });
-    }
-    // A store that panics has no result.
-    let look = || engine.store.peek(request.key).as_ref().map(|completed| replayable(request, completed));
-    catch_unwind(AssertUnwindSafe(look)).unwrap_or_default().transpose()
-}
-
-/// The recorded result of a completed operation, if the request may have it.
-#[inline]
-pub(super) fn replayable(request: Request<'_>, completed: &Completed) -> Result<Payload, Error> {
-    if !Fingerprint::same_request(request.fingerprint, completed.fingerprint.as_ref()) {
-        return Err(Error::KeyReused { operation: request.name.clone() });
-    }
-    match &completed.completion {
-        Completion::Unreplayable => Err(Error::Unreplayable { operation: request.name.clone() }),
-        Completion::Result(payload) => Ok(payload.clone()),
-    }
-}
-
-/// The answer of a call that [`peek`] has found the result of.
-#[inline]
-pub(crate) fn replay<T, E>(
-    engine: &Engine,
-    request: Request<'_>,
-    payload: &Payload,
-    policy: &OutcomePolicy<T, E>,
-) -> Answer<T, E> {
-    match decode(engine, request, policy, payload) {
-        Ok(recorded) => {
-            telemetry::call_outcome(request.name, CallOutcome::Answered(Kind::Replayed));
-            Ok((recorded, Kind::Replayed))
-        }
-        Err(error) => Err(refuse(error)),
-    }
-}
-
-#[inline]
-fn decode<T, E>(
-    engine: &Engine,
-    Request { name, key, .. }: Request<'_>,
-    policy: &OutcomePolicy<T, E>,
-    payload: &Payload,
-) -> Result<Result<T, E>, Error> {
-    let replayed = policy.replay(payload, engine.encoding(key));
-    replayed.map_err(|error| Error::Decode { operation: name.clone(), source: error.into() })
-}
-
 impl Guard {
     /// Prepares a call whose result this process does not have.
     pub(crate) fn new(engine: Arc<Engine>, op: Operation) -> Result<Self, Error> {
@@ -151,7 +99,7 @@ impl Guard {
         let begun = acquired.await.and_then(|acquired| match acquired {
             Acquired::Granted | Acquired::Unguarded => Ok(None),
             Acquired::Recorded(payload, kind) => {
-                Ok(Some((decode(&call.engine, call.op.request(), policy, &payload)?, kind)))
+                Ok(Some((call.engine.decode(call.op.request(), policy, &payload)?, kind)))
             }
         });
         match &begun {

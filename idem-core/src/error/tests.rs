@@ -1,6 +1,6 @@
 use super::*;
 
-/// The error table of the README, row by row: (error, retry after).
+/// The error table of the README: (error, `retry_after`).
 #[test]
 fn errors_say_what_to_do_next() {
     let op = || Cow::Borrowed("payments.charge");
@@ -39,5 +39,12 @@ fn what_is_behind_an_error_can_be_seen() {
     let error = Error::Store { operation: "op".into(), source: StoreError::unknown("the wire was cut") };
     let chain = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
     let chain: Vec<_> = chain.map(ToString::to_string).collect();
-    assert_eq!(chain, ["op: the store failed", "nobody knows whether the verb was applied", "the wire was cut"]);
+    assert_eq!(
+        chain,
+        [
+            "op: the store failed",
+            "the request to the store failed; it may or may not have been applied",
+            "the wire was cut"
+        ]
+    );
 }

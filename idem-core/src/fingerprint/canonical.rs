@@ -1,8 +1,8 @@
-//! The canonical form: a serde data format that nobody reads back.
+//! The canonical form: a serde data format that is only written, never read. `docs/design.md` describes it.
 //!
-//! Every value is written with its kind, and self-delimiting, so different values have different bytes. Map entries are
-//! sorted by their bytes; structs are maps. `None`, `Some(())` and `()` differ, which is what finds out codecs that mix them
-//! up.
+//! Every value is written with its kind and its length or end, so that different values have different bytes. Map entries
+//! are sorted by their bytes. A struct is written as a map. `None`, `Some(())` and `()` differ: so the engine detects a
+//! codec that confuses them.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,18 +11,18 @@ use serde::ser::{self, Serialize};
 
 use super::Unserializable;
 
-/// What the form is for, which decides what is sorted beside the entries of maps.
+/// What is sorted, in addition to the entries of maps.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// For any two values, of whatever types: fields are sorted, for their order is the program's; sequences have one of their
-    /// own.
-    Lasting,
-    /// For a value and what a codec makes of it, here and now: fields come in the same order; what a set hands over does not.
-    Passing,
+pub(super) enum Sorting {
+    /// The fields of structs, because a program may reorder them. For fingerprints.
+    Fields,
+    /// Sequences, because a set has no order. For comparing a value with its decoded encoding, whose fields have the same
+    /// order.
+    Sequences,
 }
 
-pub(super) fn bytes<T: Serialize + ?Sized>(value: &T, form: Form) -> Result<Vec<u8>, Unserializable> {
-    let mut canonical = Canonical { bytes: Vec::with_capacity(256), entries: Vec::new(), form, depth: 0 };
+pub(super) fn bytes<T: Serialize + ?Sized>(value: &T, sorting: Sorting) -> Result<Vec<u8>, Unserializable> {
+    let mut canonical = Canonical { bytes: Vec::with_capacity(256), entries: Vec::new(), sorting, depth: 0 };
     value.serialize(&mut canonical)?;
     Ok(canonical.bytes)
 }
@@ -45,14 +45,14 @@ enum Kind {
     Variant,
 }
 
-/// How deep a value may be: as deep as any codec reads one back. Deeper ones would end the stack, and with it the process.
-const DEEPEST: u32 = 1024;
+/// How deep values may be nested. A deeper value could overflow the stack, which ends the process.
+const MAX_DEPTH: u32 = 1024;
 
 struct Canonical {
     bytes: Vec<u8>,
-    /// Where the entries lie of what is to be sorted, and is not ended yet.
+    /// The places in `bytes` of the entries of all open compounds that are sorted.
     entries: Vec<Range<usize>>,
-    form: Form,
+    sorting: Sorting,
     depth: u32,
 }
 
@@ -78,17 +78,17 @@ impl Canonical {
     }
 
     fn sequence(&mut self) -> Compound<'_> {
-        self.open(Kind::Sequence, self.form == Form::Passing)
+        self.open(Kind::Sequence, self.sorting == Sorting::Sequences)
     }
 
     fn fields(&mut self) -> Compound<'_> {
-        self.open(Kind::Map, self.form == Form::Lasting)
+        self.open(Kind::Map, self.sorting == Sorting::Fields)
     }
 
-    /// A value in a value.
+    /// Writes a value that is part of another one.
     fn inner<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unserializable> {
-        if self.depth == DEEPEST {
-            return Err(Unserializable(format!("it is more than {DEEPEST} values deep").into()));
+        if self.depth == MAX_DEPTH {
+            return Err(Unserializable(format!("it is nested more than {MAX_DEPTH} levels deep").into()));
         }
         self.depth += 1;
         value.serialize(&mut *self)?;
@@ -101,11 +101,11 @@ impl Canonical {
     }
 }
 
-/// A sequence or map on its way.
+/// A sequence or map that is being written.
 struct Compound<'a> {
     to: &'a mut Canonical,
     start: usize,
-    /// The number of its first entry.
+    /// The index of its first entry in `Canonical::entries`.
     first: usize,
     sorted: bool,
 }
@@ -129,10 +129,10 @@ impl Compound<'_> {
         let its = entries.get_mut(self.first..).unwrap_or_default();
         if !its.is_sorted_by(|a, b| at(a) <= at(b)) {
             its.sort_by(|a, b| at(a).cmp(at(b)));
-            // Once more behind themselves, in their order.
+            // Append the entries once more in their order, then remove the unsorted ones.
             let end = bytes.len();
             for entry in its {
-                // A map that breaks serde's rules may have said where one lies that is not there any more.
+                // A map that breaks serde's rules (a value without a key) may leave a place that is out of bounds.
                 if bytes.get(entry.clone()).is_some() {
                     bytes.extend_from_within(entry.clone());
                 }
@@ -352,7 +352,7 @@ impl ser::SerializeMap for Compound<'_> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unserializable> {
         self.to.inner(value)?;
-        // The value belongs to the entry that its key began.
+        // The key began the entry; extend it over the value.
         if let Some(entry) = self.to.entries.last_mut() {
             entry.end = self.to.bytes.len();
         }

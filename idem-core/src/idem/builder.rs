@@ -1,4 +1,4 @@
-//! Settings of an `Idem`.
+//! The settings of an `Idem`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,7 +12,33 @@ use crate::error::Error;
 use crate::seal::Seal;
 use crate::store::Store;
 
-/// Builds an [`Idem`] with settings of its own.
+/// Builds an [`Idem`]; made by [`Idem::builder`].
+///
+/// | setting | default |
+/// |---|---|
+/// | [`namespace`](Self::namespace) | empty |
+/// | [`ttl`](Self::ttl) | 24 h |
+/// | [`lease`](Self::lease) | 15 s |
+/// | [`wait`](Self::wait) | 25 s |
+/// | [`store_timeout`](Self::store_timeout) | 5 s |
+/// | [`codec`](Self::codec) | JSON |
+/// | [`seal`](Self::seal) | none |
+/// | [`fail_open`](Self::fail_open) | off |
+/// | [`spawner`](Self::spawner) | the tokio runtime around the call |
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use idem_core::{Idem, MokaStore};
+///
+/// let idem = Idem::builder(MokaStore::new())
+///     .namespace("billing")
+///     .ttl(Duration::from_secs(48 * 60 * 60))
+///     .wait(Duration::ZERO)
+///     .build()?;
+/// # drop(idem);
+/// # Ok::<(), idem_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Builder {
     store: Arc<dyn Store>,
@@ -36,52 +62,56 @@ impl Builder {
         Self { store: Arc::new(store), settings, spawner: None }
     }
 
-    /// Keeps this service's records apart from others' in the same store. Default: empty.
+    /// Sets the namespace, which separates this service's records from those of other services in the same store. Default:
+    /// empty.
     #[must_use]
     pub fn namespace(mut self, namespace: &str) -> Self {
         self.settings.namespace = namespace.into();
         self
     }
 
-    /// How long a recorded result is replayed, counted from its recording; at least 1 ms. Default: 24 h.
+    /// Sets how long a recorded result is replayed, counted from its recording. At least 1 ms. Default: 24 h.
     #[must_use]
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.settings.ttl = ttl;
         self
     }
 
-    /// How long a silent owner keeps a key; renewed every third of it while the body runs; at least 10 ms. Default: 15 s. The store
-    /// is given no more than a third of it for an answer, also where a call only waits.
+    /// Sets the lease: how long an owner that does not renew keeps the key. At least 10 ms. Default: 15 s.
+    ///
+    /// The lease is renewed every third of its length while the body runs. One request to the store may take at most a third of
+    /// the lease, even if the call only waits.
     #[must_use]
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.settings.lease = lease;
         self
     }
 
-    /// How long a duplicate waits for the running call; zero refuses at once. Default: 25 s.
+    /// Sets how long a duplicate waits for the running call before it gets [`Error::InProgress`]. Zero: it does not wait.
+    /// Default: 25 s.
     #[must_use]
     pub const fn wait(mut self, wait: Duration) -> Self {
         self.settings.wait = wait;
         self
     }
 
-    /// How long the store may take to answer; never more than a third of the call's lease. Default: 5 s.
+    /// Sets how long one request to the store may take. It is cut to a third of the call's lease. Not zero. Default: 5 s.
     #[must_use]
     pub const fn store_timeout(mut self, store_timeout: Duration) -> Self {
         self.settings.store_timeout = store_timeout;
         self
     }
 
-    /// The format of recorded results. Records outlive a change of it: each says which one it is in. Default:
-    /// [`Codec::Json`].
+    /// Sets the format of recorded results. Results in another format stay readable, because each contains its codec's id.
+    /// Default: [`Codec::Json`].
     #[must_use]
     pub const fn codec(mut self, codec: Codec) -> Self {
         self.settings.codec = codec;
         self
     }
 
-    /// Seals recorded results: encrypts them, say. Those recorded before are replayed as they are. Default: they are stored
-    /// as the codec writes them.
+    /// Sets the seal, which for example encrypts recorded results. Results that were recorded without a seal stay readable.
+    /// Default: results are stored as the codec writes them.
     #[must_use]
     pub fn seal(mut self, seal: impl Seal) -> Self {
         self.settings.seal = Some(Arc::new(seal));
@@ -90,11 +120,12 @@ impl Builder {
 
     /// Runs bodies unguarded while the store does not answer, instead of refusing their calls. Default: off.
     ///
-    /// **A retry that meets the store's absence runs the body again.** Within this process still only one body at a time runs
-    /// for a key; an operation with `at_most_once` is refused all the same, and so is a call that has heard of an owner, or
-    /// whose process is still sending a success of that key ([`Error::InProgress`]). What an unguarded run comes to reaches only
-    /// its own caller ([`Kind::Unguarded`]), unless the store may have heard of its claim: then a success is sent for a lease, and
-    /// recorded where nobody has taken over.
+    /// **A retry during an outage of the store runs the body again.** Limits: within this process at most one body of a key runs
+    /// at a time. An operation with `at_most_once` is refused with [`Error::Store`]. A call that has learned of an owner, or
+    /// whose process is still sending a success of the same key, gets [`Error::InProgress`].
+    ///
+    /// The result of an unguarded run reaches only its own caller ([`Kind::Unguarded`]), unless the store may have received
+    /// its claim: then a success is sent for up to one lease, and recorded unless another call has taken over.
     ///
     /// [`Kind::Unguarded`]: crate::Kind::Unguarded
     #[must_use]
@@ -103,25 +134,25 @@ impl Builder {
         self
     }
 
-    /// How to spawn outside a tokio runtime: what detached runs and endings after a drop are handed to.
+    /// Sets how tasks are spawned: detached runs, and outcomes that are recorded after a call was dropped.
     ///
-    /// Default: the tokio runtime around the call; elsewhere nothing, and then `detached` is refused and a dropped run's
-    /// lease runs out.
+    /// Default: on the tokio runtime around the call. Outside tokio and without a spawner, `detached` is refused, and the lease
+    /// of a dropped run expires.
     #[must_use]
     pub fn spawner(mut self, spawn: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static) -> Self {
         self.spawner = Some(Spawner::new(spawn));
         self
     }
 
-    /// The `Idem`.
+    /// Builds the `Idem`.
     ///
     /// # Errors
-    /// [`Error::Config`] when the TTL is under 1 ms, the lease under 10 ms, or the store's time-out zero.
+    /// [`Error::Config`] when the TTL is under 1 ms, the lease is under 10 ms, or the store time-out is zero.
     pub fn build(self) -> Result<Idem, Error> {
         let Settings { ttl, lease, store_timeout, .. } = self.settings;
         Settings::check(ttl, lease).map_err(|reason| Error::config("idem", reason))?;
         if store_timeout.is_zero() {
-            return Err(Error::config("idem", "`store_timeout` is zero: no store is that fast"));
+            return Err(Error::config("idem", "`store_timeout` must not be zero"));
         }
         Ok(self.with_defaults())
     }

@@ -1,4 +1,4 @@
-//! An operation without the macro.
+//! Operations without the attribute.
 
 use std::future::Future;
 use std::time::Duration;
@@ -15,9 +15,30 @@ use crate::outcome::{CallError, Outcome};
 use crate::results::OutcomePolicy;
 use crate::results::ResultCodec;
 
-/// One operation and its key; made by [`Idem::operation`](super::Idem::operation).
+/// One operation, its key and its options; made by [`Idem::operation`](super::Idem::operation).
 ///
-/// Every option of the macro is a method of the same name.
+/// Every option of the attribute is a method of the same name. A key is required.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use idem_core::{Idem, MokaStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), idem_core::CallError<String>> {
+/// let idem = Idem::new(MokaStore::new());
+/// let charge = idem
+///     .operation("payments.charge")
+///     .key(("acme", 17))
+///     .fingerprint(&[("cents", 500)])
+///     .ttl(Duration::from_secs(60 * 60))
+///     .unknown_err(|error: &String| error == "time-out");
+/// let receipt = charge.run(async { Ok("receipt".to_owned()) }).await?;
+/// assert_eq!(receipt.into_inner(), "receipt");
+/// assert_eq!(charge.inspect().await?.map(|record| record.attempt), Some(1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "an operation does nothing until it runs a body"]
 pub struct OperationBuilder<P = Plain> {
@@ -32,72 +53,77 @@ impl OperationBuilder {
 }
 
 impl<P> OperationBuilder<P> {
-    /// What identifies the operation: text, an integer, a tuple, … (see [`KeyPart`](crate::KeyPart)). `None` means "no key":
-    /// the body runs unguarded. Required.
+    /// Sets the idempotency key: text, an integer, a tuple, … (see [`KeyPart`](crate::KeyPart)). Required. `None` means "no
+    /// key": the body runs unguarded.
     pub fn key(mut self, key: impl IntoKey) -> Self {
         self.options.key(key);
         self
     }
 
-    /// The key of a record that was [`list`](Self::list)ed, in place of [`key`](Self::key).
+    /// Sets the key to that of a [`list`](Self::list)ed record, instead of [`key`](Self::key).
     pub fn at(mut self, key: &Key) -> Self {
         self.options.at(key);
         self
     }
 
-    /// What the request looks like: the same key with another fingerprint is refused. Default: not compared.
+    /// Sets the fingerprint of the request: the same key with another fingerprint is refused. Default: none, not compared.
     pub fn fingerprint<T: Serialize + ?Sized>(mut self, request: &T) -> Self {
         self.options.fingerprint(request);
         self
     }
 
-    /// How long the recorded result is replayed, counted from its recording. Default: the `Idem`'s.
+    /// Sets how long the recorded result is replayed, counted from its recording. At least 1 ms. Default: the `Idem`'s (24 h).
     pub const fn ttl(mut self, ttl: Duration) -> Self {
         self.options.ttl(ttl);
         self
     }
 
-    /// How long a silent owner keeps the key; renewed while the body runs. The store is given no more than a third of it for an
-    /// answer, also where this call only waits. Default: the `Idem`'s.
+    /// Sets the lease: how long an owner that does not renew keeps the key. At least 10 ms. Default: the `Idem`'s (15 s).
+    ///
+    /// One request to the store may take at most a third of the lease, even if this call only waits.
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.options.lease(lease);
         self
     }
 
-    /// How long a duplicate waits for the running call; zero refuses at once. Default: the `Idem`'s.
+    /// Sets how long a duplicate waits for the running call before it gets
+    /// [`Error::InProgress`](crate::Error::InProgress). Zero: it does not wait. Default: the `Idem`'s (25 s).
     pub const fn wait(mut self, wait: Duration) -> Self {
         self.options.wait(wait);
         self
     }
 
-    /// After an attempt whose outcome is unknown (dropped, panicked, killed), never runs again: later calls get
-    /// [`Error::Indeterminate`](crate::Error::Indeterminate). An attempt that is known to have failed may be followed by another. Default: off.
+    /// Forbids another attempt after one with an unknown outcome (dropped, panicked, killed): later calls get
+    /// [`Error::Indeterminate`](crate::Error::Indeterminate). After a known failure another attempt may run. Default: off.
     pub const fn at_most_once(mut self) -> Self {
         self.options.at_most_once();
         self
     }
 
-    /// Which values count as success and are recorded; the others reach their caller, and the key is free again. Default: all.
+    /// Sets which `Ok` values count as success and are recorded. The others reach their caller, and the operation may run again.
+    /// Default: all.
     pub fn record_if<T>(self, record_if: fn(&T) -> bool) -> OperationBuilder<RecordIf<P, T>> {
         self.with_policy(|policy| RecordIf(policy, record_if))
     }
 
-    /// Which errors are recorded and replayed. An error that came from this library never is. Default: none.
+    /// Sets which errors are recorded and replayed. An error that came from this library is never recorded. Default: none.
     pub fn record_err<E>(self, record_err: fn(&E) -> bool) -> OperationBuilder<RecordErr<P, E>> {
         self.with_policy(|policy| RecordErr(policy, record_err))
     }
 
-    /// Which errors leave it open whether the effect happened, such as a gateway's time-out. Default: none.
+    /// Sets which errors mean that the effect may or may not have happened, such as a gateway's time-out. Default: none.
     pub fn unknown_err<E>(self, unknown_err: fn(&E) -> bool) -> OperationBuilder<UnknownErr<P, E>> {
         self.with_policy(|policy| UnknownErr(policy, unknown_err))
     }
 
-    /// How to find out what became of an attempt whose outcome is unknown: asked under a fresh lease in place of the body.
-    /// `Some` is the attempt's result, which is recorded and answered; `None` says that it did not happen, and runs the body;
-    /// an error leaves the outcome unknown. With this, `at_most_once` does not refuse: it asks. Default: none.
+    /// Sets a function that finds out the outcome of an earlier attempt. Default: none.
     ///
-    /// # Cancellation
-    /// Dropped while it is asked, the outcome stays unknown.
+    /// If the outcome of an earlier attempt is unknown, the call awaits it under a fresh lease instead of the body. `Some` is
+    /// that attempt's result: it is recorded and returned. `None` means that the attempt had no effect: the body runs. An
+    /// error leaves the outcome unknown. With `reconcile`, `at_most_once` does not refuse the call.
+    ///
+    /// # Cancel safety
+    /// If the call is dropped while it awaits the function, the outcome stays unknown.
     pub fn reconcile<R: Fn() -> F, F: Future>(mut self, reconcile: R) -> OperationBuilder<Reconcile<P, R>> {
         self.options.reconciling();
         self.with_policy(|policy| Reconcile(policy, reconcile))
@@ -107,20 +133,25 @@ impl<P> OperationBuilder<P> {
         OperationBuilder { policy: with(self.policy), options: self.options }
     }
 
-    /// Runs body and record to their end even when the caller's future is dropped.
+    /// Runs the body and records its outcome in a task of its own, even if the caller's future is dropped.
     pub const fn detached(self) -> DetachedOperation<P> {
         DetachedOperation(self)
     }
 
-    /// Runs `body`, or answers with the result that was recorded for the key.
+    /// Runs `body`, or returns the result that is recorded for the key.
     ///
     /// # Errors
-    /// [`CallError::Body`] is the body's own error, unchanged. [`CallError::Idem`] means that the body did not run in this call, and
-    /// why.
+    /// [`CallError::Body`] is the body's error, unchanged. [`CallError::Idem`] says why this library has no result.
     ///
-    /// # Cancellation
-    /// Dropped before the body's first poll, the key is free again. Dropped while the body runs, the body is dropped first and
-    /// its outcome counts as unknown. Dropped after the body has ended, the record is written in the background.
+    /// # Panics
+    /// When the body panics. The outcome then counts as unknown.
+    ///
+    /// # Cancel safety
+    /// | dropped | then |
+    /// |---|---|
+    /// | before the body's first poll | the record is as it was before the call |
+    /// | while the body runs | the body is dropped first; its outcome counts as unknown |
+    /// | after the body has ended | the outcome is recorded in the background |
     pub fn run<F, T, E>(&self, body: F) -> impl Future<Output = Result<Outcome<T>, CallError<E>>>
     where
         F: Future<Output = Result<T, E>>,
@@ -151,20 +182,36 @@ fn outcome<T, E>(answer: Answer<T, E>) -> Result<Outcome<T>, CallError<E>> {
     }
 }
 
-/// An operation whose body runs to its end even when the caller's future is dropped; made by
-/// [`OperationBuilder::detached`].
+/// An operation that runs in a task of its own; made by [`OperationBuilder::detached`].
+///
+/// ```
+/// use idem_core::{Idem, MokaStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), idem_core::CallError<String>> {
+/// let idem = Idem::new(MokaStore::new());
+/// let charge = idem.operation("payments.charge").key(7).detached();
+/// assert_eq!(charge.run(async { Ok::<_, String>(500) }).await?.into_inner(), 500);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "an operation does nothing until it runs a body"]
 pub struct DetachedOperation<P = Plain>(OperationBuilder<P>);
 
 impl<P> DetachedOperation<P> {
-    /// Runs `body` in a task of its own, or answers with the result that was recorded for the key.
+    /// Runs `body` in a task of its own, or returns the result that is recorded for the key.
     ///
     /// # Errors
-    /// As [`OperationBuilder::run`]; and [`Error::Config`](crate::Error::Config) where there is nothing to spawn on.
+    /// Those of [`OperationBuilder::run`], and [`Error::Config`](crate::Error::Config) outside tokio without a
+    /// [`spawner`](crate::Builder::spawner).
     ///
-    /// # Cancellation
-    /// Dropped before the key was granted, nothing runs. From then on body and record go on to their end without the caller.
+    /// # Panics
+    /// When the body panics. The outcome then counts as unknown.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before the claim is granted, the body does not run. Afterwards the body runs to its end and its
+    /// outcome is recorded.
     pub fn run<F, T, E>(&self, body: F) -> impl Future<Output = Result<Outcome<T>, CallError<E>>>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,

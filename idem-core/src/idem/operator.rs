@@ -1,4 +1,4 @@
-//! What operators do with a call's record: look at it, and settle what nobody else can.
+//! The verbs for operators: inspect, list, resolve, retry, forget.
 
 use std::time::Duration;
 
@@ -16,20 +16,38 @@ use crate::store::{Cursor, List, Page};
 use crate::transition::{Settle, Settled, Settlement};
 
 impl<P: Clone> OperationBuilder<P> {
-    /// The key's record; `None` when there is none, or its retention is over.
+    /// Returns the key's record. `None` when there is no record, it has expired, or it was forgotten.
     ///
     /// # Errors
-    /// [`Error::Store`], [`Error::InvalidKey`] and [`Error::Config`], as [`run`](Self::run).
+    /// [`Error::Store`] when the store fails, [`Error::Decode`] when this build cannot read the record, [`Error::InvalidKey`]
+    /// and [`Error::Config`] as [`run`](Self::run).
     pub async fn inspect(&self) -> Result<Option<Record>, Error> {
-        told(self.look().await)
+        told(self.load().await)
     }
 
-    /// Says that the call is done and this is its result: callers get it from now on, whatever was recorded before. Mends
-    /// a result that this build cannot read, and an outcome that was unknown. Returns whether there was a record.
+    /// Records that the operation completed with `result`. Returns whether there was a record.
+    ///
+    /// Callers get `result` from now on, whatever was recorded before: it replaces an unknown outcome, and a result that this
+    /// build cannot read.
     ///
     /// # Errors
-    /// [`Error::InProgress`] while somebody has the key, and when the record changed under one's eyes: look at it again.
-    /// [`Error::Config`] when the result cannot be recorded.
+    /// [`Error::InProgress`] while a call holds the lease, and when the record has changed since this function loaded it:
+    /// inspect it again. [`Error::Config`] when the result cannot be recorded. Otherwise as [`inspect`](Self::inspect).
+    ///
+    /// ```
+    /// use idem_core::{Idem, MokaStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), idem_core::CallError<String>> {
+    /// let idem = Idem::new(MokaStore::new());
+    /// let charge = idem.operation("payments.charge").key(7).unknown_err(|_: &String| true).at_most_once();
+    /// assert!(charge.run(async { Err::<u32, _>("time-out".to_owned()) }).await.is_err());
+    /// // The operator finds that the customer was charged.
+    /// assert!(charge.resolve(&500).await?);
+    /// assert_eq!(charge.run(async { Ok(0) }).await?.into_inner(), 500);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn resolve<T: Serialize + DeserializeOwned>(&self, result: &T) -> Result<bool, Error> {
         told(self.resolve_with(result).await)
     }
@@ -40,12 +58,12 @@ impl<P: Clone> OperationBuilder<P> {
             completion @ Completion::Result(_) => self.settle(&op, Settlement::Completed(completion)).await,
             Completion::Unreplayable => Err(Error::config(
                 op.name,
-                "the result cannot be recorded: it does not come back as it was, or is too large",
+                "the result cannot be recorded: it does not decode to the same value, or is over 1 MiB",
             )),
         }
     }
 
-    /// Says that the call had no effect: the next one runs. Returns whether there was a record.
+    /// Records that the operation had no effect: the next call runs. Returns whether there was a record.
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
@@ -53,7 +71,9 @@ impl<P: Clone> OperationBuilder<P> {
         told(self.settle_as(Settlement::Failed).await)
     }
 
-    /// Deletes the record, its attempts and its fingerprint. Returns whether there was one.
+    /// Deletes the record's result, attempts and fingerprint. Returns whether there was a record.
+    ///
+    /// The store keeps a blank record with the fencing token until it expires.
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
@@ -61,18 +81,19 @@ impl<P: Clone> OperationBuilder<P> {
         told(self.settle_as(Settlement::Forgotten).await)
     }
 
-    /// The operation's records, about a hundred at a time; the key is not asked for. `after` is the
-    /// [`next`](Page::next) of the page before.
+    /// Lists the operation's records, about 100 a page. It needs no key.
+    ///
+    /// `after` is the [`next`](Page::next) of the page before, `None` for the first page.
     ///
     /// # Errors
-    /// [`Error::Store`], also when the store cannot list.
+    /// [`Error::Store`] when the store fails or does not support `list`.
     pub async fn list(&self, after: Option<Cursor>) -> Result<Page, Error> {
         let engine = &self.options.idem.engine;
         let list = List::new(Key::prefix(&engine.settings.namespace, &self.options.name)).after(after);
         told(engine.list(self.options.name.clone(), &list).await)
     }
 
-    async fn look(&self) -> Result<Option<Record>, Error> {
+    async fn load(&self) -> Result<Option<Record>, Error> {
         self.options.idem.engine.load(&self.keyed()?).await
     }
 
@@ -88,7 +109,7 @@ impl<P: Clone> OperationBuilder<P> {
         match engine.settle(op, &Settle::new(&record, Owner::random(), settlement)).await? {
             Settled::Applied => Ok(true),
             Settled::Running { lease_left } => Err(op.in_progress(Duration::ZERO, lease_left)),
-            // What was known of the record that was looked at need not be true of this one.
+            // The operator's decision was about the record that was loaded, not about this one.
             Settled::Changed => Err(op.in_progress(Duration::ZERO, op.lease)),
         }
     }
@@ -99,7 +120,8 @@ impl<P: Clone> OperationBuilder<P> {
     }
 }
 
-/// Says to the body around, if there is one, that it was refused something.
+/// If this call is made inside a guarded body and was refused, notes that in the body's run, so that the refusal is not
+/// recorded as the body's error.
 fn told<T>(answer: Result<T, Error>) -> Result<T, Error> {
     if answer.is_err() {
         refused();

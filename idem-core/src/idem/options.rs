@@ -1,4 +1,4 @@
-//! What is said of a call, before it is checked: the macro's options, and the builder's.
+//! The options of a call, as the attribute and the builder set them.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Handle;
+use super::IdemRef;
 use crate::context::report;
-use crate::engine::guard::peek;
-use crate::engine::guard::{refuse, replay, Answer, Guard, Start};
+use crate::engine::guard::{refuse, Answer, Guard, Start};
 use crate::engine::Settings;
 use crate::error::{Error, InvalidKey};
 use crate::fingerprint::{Fingerprint, Unserializable};
@@ -18,10 +17,11 @@ use crate::operation::{Operation, Request};
 use crate::record::Payload;
 use crate::results::OutcomePolicy;
 
-/// An operation's options. They are said one after another where they stay, for a replay is over before most is needed.
+/// An operation's options. The setters change them in place, because moving them costs more than the rest of a replay from
+/// memory.
 #[derive(Debug, Clone)]
 pub struct Options {
-    pub(super) idem: Handle,
+    pub(super) idem: IdemRef,
     pub(super) name: Cow<'static, str>,
     key: Option<Result<Option<Key>, InvalidKey>>,
     fingerprint: Option<Result<Fingerprint, Unserializable>>,
@@ -33,7 +33,7 @@ pub struct Options {
 }
 
 impl Options {
-    pub(crate) const fn new(idem: Handle, name: Cow<'static, str>) -> Self {
+    pub(crate) const fn new(idem: IdemRef, name: Cow<'static, str>) -> Self {
         Self {
             idem,
             name,
@@ -47,7 +47,7 @@ impl Options {
         }
     }
 
-    /// What identifies the operation.
+    /// Sets the idempotency key.
     #[inline]
     pub fn key(&mut self, key: impl IntoKey) {
         self.key = Some(match key.as_key() {
@@ -56,48 +56,48 @@ impl Options {
         });
     }
 
-    /// The key of a record that was listed.
+    /// Sets the key to that of a listed record.
     pub(super) fn at(&mut self, key: &Key) {
         let prefix = Key::prefix(&self.idem.engine.settings.namespace, &self.name);
         let ours = key.as_bytes().starts_with(&prefix);
         self.key = Some(if ours { Ok(Some(key.clone())) } else { Err(InvalidKey::OfAnother) });
     }
 
-    /// What the request looks like.
+    /// Sets the fingerprint of the request.
     pub fn fingerprint<T: Serialize + ?Sized>(&mut self, request: &T) {
         self.fingerprint = Some(Fingerprint::of(request));
     }
 
-    /// How long the recorded result is replayed.
+    /// Sets how long the recorded result is replayed.
     pub const fn ttl(&mut self, ttl: Duration) {
         self.ttl = Some(ttl);
     }
 
-    /// How long a silent owner keeps the key.
+    /// Sets how long an owner that does not renew keeps the key.
     pub const fn lease(&mut self, lease: Duration) {
         self.lease = Some(lease);
     }
 
-    /// How long a duplicate waits for the running call.
+    /// Sets how long a duplicate waits for the running call.
     pub const fn wait(&mut self, wait: Duration) {
         self.wait = Some(wait);
     }
 
-    /// An attempt whose outcome is unknown is the last one.
+    /// Forbids another attempt after one with an unknown outcome.
     pub const fn at_most_once(&mut self) {
         self.at_most_once = true;
     }
 
-    /// The caller can find out what became of an attempt whose outcome is unknown.
+    /// Notes that the caller has `reconcile`.
     pub const fn reconciling(&mut self) {
         self.reconciling = true;
     }
 
-    /// Looks for an answer that can be had at once, and prepares the call if there is none.
+    /// Returns the result if it is in memory, otherwise prepares the call.
     ///
-    /// What this and what it calls hands on is small: a replay would wait longer for what is moved than for its record.
+    /// This function and those it calls return small values, because moving large ones would take longer than the replay.
     pub(crate) fn start(&self) -> Result<Start<'_>, Error> {
-        let started = match self.at_hand() {
+        let started = match self.peek() {
             Ok(Some((key, payload))) => return Ok(Start::Recorded(key, payload)),
             Ok(None) => self.guard().map(Start::Guarded),
             Err(error) => Err(error),
@@ -105,30 +105,30 @@ impl Options {
         started.map_err(refuse)
     }
 
-    /// The result that is at hand, before anything is made for a call that takes longer.
-    fn at_hand(&self) -> Result<Option<(&Key, Payload)>, Error> {
+    /// The result that is in memory, found before anything is allocated for the call.
+    fn peek(&self) -> Result<Option<(&Key, Payload)>, Error> {
         let engine = &self.idem.engine;
         if engine.settings.disabled {
             return Ok(None);
         }
         self.check()?;
         match &self.key {
-            Some(Ok(Some(key))) => Ok(peek(engine, self.request(key))?.map(|payload| (key, payload))),
+            Some(Ok(Some(key))) => Ok(engine.peek(self.request(key))?.map(|payload| (key, payload))),
             _ => Ok(None),
         }
     }
 
-    /// A call of `key`, answered with what was at hand.
+    /// Answers a call of `key` with a result that was in memory.
     #[inline]
-    pub(crate) fn replay<T, E>(&self, key: &Key, payload: &Payload, rules: &OutcomePolicy<T, E>) -> Answer<T, E> {
-        replay(&self.idem.engine, self.request(key), payload, rules)
+    pub(crate) fn replay<T, E>(&self, key: &Key, payload: &Payload, policy: &OutcomePolicy<T, E>) -> Answer<T, E> {
+        self.idem.engine.replay(self.request(key), payload, policy)
     }
 
-    /// The call, prepared for what takes longer. What is wrong with it was found out before.
+    /// Prepares the call for the store. The options were checked before.
     fn guard(&self) -> Result<Guard, Error> {
         report(None);
         let engine = Arc::clone(&self.idem.engine);
-        match self.made() {
+        match self.build_checked() {
             Some(op) if !engine.settings.disabled => Guard::new(engine, op),
             _ => Ok(Guard::unguarded(engine, self.name.clone())),
         }
@@ -139,7 +139,7 @@ impl Options {
         Request { name: &self.name, key, fingerprint }
     }
 
-    /// Whether nothing is wrong with the call.
+    /// Fails when an option is invalid.
     fn check(&self) -> Result<(), Error> {
         let Self { idem, name, key, fingerprint, ttl, lease, .. } = self;
         let config = |reason: Cow<'static, str>| Err(Error::config(name.clone(), reason));
@@ -147,7 +147,7 @@ impl Options {
         match (key, fingerprint) {
             (Some(Ok(None)), _) => return Ok(()),
             (Some(Err(reason)), _) => return Err(Error::InvalidKey { operation: name.clone(), reason: *reason }),
-            (None, _) => return config("the operation has no key: give it one with `key`".into()),
+            (None, _) => return config("the operation has no key: set one with `key`".into()),
             _ if name.is_empty() => return config("the operation's name is empty".into()),
             (_, Some(Err(error))) => return config(format!("the fingerprint cannot be serialized: {error}").into()),
             _ => {}
@@ -156,14 +156,14 @@ impl Options {
             .or_else(|reason| config(reason.into()))
     }
 
-    /// The call as its options and the `Idem`'s defaults make it; `None` when there is no key.
+    /// Checks the options and completes them with the `Idem`'s defaults. `None` when the key is `None`.
     pub(super) fn build(&self) -> Result<Option<Operation>, Error> {
         self.check()?;
-        Ok(self.made())
+        Ok(self.build_checked())
     }
 
-    /// The same, once it was checked.
-    fn made(&self) -> Option<Operation> {
+    /// [`build`](Self::build) of options that were checked.
+    fn build_checked(&self) -> Option<Operation> {
         let settings = &self.idem.engine.settings;
         let lease = self.lease.unwrap_or(settings.lease);
         Some(Operation {
@@ -175,7 +175,7 @@ impl Options {
             wait: self.wait.unwrap_or(settings.wait),
             at_most_once: self.at_most_once,
             reconciling: self.reconciling,
-            // A store that takes longer than the lease lives would lose every run it was asked about.
+            // A third of the lease: a renewal that takes longer than the lease would lose it.
             store_timeout: settings.store_timeout.min(lease / 3),
         })
     }

@@ -1,4 +1,5 @@
-//! What an operation does with its outcomes, as types: an operation that only asks for its record needs no types of results.
+//! Policies: what an operation does with its outcomes. They are types, so that an operation that only inspects its record needs
+//! no result types.
 
 use std::fmt;
 use std::future::{Future, Pending};
@@ -9,7 +10,8 @@ use serde::Serialize;
 use crate::results::OutcomePolicy;
 use crate::results::ResultCodec;
 
-/// What an operation does with outcomes of the types `T` and `E`.
+/// What an operation does with outcomes of the types `T` and `E`. The methods of
+/// [`OperationBuilder`](crate::OperationBuilder) build it; do not implement it.
 pub trait Policy<T, E> {
     #[doc(hidden)]
     type Reconcile: Future<Output = Result<Option<T>, E>>;
@@ -21,20 +23,20 @@ pub trait Policy<T, E> {
     fn reconcile(&self) -> Option<Self::Reconcile>;
 }
 
-/// Every value is a success, every error a known failure.
+/// The default policy: every `Ok` is a success, every `Err` a known failure.
 #[derive(Debug, Clone, Copy)]
 pub struct Plain;
 
-/// A policy with a rule for values; made by [`record_if`](crate::OperationBuilder::record_if).
+/// A policy with a rule for `Ok` values; made by [`record_if`](crate::OperationBuilder::record_if).
 pub struct RecordIf<P, T>(pub(super) P, pub(super) fn(&T) -> bool);
 
-/// A policy with errors that are recorded; made by [`record_err`](crate::OperationBuilder::record_err).
+/// A policy that records errors; made by [`record_err`](crate::OperationBuilder::record_err).
 pub struct RecordErr<P, E>(pub(super) P, pub(super) fn(&E) -> bool);
 
-/// A policy with a rule for errors; made by [`unknown_err`](crate::OperationBuilder::unknown_err).
+/// A policy with a rule for errors with an unknown outcome; made by [`unknown_err`](crate::OperationBuilder::unknown_err).
 pub struct UnknownErr<P, E>(pub(super) P, pub(super) fn(&E) -> bool);
 
-/// A policy that can find out what became of an earlier attempt; made by
+/// A policy that finds out the outcome of an earlier attempt; made by
 /// [`reconcile`](crate::OperationBuilder::reconcile).
 #[derive(Clone)]
 pub struct Reconcile<P, R>(pub(super) P, pub(super) R);

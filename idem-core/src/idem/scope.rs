@@ -1,4 +1,4 @@
-//! An `Idem` for one future.
+//! The ambient `Idem` of one future.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -11,7 +11,19 @@ thread_local! {
     static SCOPE: RefCell<Option<Idem>> = const { RefCell::new(None) };
 }
 
-/// A future with an `Idem` of its own; made by [`Idem::scope`].
+/// A future with an ambient `Idem`; made by [`Idem::scope`].
+///
+/// ```
+/// use idem_core::{Idem, MokaStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let idem = Idem::new(MokaStore::new());
+/// // In `handle`, functions with `#[idempotent]` use `idem`.
+/// let handle = async { 200 };
+/// assert_eq!(idem.scope(handle).await, 200);
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct Scoped<F> {
@@ -20,15 +32,16 @@ pub struct Scoped<F> {
 }
 
 impl Idem {
-    /// Makes this `Idem` the ambient one for `future` and every guarded call that it polls. Scopes nest; tasks that `future`
-    /// spawns are outside.
+    /// Makes this `Idem` the ambient one for every guarded call that `future` polls.
+    ///
+    /// Scopes nest: the innermost one counts. Tasks that `future` spawns are outside the scope.
     pub fn scope<F: Future>(&self, future: F) -> Scoped<F> {
         Scoped { idem: Some(self.clone()), future: Box::pin(future) }
     }
 }
 
 impl<F> Scoped<F> {
-    /// `future`, in the scope that this is in.
+    /// Gives `future` the ambient `Idem` of the current scope.
     pub(crate) fn inherit(future: F) -> Self {
         Self { idem: current(), future: Box::pin(future) }
     }
@@ -49,13 +62,13 @@ impl<F: Future> Future for Scoped<F> {
     }
 }
 
-/// Puts the outer scope back, also when the future panics.
+/// Restores the outer scope, even if the future panics.
 struct Restore(Option<Idem>);
 
 impl Drop for Restore {
     fn drop(&mut self) {
         let inner = SCOPE.with_borrow_mut(|scope| std::mem::replace(scope, self.0.take()));
-        // Dropped here, when the scope is no longer borrowed.
+        // Dropped only now, when the scope is not borrowed: the drop of an `Idem` may enter the scope again.
         drop(inner);
     }
 }

@@ -1,12 +1,12 @@
-//! A key's bytes.
+//! How a key's bytes are held in memory.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// How many bytes are held in place: those of a name, a namespace and a UUID. With this a `Key` has 96.
+/// How many bytes are stored inline: enough for a namespace, an operation's name and a UUID. A `Key` then has 96 bytes.
 const SHORT: usize = 78;
 
-/// The bytes of a key: in place as long as they are few, so that most keys need no memory of their own; else shared.
+/// The bytes of a key: inline up to [`SHORT`], so that most keys need no allocation; otherwise shared.
 #[derive(Clone)]
 pub(super) enum Bytes {
     Short(u8, [u8; SHORT]),
@@ -24,12 +24,12 @@ impl Deref for Bytes {
     }
 }
 
-/// Bytes of a key that is written down.
+/// The bytes of a key while it is being encoded.
 #[derive(Debug)]
 pub(super) struct Buffer {
     short: [u8; SHORT],
     length: usize,
-    /// All of them, once they are too many.
+    /// All bytes, once they do not fit in `short`; empty before.
     long: Vec<u8>,
 }
 
@@ -64,7 +64,7 @@ impl Buffer {
         }
     }
 
-    /// From now on there is never room in place.
+    /// Moves the bytes to `long`. From then on `length` exceeds `short`, so that every write ends here.
     #[cold]
     fn spill(&mut self, bytes: &[u8]) {
         if self.long.is_empty() {

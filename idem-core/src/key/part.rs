@@ -1,19 +1,22 @@
-//! What can be a key, or a part of one.
+//! The types that can be a key or a part of one.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::writer::{KeyWriter, Tag};
+use serde::Serialize;
 
-/// A value that can identify an operation, alone or as one part of a tuple.
+use super::writer::{KeyWriter, Tag};
+use crate::fingerprint::Fingerprint;
+
+/// A value that can be an idempotency key, alone or as one part of a tuple.
 ///
-/// Text, integers, `bool`, `char`, bytes, `Uuid` (feature `uuid`), references to those and tuples of up to twelve of them
-/// are key parts; for a type of your own it is one method, usually one line (see [`KeyWriter`]). Anything else that is
-/// `Serialize` can be made one with [`hash`](crate::hash).
+/// Text, integers, `bool`, `char`, bytes, `Uuid` (feature `uuid`), references to those and tuples of up to twelve parts are
+/// key parts. For your own type, implement one method (see [`KeyWriter`] for an example). [`hash`] makes a key
+/// part of any other `Serialize` value.
 ///
-/// Equal values must write the same parts, in every process and every version of your program: the parts are the record's
-/// name.
+/// Equal values must write the same parts, in every process and every version of your program, because the parts are the
+/// name of the record.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an idempotency key",
     label = "not a key",
@@ -27,7 +30,7 @@ pub trait KeyPart {
     fn write_to(&self, key: &mut KeyWriter);
 }
 
-/// A whole key: a [`KeyPart`], or an `Option` of one, where `None` means "no key: run unguarded".
+/// A whole key: a [`KeyPart`], or an `Option` of one. `None` means "no key: run unguarded".
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an idempotency key",
     label = "not a key",
@@ -37,7 +40,7 @@ pub trait KeyPart {
     note = "an `Option` can only be the whole key: `None` then means \"no key, run unguarded\""
 )]
 pub trait IntoKey {
-    /// The part the key is made of.
+    /// The type of the key's part.
     type Part: KeyPart + ?Sized;
 
     /// The key, or `None` to run unguarded.
@@ -188,3 +191,31 @@ macro_rules! tuples {
 
 tuples! { (A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E F) (A B C D E F G)
 (A B C D E F G H) (A B C D E F G H I) (A B C D E F G H I J) (A B C D E F G H I J K) (A B C D E F G H I J K L) }
+
+/// A key part made of a `Serialize` value by [`hash`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hashed(Option<Fingerprint>);
+
+/// Makes a key part of any `Serialize` value: its 32-byte [`Fingerprint`].
+///
+/// A value that cannot be serialized makes the key invalid: the call gets
+/// [`Error::InvalidKey`](crate::Error::InvalidKey).
+///
+/// ```
+/// use idem_core::{hash, Key};
+///
+/// let order = [("id", 7), ("cents", 500)];
+/// let key = Key::new("billing", "payments.charge", &("acme", hash(&order)))?;
+/// assert_eq!(key, Key::new("billing", "payments.charge", &("acme", hash(&order)))?);
+/// # Ok::<(), idem_core::InvalidKey>(())
+/// ```
+#[must_use]
+pub fn hash<T: Serialize + ?Sized>(value: &T) -> Hashed {
+    Hashed(Fingerprint::of(value).ok())
+}
+
+impl KeyPart for Hashed {
+    fn write_to(&self, key: &mut KeyWriter) {
+        key.hashed(self.0.as_ref().map(Fingerprint::as_bytes));
+    }
+}

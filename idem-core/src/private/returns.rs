@@ -1,4 +1,4 @@
-//! What an annotated function returns: all that must be true of it, asked once, in one place.
+//! The requirements on the return type of a function with `#[idempotent]`, each checked once and at one place.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,13 +11,13 @@ use crate::error::Error;
 use crate::results::OutcomePolicy;
 use crate::results::ResultCodec;
 
-/// How results of an annotated function are recorded, and how this library's errors become its own.
+/// How the function's results are recorded, and how this library's errors become the function's.
 pub struct Returns<T, E> {
     pub(super) rules: OutcomePolicy<T, E>,
     pub(super) error: fn(Error) -> E,
 }
 
-/// Everything that is asked of a return type.
+/// Makes a [`Returns`] of a type that meets all requirements.
 #[must_use]
 pub fn returns<R>() -> Returns<R::Ok, R::Err>
 where
@@ -28,7 +28,7 @@ where
     Returns { rules: OutcomePolicy::new(Recorded::replay()), error: FromError::from_error }
 }
 
-/// The same for an error type that has a function of its own to make it from ours.
+/// Like [`returns`], for an error type with a `map_err` function.
 #[must_use]
 pub fn returns_with<R>(error: fn(Error) -> R::Err) -> Returns<R::Ok, R::Err>
 where
@@ -39,19 +39,19 @@ where
 }
 
 impl<T, E> Returns<T, E> {
-    /// Adds what this type allows a memory to do.
+    /// Sets whether a replay from memory clones the value or decodes it.
     #[must_use]
     pub fn remember(self, memory: Memory<T>) -> Self {
         Self { rules: OutcomePolicy { codec: (memory.0)(self.rules.codec), ..self.rules }, ..self }
     }
 
-    /// Adds which values count as success.
+    /// Sets which values count as success.
     #[must_use]
     pub fn record_if(self, record_if: fn(&T) -> bool) -> Self {
         Self { rules: OutcomePolicy { record_if: Some(record_if), ..self.rules }, ..self }
     }
 
-    /// Adds which errors are recorded and replayed.
+    /// Sets which errors are recorded and replayed.
     #[must_use]
     pub fn record_err(self, record_err: fn(&E) -> bool) -> Self
     where
@@ -60,13 +60,13 @@ impl<T, E> Returns<T, E> {
         Self { rules: OutcomePolicy { record_err: Some((record_err, E::replay())), ..self.rules }, ..self }
     }
 
-    /// What the function returns.
+    /// Makes the function's return value of a call's answer.
     #[inline]
     pub(super) fn answer(&self, answer: Answer<T, E>) -> Result<T, E> {
         told(answer).map_or_else(|error| Err((self.error)(error)), |(outcome, _)| outcome)
     }
 
-    /// Adds which errors leave it open whether the effect happened.
+    /// Sets which errors mean that the effect may or may not have happened.
     #[must_use]
     pub fn unknown_err(self, unknown_err: fn(&E) -> bool) -> Self {
         Self { rules: OutcomePolicy { unknown_err: Some(unknown_err), ..self.rules }, ..self }
@@ -138,7 +138,7 @@ impl<T: Serialize + DeserializeOwned> Recorded for T {
     }
 }
 
-/// Every error there is, for a `record_err` that names none.
+/// Accepts every error: for `record_err` without a function.
 pub fn every<E>(_: &E) -> bool {
     true
 }
@@ -161,7 +161,7 @@ impl<E: Serialize + DeserializeOwned> RecordedErr for E {
     }
 }
 
-/// An error that can say what this library has to say.
+/// An error that can be made from this library's [`Error`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made from an `idem::Error`",
     label = "needs `From<idem::Error>`",
@@ -180,17 +180,17 @@ impl<E: From<Error>> FromError for E {
     }
 }
 
-/// What a memory may do with results of a type.
+/// How a replay from memory makes a result: by cloning or decoding.
 #[derive(Debug)]
 pub struct Memory<T>(fn(ResultCodec<T>) -> ResultCodec<T>);
 
-/// Finds out, at a concrete type, whether results can be cloned. Method lookup begins at `&&Probe`: it prefers [`Remember`],
-/// falls back to [`DecodeOnly`] where its bounds do not hold, and to [`Nothing`] where there is no `Result` at all.
+/// Finds out, for a concrete type, whether results can be cloned. Method lookup starts at `&&Probe`: it prefers [`Remember`],
+/// falls back to [`DecodeOnly`] if its bounds do not hold, and to [`Nothing`] if the type is not a `Result`.
 #[derive(Debug)]
 pub struct Probe<R>(PhantomData<fn() -> R>);
 
 impl<R> Probe<R> {
-    /// A probe of the return type `R`.
+    /// Makes a probe of the return type `R`.
     #[must_use]
     pub const fn new() -> Self {
         Self(PhantomData)
@@ -211,9 +211,9 @@ impl<R> Clone for Probe<R> {
 
 impl<R> Copy for Probe<R> {}
 
-/// Results that a memory can clone.
+/// Results that can be cloned.
 pub trait Remember<T> {
-    /// Clone them.
+    /// Clones them.
     fn memory(&self) -> Memory<T>;
 }
 
@@ -223,9 +223,9 @@ impl<T: Clone + Send + Sync + 'static, E> Remember<T> for &Probe<Result<T, E>> {
     }
 }
 
-/// Results that have to be decoded each time.
+/// Results that must be decoded for each replay.
 pub trait DecodeOnly<T> {
-    /// Decode them.
+    /// Decodes them.
     fn memory(&self) -> Memory<T>;
 }
 
@@ -235,9 +235,9 @@ impl<T, E> DecodeOnly<T> for Probe<Result<T, E>> {
     }
 }
 
-/// Types that are no `Result`, which is said elsewhere.
+/// Types that are not a `Result`. [`ReturnType`] reports that mistake.
 pub trait Nothing {
-    /// There is nothing to do.
+    /// Does nothing.
     fn memory<T>(self) -> Memory<T>;
 }
 

@@ -1,5 +1,4 @@
-//! What `idem-testing` and the simulations need and nobody else may make: errors of every kind, results as they are stored,
-//! and pauses that are the same each time.
+//! For `idem-testing` and the simulations only: errors of every variant, stored results, and repeatable pauses.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -33,7 +32,7 @@ pub fn every_error() -> Vec<Error> {
     ]
 }
 
-/// The bytes that are recorded of a key's result; `None` when it does not come back as it was.
+/// The bytes that are recorded for a key's result. `None` when they do not decode to the same value.
 pub fn recorded<T: Serialize + DeserializeOwned>(result: &T, codec: Codec, key: &Key) -> Option<Vec<u8>> {
     match ResultCodec::decoding().record(result, Encoding { codec, seal: None, key }) {
         Completion::Result(payload) => Some(payload.as_bytes().to_vec()),
@@ -41,21 +40,21 @@ pub fn recorded<T: Serialize + DeserializeOwned>(result: &T, codec: Codec, key: 
     }
 }
 
-/// A result of the key with this content, whatever that is, and the right checksum: what a codec makes of hostile bytes.
+/// A recorded result with this content and a valid checksum, to test codecs with hostile bytes.
 #[must_use]
 pub fn with_checksum(codec: Codec, content: &[u8], key: &Key) -> Vec<u8> {
     Payload::with_content(codec, Side::Ok, key, content).as_bytes().to_vec()
 }
 
-/// What recorded bytes are replayed as.
+/// Decodes recorded bytes as a replay does.
 ///
 /// # Errors
-/// [`PayloadError`] when they are no result of this key and type.
+/// [`PayloadError`] when the bytes are not a result of this key and type.
 pub fn replays<T: DeserializeOwned>(bytes: &[u8], key: &Key) -> Result<T, PayloadError> {
     Payload::from_bytes(bytes).decode(Side::Ok, key)
 }
 
-/// From now on the engine's pauses on this thread are the same ones for the same seed: a simulation can be repeated.
+/// Seeds the jitter of the engine's pauses on this thread, so that a simulation can be repeated.
 pub fn seed_jitter(seed: u64) {
     retry::seed_jitter(seed);
 }

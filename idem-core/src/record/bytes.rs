@@ -1,13 +1,13 @@
-//! A record as bytes, for stores that keep it whole.
+//! The record as bytes, for stores that keep it whole. `docs/design.md` has an example.
 //!
 //! ```text
 //! version 1 | state 1 | flags 1 | checksum 8 | owner 16 | fence 8 | attempt 4 | lease 8 | ttl 8 | expires_at 8
 //!     | fingerprint 32, if flagged | length 4 and steps, if flagged | running: since 8, lease_until 8; completed with a result: the payload
 //! ```
 //! Numbers are big-endian. Times and durations are in microseconds; a duration of more than 2^64 µs is written as 2^64 - 1 µs.
-//! The [checksum](super::checksum) covers the record's key and everything but the payload, which has its own. So a record whose
-//! result is damaged can still be read, and an operator can resolve it. Without a checksum, a record that was copied to another
-//! key, or whose `expires_at` was damaged into the past, would let a completed body run again.
+//! The [checksum](super::checksum) covers the record's key and everything but the payload, which has its own. So a record with
+//! a damaged result can still be read, and an operator can resolve it. Without the checksum, a completed body would run again
+//! if its record was copied to another key or its `expires_at` was damaged into the past.
 
 use std::time::Duration;
 
@@ -24,31 +24,31 @@ const HEAD: usize = 3;
 const RUNNING: u8 = 1;
 const RESULT: u8 = 2;
 const UNREPLAYABLE: u8 = 3;
-const RELEASED: u8 = 4;
-const ABANDONED: u8 = 5;
+const FAILED: u8 = 4;
+const UNKNOWN: u8 = 5;
 
 const FINGERPRINT: u8 = 1;
 const AT_MOST_ONCE: u8 = 2;
 const AFTER_UNKNOWN: u8 = 4;
-const BROUGHT_FINGERPRINT: u8 = 8;
-const BROUGHT_AT_MOST_ONCE: u8 = 16;
+const SET_FINGERPRINT: u8 = 8;
+const SET_AT_MOST_ONCE: u8 = 16;
 const STEPS: u8 = 32;
-const KNOWN_FLAGS: u8 = FINGERPRINT | AT_MOST_ONCE | AFTER_UNKNOWN | BROUGHT_FINGERPRINT | BROUGHT_AT_MOST_ONCE | STEPS;
+const KNOWN_FLAGS: u8 = FINGERPRINT | AT_MOST_ONCE | AFTER_UNKNOWN | SET_FINGERPRINT | SET_AT_MOST_ONCE | STEPS;
 
-/// Why bytes are no record that this build can read. Whatever they are, they must be left as they are.
+/// Why this build cannot read a stored record. A store must leave such bytes as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// A newer build wrote them, or they are no record at all.
+    /// A newer build wrote the bytes, or they are not a record.
     #[error("the record has an unknown format (version {0:?})")]
     Version(Option<u8>),
-    /// They are cut short, damaged, or another key's.
-    #[error("the record is damaged, or another key's")]
+    /// The record is cut short, damaged, or belongs to another key.
+    #[error("the record is damaged or belongs to another key")]
     Damaged,
 }
 
 impl Record {
-    /// The record as bytes, which are that of `key` and of no other.
+    /// Encodes the record of `key`. The bytes can be read back for that key only.
     #[must_use]
     pub fn to_bytes(&self, key: &Key) -> Vec<u8> {
         let payload = match &self.state {
@@ -62,14 +62,14 @@ impl Record {
             State::Running { .. } => RUNNING,
             State::Completed(Completion::Result(_)) => RESULT,
             State::Completed(Completion::Unreplayable) => UNREPLAYABLE,
-            State::Failed => RELEASED,
-            State::Unknown => ABANDONED,
+            State::Failed => FAILED,
+            State::Unknown => UNKNOWN,
         };
         let flags = flag(self.fingerprint.is_some(), FINGERPRINT)
             | flag(self.at_most_once, AT_MOST_ONCE)
             | flag(self.after_unknown, AFTER_UNKNOWN)
-            | flag(self.set_fingerprint, BROUGHT_FINGERPRINT)
-            | flag(self.set_at_most_once, BROUGHT_AT_MOST_ONCE)
+            | flag(self.set_fingerprint, SET_FINGERPRINT)
+            | flag(self.set_at_most_once, SET_AT_MOST_ONCE)
             | flag(!self.steps.is_empty(), STEPS);
         let head = [VERSION, state, flags];
         bytes.extend(head);
@@ -96,10 +96,10 @@ impl Record {
         bytes
     }
 
-    /// The record of `key`, read back from bytes.
+    /// Reads the record of `key` back.
     ///
     /// # Errors
-    /// [`RecordError`] when they are not a record that this build can read, or not one of this key.
+    /// [`RecordError`] when this build cannot read the bytes, or they are the record of another key.
     pub fn from_bytes(bytes: &[u8], key: &Key) -> Result<Self, RecordError> {
         let mut reader = match bytes.split_first() {
             Some((&VERSION, rest)) => Reader(rest),
@@ -140,8 +140,8 @@ impl Record {
             },
             (RESULT, _) => State::Completed(Completion::Result(Payload::from_bytes(reader.rest()))),
             (UNREPLAYABLE, _) => State::Completed(Completion::Unreplayable),
-            (RELEASED, _) => State::Failed,
-            (ABANDONED, _) => State::Unknown,
+            (FAILED, _) => State::Failed,
+            (UNKNOWN, _) => State::Unknown,
             _ => return Err(RecordError::Damaged),
         };
         if !reader.rest().is_empty() {
@@ -156,8 +156,8 @@ impl Record {
             fingerprint,
             at_most_once: flag(AT_MOST_ONCE),
             after_unknown: flag(AFTER_UNKNOWN),
-            set_fingerprint: flag(BROUGHT_FINGERPRINT),
-            set_at_most_once: flag(BROUGHT_AT_MOST_ONCE),
+            set_fingerprint: flag(SET_FINGERPRINT),
+            set_at_most_once: flag(SET_AT_MOST_ONCE),
             steps,
             lease,
             ttl,
@@ -166,7 +166,7 @@ impl Record {
     }
 }
 
-/// What is left to read.
+/// The bytes that are still to be read.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -249,13 +249,13 @@ mod tests {
         Record::from_bytes(bytes, &key(1))
     }
 
-    /// Without the checksum.
+    /// The bytes without the checksum.
     fn unchecked(record: &Record) -> Vec<u8> {
         let bytes = to_bytes(record);
         [&bytes[..HEAD], &bytes[HEAD + LENGTH..]].concat()
     }
 
-    /// With the right checksum for bytes that `unchecked` made and a test then changed.
+    /// Adds the right checksum to bytes that `unchecked` made and a test then changed.
     fn checked(unchecked: &[u8], payload: usize) -> Vec<u8> {
         let head: [u8; HEAD] = unchecked[..HEAD].try_into().expect("a head");
         let rest = &unchecked[HEAD..unchecked.len() - payload];
@@ -321,7 +321,7 @@ mod tests {
         for record in every_kind() {
             let whole = to_bytes(&record);
             assert_eq!(Record::from_bytes(&whole, &key(2)), Err(RecordError::Damaged), "{record:?}");
-            // A result says for itself whether it is whole.
+            // The result has its own checksum.
             let result = match &record.state {
                 State::Completed(Completion::Result(payload)) => payload.as_bytes().len(),
                 _ => 0,

@@ -1,4 +1,4 @@
-//! A recorded result: bytes that any process can read, and the value itself while this process remembers it.
+//! A recorded result: bytes that any process can read, and in this process also the value.
 
 use std::any::Any;
 use std::fmt;
@@ -12,24 +12,24 @@ use crate::codec::{Codec, CodecError};
 use crate::key::Key;
 use crate::seal::{Seal, SealError};
 
-/// The value a payload was made from, shared within this process.
+/// The value that a payload was encoded from, kept in this process so that a replay can clone it.
 pub(crate) type Memo = Box<dyn Any + Send + Sync>;
 
-/// A recorded result as a store keeps it.
+/// A recorded result, as a store keeps it.
 ///
-/// Its bytes say how to read them: a format version, the codec's id, which side of the `Result` it is and a checksum, then what
-/// the codec wrote; or, under seal, what that made of all of it. The checksum is of the record's key and of all of the rest, so
-/// that bytes which were moved to another key, or damaged, are an error and never a result. A store writes
-/// [`as_bytes`](Self::as_bytes) down and gives them back with [`from_bytes`](Self::from_bytes); one that keeps records in this
-/// process keeps the `Payload` itself, and a replay needs no decoding.
+/// The bytes are a format version, the codec's id, the side of the `Result`, a checksum, and what the codec wrote. A sealed
+/// result is what the [`Seal`](crate::Seal) made of all of that. The checksum covers the record's key and the other
+/// bytes: a result that was damaged or moved to another key is an error, never a wrong answer. A store writes
+/// [`as_bytes`](Self::as_bytes) and returns the bytes with [`from_bytes`](Self::from_bytes). A store in this process keeps
+/// the `Payload` itself; then a replay may need no decoding.
 ///
-/// A clone is the same payload.
+/// Cloning is cheap: clones share the bytes. `Debug` shows only their number.
 #[derive(Clone)]
 pub struct Payload(Arc<Content>);
 
 struct Content {
     bytes: Box<[u8]>,
-    /// The hash of the key that it was made for, if that was in this process: then there is nothing to check.
+    /// The hash of the key that this process encoded it for. Its checksum needs no check for that key.
     made_for: Option<u64>,
     memo: Option<Memo>,
 }
@@ -37,10 +37,10 @@ struct Content {
 const VERSION: u8 = 1;
 /// The bytes before the checksum: version, codec and side.
 const HEAD: usize = 3;
-/// In place of a codec's id: what follows is a sealed payload. It has no checksum, because the seal finds damage itself.
+/// In place of a codec's id: a sealed payload follows. It has no checksum, because the seal detects damage.
 const SEALED: u8 = 0xff;
 
-/// Which side of a `Result` a payload holds.
+/// The side of a `Result` that a payload holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Side {
@@ -48,35 +48,35 @@ pub(crate) enum Side {
     Err = 1,
 }
 
-/// Why recorded bytes are not a result this build can read.
+/// Why this build cannot replay a recorded result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PayloadError {
-    /// A newer build wrote them, or they are no record of this library's at all.
+    /// A newer build wrote the result, or the bytes are not a result of this library.
     #[error("the recorded result has an unknown format (version {0:?})")]
     Version(Option<u8>),
-    /// Their codec is not part of this build.
+    /// This build does not have the result's codec.
     #[error("the recorded result has an unknown codec (id {0})")]
     Codec(u8),
-    /// They hold the side of the `Result` that this caller does not record: an error, and it has no `record_err`.
-    #[error("the recorded result is the other side of the Result")]
+    /// The call reads the `Ok` side and the recorded result is not an `Ok`: it is an error, and the call has no `record_err`.
+    #[error("the recorded result is not an `Ok`, and this call has no `record_err`")]
     Side,
-    /// They are another key's result, or damaged: their checksum is not that of this key with these bytes.
-    #[error("the recorded result is of another key, or damaged")]
+    /// The checksum does not match: the result is damaged or belongs to another key.
+    #[error("the recorded result is damaged or belongs to another key")]
     Foreign,
-    /// They are sealed, and this `Idem` has no seal.
-    #[error("the recorded result is sealed, and this Idem has no seal")]
+    /// The result is sealed, and this `Idem` has no seal.
+    #[error("the recorded result is sealed and this Idem has no seal: set one with Idem::builder(store).seal(...)")]
     Sealed,
-    /// They cannot be opened: sealed with another key, for another record, or damaged.
+    /// The seal cannot open the result: it was sealed with another key or for another record, or is damaged.
     #[error("the recorded result cannot be opened: {0}")]
     Seal(#[source] SealError),
-    /// They are of another type.
+    /// The codec cannot decode the result as the caller's type.
     #[error("the recorded result is of another type: {0}")]
     Type(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Payload {
-    /// A payload read back from a store.
+    /// Makes a payload of the bytes that a store read back.
     #[must_use]
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self::new(bytes.into(), None)
@@ -86,7 +86,7 @@ impl Payload {
         Self(Arc::new(Content { bytes: bytes.into(), made_for, memo: None }))
     }
 
-    /// The payload as a store writes it down.
+    /// The bytes that a store writes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0.bytes
@@ -104,13 +104,13 @@ impl Payload {
         Ok(Self::with_head(bytes, codec, side, key))
     }
 
-    /// A payload with this content, which the codec may not be able to read.
+    /// A payload with this content and a valid checksum. The codec may be unable to read it.
     pub(crate) fn with_content(codec: Codec, side: Side, key: &Key, content: &[u8]) -> Self {
         let read = Self::with_head([&[0; HEAD + LENGTH], content].concat(), codec, side, key);
         Self::from_bytes(read.as_bytes())
     }
 
-    /// Writes head and checksum into the space that was left for them.
+    /// Writes head and checksum into the first bytes, which the caller left for them.
     fn with_head(mut bytes: Vec<u8>, codec: Codec, side: Side, key: &Key) -> Self {
         let head = [VERSION, codec.id(), side as u8];
         let sum = checksum(Domain::Result, key, &head, bytes.get(HEAD + LENGTH..).unwrap_or_default());
@@ -118,14 +118,14 @@ impl Payload {
         Self::new(bytes, Some(key.hash()))
     }
 
-    /// This payload, sealed for the record of `key`.
+    /// Seals this payload for the record of `key`.
     pub(crate) fn seal(&self, seal: &dyn Seal, key: &Key) -> Result<Self, SealError> {
         let mut bytes = vec![VERSION, SEALED];
         bytes.extend(seal.seal(self.as_bytes(), key.as_bytes())?);
         Ok(Self::new(bytes, self.0.made_for))
     }
 
-    /// What was sealed; `None` of a payload that never was.
+    /// Opens a sealed payload. `None` when the payload is not sealed.
     pub(crate) fn open(&self, seal: Option<&dyn Seal>, key: &Key) -> Result<Option<Self>, PayloadError> {
         match (self.as_bytes(), seal) {
             ([VERSION, SEALED, sealed @ ..], Some(seal)) => {
@@ -137,7 +137,7 @@ impl Payload {
         }
     }
 
-    /// Whether this is an error.
+    /// Whether the payload holds the error side of a `Result`.
     pub(crate) fn is_err(&self) -> bool {
         matches!(self.as_bytes(), [VERSION, _, side, ..] if *side == Side::Err as u8)
     }
@@ -151,7 +151,7 @@ impl Payload {
         codec.decode(content).map_err(PayloadError::Type)
     }
 
-    /// The codec's id, the side, and what the codec wrote; if all of that belongs to `key`.
+    /// The codec's id, the side, and what the codec wrote. Fails when the checksum does not match `key`.
     fn content(&self, key: &Key) -> Result<(u8, u8, &[u8]), PayloadError> {
         let (head, rest) = match self.as_bytes().split_first_chunk::<HEAD>() {
             Some((head @ &[VERSION, ..], rest)) => (head, rest),
@@ -165,12 +165,12 @@ impl Payload {
         Ok((codec, side, content))
     }
 
-    /// Whether this process made it for `key`. A store in memory that mixed keys up is found out too.
+    /// Whether this process encoded the payload for `key`. So a store in memory that confuses keys is detected, too.
     fn is_made_for(&self, key: &Key) -> bool {
         self.0.made_for == Some(key.hash())
     }
 
-    /// The same, with the value it was made from; of a payload that nobody has yet.
+    /// Adds the value that the payload was encoded from. Does nothing when the payload has clones.
     #[must_use]
     pub(crate) fn with_memo(mut self, memo: Option<Memo>) -> Self {
         if let Some(content) = Arc::get_mut(&mut self.0) {
@@ -179,7 +179,7 @@ impl Payload {
         self
     }
 
-    /// The value itself, if this process made it, and for `key`.
+    /// The value, if this process encoded the payload for `key` and kept it.
     pub(crate) fn memo(&self, key: &Key) -> Option<&Memo> {
         self.0.memo.as_ref().filter(|_| self.is_made_for(key))
     }

@@ -1,14 +1,14 @@
-//! The finished steps of a call, in order.
+//! The finished steps of an operation, in order.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::{Payload, RecordError};
 
-/// What a call has finished so far, for the next attempt to go on from.
+/// The finished steps of an operation. The next attempt continues after them.
 ///
-/// As bytes each step is its name and its result, both after their lengths (4 bytes, big-endian), one behind the other: a
-/// store appends [`Step::to_bytes`] and needs not look into what is there.
+/// Encoded, a step is its name and its result, each after its length (4 bytes, big-endian). Steps are concatenated: a store
+/// appends [`Step::to_bytes`] and does not need to decode the steps that it has.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Steps {
     bytes: Option<Arc<[u8]>>,
@@ -21,18 +21,18 @@ pub struct Steps {
 pub struct Step {
     /// The step's name.
     pub name: Box<str>,
-    /// Its result.
+    /// The step's result.
     pub payload: Payload,
 }
 
 impl Step {
-    /// A finished step.
+    /// Makes a step of its name and result.
     #[must_use]
     pub fn new(name: impl Into<Box<str>>, payload: Payload) -> Self {
         Self { name: name.into(), payload }
     }
 
-    /// The step as a store appends it.
+    /// The bytes that a store appends.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(8 + self.name.len() + self.payload.as_bytes().len());
@@ -45,10 +45,10 @@ impl Step {
 }
 
 impl Steps {
-    /// Steps read back from a store.
+    /// Reads steps back from a store.
     ///
     /// # Errors
-    /// [`RecordError::Damaged`] when the bytes are no steps.
+    /// [`RecordError::Damaged`] when the bytes are not encoded steps.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
         let (mut rest, mut count) = (bytes, 0);
         while !rest.is_empty() {
@@ -58,25 +58,25 @@ impl Steps {
         Ok(Self { bytes: (count > 0).then(|| bytes.into()), count })
     }
 
-    /// The steps as a store writes them down.
+    /// The bytes that a store writes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.as_deref().unwrap_or_default()
     }
 
-    /// How many there are.
+    /// How many steps there are.
     #[must_use]
     pub const fn count(&self) -> u32 {
         self.count
     }
 
-    /// Whether there are none.
+    /// Whether there are no steps.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The steps, the first one first.
+    /// The steps, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = Step> + '_ {
         let mut rest = self.as_bytes();
         std::iter::from_fn(move || {
@@ -86,14 +86,14 @@ impl Steps {
         })
     }
 
-    /// These, and one more.
+    /// These steps and one more.
     #[must_use]
     pub(crate) fn with(&self, step: &Step) -> Self {
         Self { bytes: Some([self.as_bytes(), &step.to_bytes()].concat().into()), count: self.count + 1 }
     }
 }
 
-/// The first of some steps, and what is behind it.
+/// Reads the first step; also returns the bytes after it.
 fn step(bytes: &[u8]) -> Option<(Step, &[u8])> {
     let (name, bytes) = part(bytes)?;
     let (payload, bytes) = part(bytes)?;

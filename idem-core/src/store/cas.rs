@@ -1,4 +1,4 @@
-//! A store made of anything that can compare and set.
+//! A store over any storage that can compare and set.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -17,22 +17,22 @@ use crate::transition::{
     transition, Change, Claim, Claimed, Finish, Ownership, Renew, SaveStep, Settle, Settled, Verb,
 };
 
-/// Values by key that can be read with their version and replaced if the version is still the same: a row with a counter, an
-/// object with an ETag, a key with a revision.
+/// A storage whose values have versions and can be replaced if the version is unchanged: a row with a counter, an object
+/// with an ETag, a key with a revision. [`CasStore`] makes a [`Store`] of it.
 #[async_trait]
 pub trait ConditionalStore: fmt::Debug + Send + Sync + 'static {
-    /// What changes whenever the value does, and is never the same again for the key, also after the value was deleted.
+    /// The version of a value. It changes with every write and is never reused for the key, even after the value was deleted.
     type Version: Send + Sync;
 
-    /// The value with its version, if there is one, and the time by the clock that all users of the store share.
+    /// Reads the value with its version, and the time by a clock that all processes share. `None` when there is no value.
     ///
-    /// *Correctness*: the value is the last one written, not one of a replica that lags behind.
+    /// Required for correctness: the value is the one written last, not that of a replica that lags.
     async fn get(&self, key: &Key) -> Result<(Option<(Vec<u8>, Self::Version)>, Timestamp), StoreError>;
 
-    /// Writes the value if the version is still `version` (`None`: if there is no value), atomically; says whether it did. It may
-    /// say no although it did: the verb is then asked again, and knows its own record.
+    /// Writes the value atomically if the version is still `version` (`None`: if there is no value). Returns whether it wrote.
     ///
-    /// The value may be deleted once `keep_for` is over, counted from the time that `get` told, and not before.
+    /// It may return `false` although it wrote: the verb is then applied again and recognizes its own record. The storage may
+    /// delete the value `keep_for` after the time that `get` returned, and not earlier.
     async fn put_if_version(
         &self,
         key: &Key,
@@ -61,16 +61,66 @@ impl<S: ConditionalStore> ConditionalStore for Arc<S> {
     }
 }
 
-/// A [`Store`] over anything [`ConditionalStore`]: the record's life runs on this side, at the price of one round trip more for each
-/// verb that writes.
+/// A [`Store`] over a [`ConditionalStore`].
 ///
-/// A value that is no record of this build is left as it is: its key answers with
-/// [`Decode`](crate::Error::Decode).
+/// It reads the record, applies [`transition`](crate::transition) in this process, and writes the result: a verb that writes
+/// costs two round trips. If another process wrote in between, it starts again.
+///
+/// A value that this build cannot read as a record is left as it is; calls of that key get
+/// [`Error::Decode`](crate::Error::Decode).
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::Mutex;
+/// use std::time::Duration;
+///
+/// use idem_core::{CasStore, Clock, ConditionalStore, Idem, Key, StoreError, SystemClock, Timestamp};
+///
+/// /// A version for each write, never reused.
+/// #[derive(Debug)]
+/// struct Versions(Mutex<(u64, HashMap<Key, (Vec<u8>, u64)>)>, SystemClock);
+///
+/// #[async_trait::async_trait]
+/// impl ConditionalStore for Versions {
+///     type Version = u64;
+///
+///     async fn get(&self, key: &Key) -> Result<(Option<(Vec<u8>, u64)>, Timestamp), StoreError> {
+///         let values = self.0.lock().map_err(|_| StoreError::refused("poisoned"))?;
+///         Ok((values.1.get(key).cloned(), self.1.now()))
+///     }
+///
+///     async fn put_if_version(
+///         &self,
+///         key: &Key,
+///         version: Option<&u64>,
+///         bytes: &[u8],
+///         _keep_for: Duration,
+///     ) -> Result<bool, StoreError> {
+///         let mut values = self.0.lock().map_err(|_| StoreError::refused("poisoned"))?;
+///         if values.1.get(key).map(|(_, version)| version) != version {
+///             return Ok(false);
+///         }
+///         values.0 += 1;
+///         let next = values.0;
+///         values.1.insert(key.clone(), (bytes.to_vec(), next));
+///         Ok(true)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), idem_core::CallError<String>> {
+/// let idem = Idem::new(CasStore::new(Versions(Mutex::default(), SystemClock::new())));
+/// let charge = idem.operation("payments.charge").key(7);
+/// let receipt = charge.run(async { Ok::<_, String>(500) }).await?.into_inner();
+/// assert_eq!(charge.run(async { Ok(0) }).await?.into_inner(), receipt);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct CasStore<S>(S);
 
 impl<S: ConditionalStore> CasStore<S> {
-    /// A store over `versioned`.
+    /// Makes a store over `versioned`.
     pub const fn new(versioned: S) -> Self {
         Self(versioned)
     }
@@ -90,13 +140,14 @@ impl<S: ConditionalStore> CasStore<S> {
             if self.0.put_if_version(key, version, &record.to_bytes(key), record.expires_at.since(now)).await? {
                 return Ok(answer);
             }
-            // Somebody else was faster, and got something done. Whoever asks sets a limit to this, if it is let.
+            // Another process wrote first, so that this loop makes progress. The engine's time-out limits it, if `pause` lets the
+            // time-out be polled.
             pause().await;
         }
     }
 }
 
-/// Lets others run.
+/// Yields once to the executor.
 async fn pause() {
     let mut paused = false;
     poll_fn(|cx| {

@@ -1,4 +1,4 @@
-//! A store behind a pointer is the same store.
+//! `Store` for pointers to a store.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::transition::{Claim, Claimed, Finish, Ownership, SaveStep, Settle, Set
 
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
-        // Every verb, also those that have a default: the store behind may have better ones.
+        // Forwards also the verbs that have a default, because the store may implement them.
         #[async_trait]
         impl<S: Store + ?Sized> Store for $pointer {
             async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {

@@ -1,34 +1,34 @@
-//! Looking through records, page by page.
+//! Listing records, page by page.
 
 use crate::key::Key;
 use crate::record::{Record, RecordError};
 
-/// How many records are on a page, if it is not said.
+/// The default of [`List::limit`].
 const LIMIT: usize = 100;
 
-/// Which records to list.
+/// Which records to list: the argument of [`Store::list`](crate::Store::list).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct List {
-    /// What the keys of the records begin with: all of an operation's ([`Key::prefix`]). A store need not know other prefixes.
+    /// The bytes that the records' keys begin with: an operation's [`Key::prefix`]. A store need not support other prefixes.
     pub prefix: Vec<u8>,
-    /// Where the page before this one ended.
+    /// [`Page::next`] of the page before. `None` for the first page.
     pub after: Option<Cursor>,
-    /// About how many records to answer with; never zero.
+    /// About how many records to return; never zero.
     pub limit: usize,
 }
 
-/// A place in the order that a store lists its records in. It is of use to that store only.
+/// A position in a store's list of records. Only the store that made it can use it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(Vec<u8>);
 
-/// Some of a store's records.
+/// One page of a store's records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Page {
-    /// The records. A store may answer with one twice.
+    /// The records. A store may return a record twice.
     pub records: Vec<Listed>,
-    /// Where the next page begins; `None` after the last one.
+    /// The position of the next page. `None` on the last page.
     pub next: Option<Cursor>,
 }
 
@@ -36,27 +36,27 @@ pub struct Page {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Listed {
-    /// Its key, for [`OperationBuilder::at`](crate::OperationBuilder::at).
+    /// The record's key, for [`OperationBuilder::at`](crate::OperationBuilder::at).
     pub key: Key,
     /// The record, or why this build cannot read it.
     pub record: Result<Record, RecordError>,
 }
 
 impl List {
-    /// The first hundred or so of the records whose keys begin with `prefix`.
+    /// Asks for the first page, of about 100 records, with the keys that begin with `prefix`.
     #[must_use]
     pub fn new(prefix: impl Into<Vec<u8>>) -> Self {
         Self { prefix: prefix.into(), after: None, limit: LIMIT }
     }
 
-    /// Goes on where another page ended.
+    /// Continues after another page: pass its [`Page::next`]. Default: the first page.
     #[must_use]
     pub fn after(mut self, after: Option<Cursor>) -> Self {
         self.after = after;
         self
     }
 
-    /// About how many records to answer with; at least one.
+    /// Sets about how many records to return; zero counts as one. Default: 100.
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit.max(1);
@@ -65,13 +65,13 @@ impl List {
 }
 
 impl Cursor {
-    /// A place that a store knows by these bytes.
+    /// Makes a position of the bytes that a store chose.
     #[must_use]
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self(bytes.into())
     }
 
-    /// The bytes that the store knows it by.
+    /// The bytes that the store chose.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -79,7 +79,7 @@ impl Cursor {
 }
 
 impl Page {
-    /// A page of records.
+    /// Makes a page of its parts.
     #[must_use]
     pub const fn new(records: Vec<Listed>, next: Option<Cursor>) -> Self {
         Self { records, next }
@@ -87,7 +87,7 @@ impl Page {
 }
 
 impl Listed {
-    /// A record on a page.
+    /// Makes an entry of a page.
     #[must_use]
     pub const fn new(key: Key, record: Result<Record, RecordError>) -> Self {
         Self { key, record }

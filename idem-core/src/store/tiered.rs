@@ -1,4 +1,4 @@
-//! A memory in front of a store.
+//! A memory in front of a store, for replays.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,17 +15,25 @@ use crate::key::{Key, Prehashed};
 use crate::record::{Completed, Completion, Owner, Record};
 use crate::transition::{Claim, Claimed, Finish, Ownership, SaveStep, Settle, Settled};
 
-/// A store with a memory in front of it: a result that was replayed once by this process is replayed from memory for a
-/// while.
+/// A store with a memory in front of it: a result that this process has replayed once is replayed from memory.
 ///
-/// Only done operations are remembered, for a minute at most and never beyond their TTL. So what an operator settles is seen by
-/// other processes within that minute, and by this one at once. Everything else is the store's behind it.
+/// It keeps only completed operations, for up to one minute and never beyond their TTL. Other processes may serve the old
+/// result for up to one minute after an operator resolves, retries or forgets a record; this process does not. All other
+/// verbs go to the inner store.
+///
+/// ```
+/// use idem_core::{Idem, MokaStore, Tiered};
+///
+/// // In a service: a store that is shared by processes.
+/// let idem = Idem::new(Tiered::new(MokaStore::new()).capacity(16 * 1024 * 1024));
+/// # drop(idem);
+/// ```
 #[derive(Clone)]
 pub struct Tiered<S> {
     store: S,
     memory: Cache<Key, Remembered, Prehashed>,
     max_age: Duration,
-    /// How often something was settled here, twice each time. What was asked before that is not remembered.
+    /// Rises before and after each `settle`. An answer to a claim that was sent before such a change is not kept.
     settled: Arc<AtomicU64>,
 }
 
@@ -39,19 +47,19 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 const CAPACITY: u64 = 64 * 1024 * 1024;
 
 impl<S: Store> Tiered<S> {
-    /// `store` with a memory in front of it, of 64 MiB and one minute.
+    /// Puts a memory in front of `store`: 64 MiB, one minute.
     pub fn new(store: S) -> Self {
         Self::build(store, MAX_AGE, CAPACITY)
     }
 
-    /// How long a result is remembered at most; longer than a minute counts as a minute. Default: one minute.
+    /// Sets how long a result is kept at most. More than one minute counts as one minute. Default: one minute.
     #[must_use]
     pub fn max_age(self, max_age: Duration) -> Self {
         let capacity = self.memory.policy().max_capacity().unwrap_or(CAPACITY);
         Self::build(self.store, max_age.min(MAX_AGE), capacity)
     }
 
-    /// How many bytes of keys and results are remembered at most, in about. Default: 64 MiB.
+    /// Sets about how many bytes of keys and results are kept at most. Default: 64 MiB.
     #[must_use]
     pub fn capacity(self, bytes: u64) -> Self {
         Self::build(self.store, self.max_age, bytes)
@@ -67,7 +75,7 @@ impl<S: Store> Tiered<S> {
                 u32::try_from(key.as_bytes().len() + result).unwrap_or(u32::MAX)
             })
             .max_capacity(capacity)
-            // Takes memory back. Whether a result still counts is decided when it is read, by the process's own time.
+            // Frees memory. `peek` decides by the process's time whether a result is still valid.
             .time_to_live(max_age)
             .build_with_hasher(Prehashed::default());
         Self { store, memory, max_age, settled: Arc::default() }
@@ -79,7 +87,7 @@ impl<S: Store> Tiered<S> {
     }
 }
 
-/// Forgets a key when it is dropped.
+/// Removes a key from the memory when it is dropped.
 struct Forget<'a, S>(&'a Tiered<S>, &'a Key);
 
 impl<S> Drop for Forget<'_, S> {
@@ -121,7 +129,7 @@ impl<S: Store> Store for Tiered<S> {
 
     async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
         self.settled.fetch_add(1, Ordering::SeqCst);
-        // Also when the answer does not come: it may be so all the same.
+        // Also when the answer is lost or this future is dropped, because the settlement may have been applied.
         let _forget = Forget(self, key);
         self.store.settle(key, settle).await
     }

@@ -1,4 +1,4 @@
-//! Asking for a key.
+//! The verb `claim`: the request for the lease.
 
 use std::time::Duration;
 
@@ -7,92 +7,94 @@ use crate::clock::Timestamp;
 use crate::fingerprint::Fingerprint;
 use crate::record::{Completed, Owner, Record, State, Steps};
 
-/// A request for a key.
+/// A request for the lease of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claim {
-    /// The token of this claim. Sent again, it is the same claim.
+    /// The token of this claim. A claim that is sent again with the same token is the same claim.
     pub owner: Owner,
-    /// What the request looks like.
+    /// The fingerprint of the request, if the caller gave one.
     pub fingerprint: Option<Fingerprint>,
-    /// Whether an attempt whose outcome is unknown must be the last one.
+    /// Whether an attempt with an unknown outcome forbids another one.
     pub at_most_once: bool,
-    /// Whether the claimant will find out what became of an earlier attempt before it runs anything.
+    /// Whether the claimant finds out the outcome of an earlier attempt before it runs the body. Then `at_most_once` does not
+    /// refuse the claim.
     pub reconciling: bool,
-    /// How long a silent owner keeps the key. Never zero.
+    /// How long the owner holds the lease without renewing it. Never zero.
     pub lease: Duration,
-    /// How long the record is kept once the run has ended. Never zero.
+    /// How long the record is kept after the run has ended. Never zero.
     pub ttl: Duration,
 }
 
-/// What a store answers to a [`Claim`].
+/// A store's answer to a [`Claim`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claimed {
-    /// The key is the claimant's.
+    /// The claimant holds the lease.
     Granted(Grant),
-    /// The operation was done before.
+    /// The operation is completed.
     Completed(Completed),
-    /// Somebody else has the key.
+    /// Another owner holds the lease.
     #[non_exhaustive]
     Running {
-        /// What is left of the owner's lease.
+        /// How long the owner's lease still lasts.
         lease_left: Duration,
-        /// How long the owner has had the key.
+        /// How long ago the owner's claim was granted.
         age: Duration,
-        /// What the running request looks like.
+        /// The fingerprint of the running request, if it has one.
         fingerprint: Option<Fingerprint>,
     },
-    /// An earlier attempt's outcome is unknown, and it must be the last one.
+    /// The outcome of an earlier attempt is unknown and forbids another attempt, or this is a late copy of a claim whose run
+    /// has ended.
     #[non_exhaustive]
     Indeterminate {
-        /// That attempt.
+        /// The attempt, counted from 1.
         attempt: u32,
     },
-    /// The key belongs to a different request.
+    /// The record belongs to a request with another fingerprint.
     Reused,
 }
 
-/// What a new owner is told.
+/// What a granted claim returns to the new owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Grant {
-    /// The fencing token, for systems outside that can compare it.
+    /// The fencing token. A downstream system can reject requests with a lower one.
     pub fence: u64,
     /// Which attempt this is, counted from 1.
     pub attempt: u32,
-    /// The record's fingerprint; an earlier attempt may have set it.
+    /// The record's fingerprint. An earlier attempt may have set it.
     pub fingerprint: Option<Fingerprint>,
-    /// Whether the attempt before this one ended with its outcome unknown.
+    /// Whether the outcome of the attempt before this one is unknown.
     pub after_unknown: bool,
-    /// What the attempts before this one have finished.
+    /// The steps that earlier attempts finished.
     pub steps: Steps,
 }
 
 impl Claim {
-    /// A claim that may take over from an attempt whose outcome is unknown. A lease or TTL of more than a hundred years counts as
-    /// one of a hundred: no store can overflow.
+    /// Makes a claim without a fingerprint that may take over from an attempt with an unknown outcome. A lease or TTL over a
+    /// hundred years is cut to a hundred years, so that no store overflows.
     #[must_use]
     pub const fn new(owner: Owner, lease: Duration, ttl: Duration) -> Self {
         let (lease, ttl) = (shorter(lease), shorter(ttl));
         Self { owner, fingerprint: None, at_most_once: false, reconciling: false, lease, ttl }
     }
 
-    /// Adds what the request looks like.
+    /// Sets the fingerprint of the request. Default: none.
     #[must_use]
     pub const fn fingerprint(mut self, fingerprint: Option<Fingerprint>) -> Self {
         self.fingerprint = fingerprint;
         self
     }
 
-    /// Makes an attempt whose outcome is unknown the last one.
+    /// Sets whether an attempt with an unknown outcome forbids another one. Default: `false`.
     #[must_use]
     pub const fn at_most_once(mut self, at_most_once: bool) -> Self {
         self.at_most_once = at_most_once;
         self
     }
 
-    /// Says that the claimant will find out what became of an earlier attempt.
+    /// Sets whether the claimant finds out the outcome of an earlier attempt. Default: `false`.
     #[must_use]
     pub const fn reconciling(mut self, reconciling: bool) -> Self {
         self.reconciling = reconciling;
@@ -100,7 +102,7 @@ impl Claim {
     }
 }
 
-/// A hundred years at most.
+/// Cuts `duration` to a hundred years.
 const fn shorter(duration: Duration) -> Duration {
     const LONGEST: u64 = 100 * 365 * 24 * 60 * 60;
     if duration.as_secs() < LONGEST {
@@ -111,13 +113,13 @@ const fn shorter(duration: Duration) -> Duration {
 }
 
 impl Claimed {
-    /// Somebody else has the key.
+    /// Makes the answer [`Running`](Self::Running).
     #[must_use]
     pub const fn running(lease_left: Duration, age: Duration, fingerprint: Option<Fingerprint>) -> Self {
         Self::Running { lease_left, age, fingerprint }
     }
 
-    /// An earlier attempt's outcome is unknown, and it must be the last one.
+    /// Makes the answer [`Indeterminate`](Self::Indeterminate).
     #[must_use]
     pub const fn indeterminate(attempt: u32) -> Self {
         Self::Indeterminate { attempt }
@@ -125,13 +127,13 @@ impl Claimed {
 }
 
 impl Grant {
-    /// The answer to a new owner.
+    /// Makes a grant without steps.
     #[must_use]
     pub fn new(fence: u64, attempt: u32, fingerprint: Option<Fingerprint>, after_unknown: bool) -> Self {
         Self { fence, attempt, fingerprint, after_unknown, steps: Steps::default() }
     }
 
-    /// Adds what the attempts before this one have finished.
+    /// Sets the steps that earlier attempts finished. Default: none.
     #[must_use]
     pub fn steps(mut self, steps: Steps) -> Self {
         self.steps = steps;
@@ -150,9 +152,9 @@ impl Verb for &Claim {
         let same = Fingerprint::same_request(record.fingerprint.as_ref(), self.fingerprint.as_ref());
         let refused = |answer| (Change::Keep, answer);
         match &record.state {
-            // The same claim, sent again.
+            // The same claim was sent again.
             State::Running { .. } if mine => granted(record.renewed(now)),
-            // The same claim, delivered after its owner had ended: there is nobody to grant anything to.
+            // A copy of the claim arrived after its run had ended. A grant would go to a call that no longer waits for it.
             State::Failed | State::Unknown if mine => refused(Claimed::indeterminate(record.attempt)),
             State::Completed(completion) if same => refused(Claimed::Completed(Completed::new(
                 record.fingerprint,
@@ -160,7 +162,8 @@ impl Verb for &Claim {
                 record.expires_at.since(now),
             ))),
             State::Failed if same => self.grant(Some(record), false, found, now),
-            // What another request has finished is none of this one's.
+            // Another request after a failure starts afresh. With saved steps it is refused below: they belong to the first
+            // request.
             State::Failed if record.steps.is_empty() => self.grant(None, false, found, now),
             _ if !same => refused(Claimed::Reused),
             State::Running { since, lease_until } if *lease_until > now => {
@@ -175,7 +178,7 @@ impl Verb for &Claim {
 }
 
 impl Claim {
-    /// Grants the key: afresh, or as the next attempt at what `earlier` was.
+    /// Grants the lease: for attempt 1, or for the next attempt after `earlier`.
     fn grant(
         &self,
         earlier: Option<&Record>,
@@ -197,7 +200,7 @@ impl Claim {
             steps: earlier.map(|earlier| earlier.steps.clone()).unwrap_or_default(),
             lease: self.lease,
             ttl: self.ttl,
-            // A claim that is withdrawn must not have shortened what is known of the attempts before it.
+            // Not below the earlier record's: if this claim is withdrawn, that record must not expire sooner than before.
             expires_at: lease_until.after(self.ttl).max(earlier.map_or(now, |earlier| earlier.expires_at)),
         };
         granted(record)

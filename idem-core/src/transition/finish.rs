@@ -1,4 +1,4 @@
-//! Ending a run.
+//! The verb `finish`: how a run ended.
 
 use super::{Change, Found, Ownership, Verb};
 use crate::clock::Timestamp;
@@ -8,45 +8,45 @@ use crate::record::{Completion, Owner, Record, State, Steps};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ending {
-    /// Done. The body does not run again until the TTL is over.
+    /// The run succeeded. The body does not run again within the TTL.
     Completed(Completion),
-    /// CallError, and known to have had no effect: the key is free, its attempts still count.
+    /// The run failed and is known to have had no effect. The key is free; the attempt counts.
     Failed,
-    /// Nobody knows whether it had its effect.
+    /// The run may or may not have had its effect.
     Unknown,
-    /// The body never began. The record goes back to what it was before the claim: failed, or unknown when it is an
-    /// earlier attempt whose outcome is unknown.
+    /// The body did not start. The record becomes what it was before the claim: `Unknown` if the outcome of the attempt before
+    /// is unknown, otherwise `Failed`. The attempt does not count.
     Withdrawn,
 }
 
-/// A request to end a run.
+/// A request to record how a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finish {
-    /// The claim's token.
+    /// The token of the claim that was granted.
     pub owner: Owner,
-    /// The fence that the run was granted. A copy that comes when a copy of the claim was granted once more is about another
-    /// run, and must not end it. Without one, as where the claim was never answered, it ends whatever was granted.
+    /// The fencing token of the run. If a copy of the claim is granted once more, a late copy of this request must not end that
+    /// other run. `None` when the claim was not answered: the request then ends the run of any grant to `owner`.
     pub fence: Option<u64>,
     /// How the run ended.
     pub ending: Ending,
 }
 
 impl Finish {
-    /// Ends the owner's run, whichever it is. Sent again, it is the same ending.
+    /// Ends the owner's run, whatever its fencing token is. Sending it again has no further effect.
     #[must_use]
     pub const fn new(owner: Owner, ending: Ending) -> Self {
         Self { owner, fence: None, ending }
     }
 
-    /// Ends only the run that was granted with this fence.
+    /// Ends only the run with this fencing token. Default: `None`, any.
     #[must_use]
     pub fn fence(mut self, fence: Option<u64>) -> Self {
         self.fence = fence;
         self
     }
 
-    /// Whether this is the record of the run that ended.
+    /// Whether `record` is the record of this run.
     fn is_of(&self, record: &Record) -> bool {
         record.owner == self.owner && self.fence.is_none_or(|fence| record.fence == fence)
     }
@@ -59,7 +59,8 @@ impl Verb for &Finish {
         let Some(record) = found.record.filter(|record| self.is_of(record)) else {
             return (Change::Keep, Ownership::Lost);
         };
-        // Endings only rise: sent again or out of order they change nothing, and a late success still lands.
+        // An outcome replaces only a lower state. So a copy or a delayed request changes nothing, and a late success is still
+        // recorded.
         if rank(&self.ending) <= standing(&record.state) {
             return (Change::Keep, Ownership::Held);
         }

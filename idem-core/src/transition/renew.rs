@@ -1,29 +1,30 @@
-//! Keeping a key.
+//! The verb `renew`: prolongs a lease.
 
 use super::{Change, Found, Verb};
 use crate::clock::Timestamp;
 use crate::record::{Owner, Record, State};
 
-/// A request to keep a key for another lease.
+/// A request to prolong the lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Renew {
-    /// The claim's token.
+    /// The token of the claim that was granted.
     pub owner: Owner,
 }
 
-/// Whether the key still belongs to the owner that asked.
+/// Whether the record still belongs to the owner that sent the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ownership {
-    /// It does, and what was asked for is so.
+    /// The record belongs to the owner, and the request was applied or was applied before.
     Held,
-    /// It does not: somebody else took over, or the record is gone. Nothing was changed.
+    /// Another claim was granted, an operator changed the record, the record is gone, or (for `renew` and `save_step`) the run
+    /// has ended. Nothing was changed.
     Lost,
 }
 
 impl Renew {
-    /// Keeps the key for the claim's lease, counted from now.
+    /// Makes a request for the length of the claim's lease, counted from the store's time when it applies it.
     #[must_use]
     pub const fn new(owner: Owner) -> Self {
         Self { owner }
@@ -35,7 +36,7 @@ impl Verb for Renew {
 
     fn apply(self, found: Found<'_>, now: Timestamp) -> (Change, Ownership) {
         match found.record {
-            // A lease that is over still belongs to its owner until somebody takes over.
+            // An expired lease can be renewed until another claim is granted.
             Some(record) if record.owner == self.owner && matches!(record.state, State::Running { .. }) => {
                 (Change::Write(record.renewed(now)), Ownership::Held)
             }
@@ -45,7 +46,7 @@ impl Verb for Renew {
 }
 
 impl Record {
-    /// This running record, its lease counted from `now`.
+    /// This record; if it is running, with a lease that starts at `now`.
     pub(super) fn renewed(&self, now: Timestamp) -> Self {
         let mut record = self.clone();
         if let State::Running { lease_until, .. } = &mut record.state {

@@ -1,4 +1,4 @@
-//! An operator's word on what became of a call.
+//! The verb `settle`: an operator resolves, retries or forgets a record.
 
 use std::time::Duration;
 
@@ -6,50 +6,51 @@ use super::{Change, Found, Verb};
 use crate::clock::Timestamp;
 use crate::record::{Completion, Owner, Record, State, Steps};
 
-/// What an operator knows of a call.
+/// What an operator says about an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Settlement {
-    /// It is done, and this is its result.
+    /// It completed with this result (`resolve`).
     Completed(Completion),
-    /// It had no effect: it may run again.
+    /// It had no effect and may run again (`retry`).
     Failed,
-    /// Nothing is to be known of it.
+    /// Its attempts, fingerprint and steps are deleted (`forget`). The fencing token is kept.
     Forgotten,
 }
 
-/// A request to put an operator's word into a record.
+/// A request to apply an operator's [`Settlement`] to a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settle {
-    /// The fence of the record that the operator looked at.
+    /// The fencing token of the record that the operator saw.
     pub fence: u64,
-    /// Whether that record was done. An owner whose lease was over may have ended it since, under the same fence.
+    /// Whether that record was completed. An owner with an expired lease may have completed it since, under the same fencing
+    /// token.
     pub done: bool,
-    /// Who owns the record from now on. The owner before is a former one.
+    /// The record's new owner token. The owner before can no longer change the record.
     pub owner: Owner,
-    /// What the operator knows.
+    /// What the operator says.
     pub settlement: Settlement,
 }
 
-/// What a store answers to a [`Settle`].
+/// A store's answer to a [`Settle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Settled {
-    /// It is so.
+    /// The settlement was applied, now or by an earlier copy of the request.
     Applied,
-    /// Somebody has the key. Nothing was changed.
+    /// An owner holds a live lease. Nothing was changed.
     #[non_exhaustive]
     Running {
-        /// What is left of the owner's lease.
+        /// How long the owner's lease still lasts.
         lease_left: Duration,
     },
-    /// The record is not the one that was looked at. Nothing was changed.
+    /// The record is not the one that the operator saw, or it is gone. Nothing was changed.
     Changed,
 }
 
 impl Settle {
-    /// Settles a record that was looked at.
+    /// Makes a request about `record`, as it was loaded. `owner` is a fresh token.
     #[must_use]
     pub const fn new(record: &Record, owner: Owner, settlement: Settlement) -> Self {
         Self { fence: record.fence, done: is_done(record), owner, settlement }
@@ -57,7 +58,7 @@ impl Settle {
 }
 
 impl Settled {
-    /// Somebody has the key.
+    /// Makes the answer [`Running`](Self::Running).
     #[must_use]
     pub const fn running(lease_left: Duration) -> Self {
         Self::Running { lease_left }
@@ -73,7 +74,7 @@ impl Verb for Settle {
 
     fn apply(self, found: Found<'_>, now: Timestamp) -> (Change, Settled) {
         let record = match found.record {
-            // Sent again.
+            // The request was sent again.
             Some(record) if record.owner == self.owner => return (Change::Keep, Settled::Applied),
             Some(record) if record.fence == self.fence && is_done(record) == self.done => record,
             _ => return (Change::Keep, Settled::Changed),

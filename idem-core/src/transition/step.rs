@@ -1,22 +1,22 @@
-//! Keeping a finished step.
+//! The verb `save_step`: keeps a finished step.
 
 use super::{Change, Found, Ownership, Verb};
 use crate::record::{Owner, Record, State, Step};
 
-/// A request to keep what a run has finished so far.
+/// A request to keep a finished step of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SaveStep {
-    /// The claim's token.
+    /// The token of the claim that was granted.
     pub owner: Owner,
-    /// How many steps were finished before this one.
+    /// The number of steps before this one.
     pub index: u32,
     /// The step.
     pub step: Step,
 }
 
 impl SaveStep {
-    /// Keeps one more step of the owner's run. Sent again, it is the same step.
+    /// Makes a request to keep step number `index`. Sending it again has no further effect.
     #[must_use]
     pub const fn new(owner: Owner, index: u32, step: Step) -> Self {
         Self { owner, index, step }
@@ -35,7 +35,7 @@ impl Verb for &SaveStep {
             return (Change::Keep, Ownership::Held);
         }
         if self.index > record.steps.count() {
-            // A step is missing: whoever saves this one is not who saved the ones before.
+            // The steps before this one are missing: they were saved in another record.
             return (Change::Keep, Ownership::Lost);
         }
         (Change::Write(Record { steps: record.steps.with(&self.step), ..record.clone() }), Ownership::Held)

@@ -6,7 +6,7 @@ use crate::record::{Completion, Owner, Payload, State};
 
 const LEASE: Duration = Duration::from_secs(15);
 const TTL: Duration = Duration::from_secs(60);
-/// As long as a lease or a TTL can be.
+/// The longest lease and TTL.
 const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 const START: Timestamp = Timestamp::from_micros(1_000_000_000);
 
@@ -52,7 +52,7 @@ impl Cell {
         self.0.as_ref().expect("a record")
     }
 
-    /// A cell in each state that a claim can meet, all of them owner 1's, with fingerprint 1.
+    /// A cell in each state that a claim can find, with owner 1 and fingerprint 1.
     fn in_every_state(at_most_once: bool) -> Vec<(&'static str, Self)> {
         let mut running = Self::default();
         running.claim(claim(1).fingerprint(print(1)).at_most_once(at_most_once), START);
@@ -130,7 +130,7 @@ fn a_lease_that_is_over_counts_as_unknown() {
 }
 
 #[test]
-fn a_lapsed_or_unknown_record_is_its_last_owners_until_somebody_takes_over() {
+fn a_lapsed_or_unknown_record_is_its_last_owners_until_another_takes_over() {
     let late = START.after(LEASE * 2);
     for ending in [None, Some(Ending::Failed), Some(Ending::Withdrawn), Some(Ending::Unknown)] {
         let mut cell = Cell::default();
@@ -139,7 +139,7 @@ fn a_lapsed_or_unknown_record_is_its_last_owners_until_somebody_takes_over() {
             cell.finish(1, ending, START);
         }
         let mut taken = cell.clone();
-        assert_eq!(cell.finish(1, completed(), late), Ownership::Held, "{ending:?}: a late success lands");
+        assert_eq!(cell.finish(1, completed(), late), Ownership::Held, "{ending:?}: a late success is recorded");
         assert!(matches!(cell.claim(claim(2), late), Claimed::Completed(_)));
         assert!(matches!(taken.claim(claim(2), late), Claimed::Granted(_)));
         let before = taken.clone();
@@ -172,16 +172,16 @@ fn a_withdrawn_claim_takes_with_it_what_it_brought() {
     assert_eq!((cell.record().fingerprint, cell.record().at_most_once), (print(2), true));
     cell.finish(2, Ending::Withdrawn, START);
     assert_eq!((cell.record().fingerprint, cell.record().at_most_once), (None, false));
-    assert!(cell.record().expires_at >= START.after(TTL), "nor does it shorten what is known");
+    assert!(cell.record().expires_at >= START.after(TTL), "a withdrawn claim does not shorten the retention");
     cell.claim(claim(3).fingerprint(print(3)), START);
     cell.finish(3, Ending::Unknown, START);
     cell.claim(claim(4).fingerprint(print(3)), START);
     cell.finish(4, Ending::Withdrawn, START);
-    assert_eq!(cell.record().fingerprint, print(3), "what others brought stays");
+    assert_eq!(cell.record().fingerprint, print(3), "what another owner set stays");
 }
 
 #[test]
-fn settling_is_for_what_nobody_has_and_what_was_looked_at() {
+fn settling_needs_no_live_lease_and_the_record_that_was_loaded() {
     let settle = |cell: &Cell, settlement| Settle::new(cell.record(), owner(9), settlement);
     for (state, cell) in Cell::in_every_state(true) {
         for settlement in [Settlement::Failed, Settlement::Forgotten, Settlement::Completed(Completion::Unreplayable)] {
@@ -206,7 +206,7 @@ fn settling_is_for_what_nobody_has_and_what_was_looked_at() {
             assert_eq!(
                 cell.finish(1, completed(), START),
                 Ownership::Lost,
-                "{state}: the owner before is a former one"
+                "{state}: the previous owner lost the record"
             );
             assert_eq!(cell.apply(settle(&before, settlement), START), Settled::Applied, "{state}: sent again");
             assert_eq!(cell.0, Some(record), "{state}");
@@ -216,7 +216,7 @@ fn settling_is_for_what_nobody_has_and_what_was_looked_at() {
     let (_, running) = states.find(|(state, _)| *state == "running").expect("it is one");
     let of_nothing = Settle::new(running.record(), owner(9), Settlement::Failed);
     assert_eq!(Cell::default().apply(of_nothing, START), Settled::Changed);
-    // A late success, under the fence that was looked at.
+    // A late success under the fencing token that the operator saw.
     let mut done = running.clone();
     done.finish(1, completed(), START.after(LEASE));
     let late = Settle::new(running.record(), owner(9), Settlement::Failed);
@@ -235,7 +235,7 @@ fn fences_rise_after_the_record_was_forgotten() {
     assert_eq!(cell.record().fence, fence, "a clock set back grants nothing under a live lease");
     cell.finish(1, Ending::Failed, Timestamp::from_micros(1));
     cell.claim(claim(2), Timestamp::from_micros(2));
-    assert!(cell.record().fence > fence, "and fences rise all the same");
+    assert!(cell.record().fence > fence, "the fencing token rises even then");
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
-use super::{bytes, Form, DEEPEST};
+use super::{bytes, Sorting, MAX_DEPTH};
 use crate::fingerprint::{comparable, Fingerprint};
 
 fn of<T: Serialize + ?Sized>(value: &T) -> Fingerprint {
@@ -107,10 +107,10 @@ fn equal_sets_are_the_same_value_and_tuples_keep_their_order() {
 
 #[test]
 fn the_form_is_frozen() {
-    let form = bytes(&BTreeMap::from([("b", Some(true)), ("a", None)]), Form::Lasting).expect("serializes");
+    let form = bytes(&BTreeMap::from([("b", Some(true)), ("a", None)]), Sorting::Fields).expect("serializes");
     let text = |c| [8, 0, 0, 0, 0, 0, 0, 0, 1, c];
     assert_eq!(form, [&[11][..], &text(b'a'), &[1], &text(b'b'), &[2, 4, 1], &[0]].concat());
-    let pair = bytes(&("id", 7), Form::Lasting).expect("serializes");
+    let pair = bytes(&("id", 7), Sorting::Fields).expect("serializes");
     assert_eq!(pair, [&[10, 8, 0, 0, 0, 0, 0, 0, 0, 2, b'i', b'd', 5][..], &7_u128.to_be_bytes(), &[0]].concat());
     let hex = of(&("id", 7)).as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(hex, "f591e36a4bf6adadd849d2e4a2188a122260207db4de740b1689105905b837c2");
@@ -127,12 +127,12 @@ fn a_value_that_would_end_the_stack_is_an_error() {
             }
         }
     }
-    assert!(Fingerprint::of(&Deep(DEEPEST)).is_ok());
-    assert!(Fingerprint::of(&Deep(DEEPEST + 1)).is_err());
+    assert!(Fingerprint::of(&Deep(MAX_DEPTH)).is_ok());
+    assert!(Fingerprint::of(&Deep(MAX_DEPTH + 1)).is_err());
     assert!(Fingerprint::of(&Deep(1_000_000)).is_err());
 }
 
-/// A map that hands over a value without a key, which serde forbids; beside it fields that are sorted.
+/// A map that serializes a value without a key, which serde forbids, inside a struct whose fields are sorted.
 #[test]
 fn a_map_that_breaks_serdes_rules_ends_in_no_panic() {
     struct Lying;
@@ -156,10 +156,10 @@ fn a_map_that_breaks_serdes_rules_ends_in_no_panic() {
             fields.end()
         }
     }
-    for form in [Form::Lasting, Form::Passing] {
-        let honest = bytes(&BTreeMap::from([("b", 1), ("a", 2)]), form);
+    for sorting in [Sorting::Fields, Sorting::Sequences] {
+        let honest = bytes(&BTreeMap::from([("b", 1), ("a", 2)]), sorting);
         assert!(honest.is_ok());
-        let lying = || bytes(&Around, form).ok();
+        let lying = || bytes(&Around, sorting).ok();
         assert_eq!(lying(), lying(), "bogus, and the same each time");
     }
 }

@@ -9,7 +9,7 @@ use crate::record::{Completion, Payload, Step};
 use crate::store::Tiered;
 use crate::transition::{transition, Change, Ending, Settlement};
 
-/// Notes which verbs it was asked, and answers each with something that no default says.
+/// Notes which verbs are called, and gives each an answer that no default gives.
 #[derive(Debug, Default)]
 struct Spy(Mutex<Vec<&'static str>>);
 
@@ -72,14 +72,14 @@ impl Store for Spy {
 }
 
 fn at_once<T>(future: impl Future<Output = T>) -> T {
-    struct Nobody;
-    impl Wake for Nobody {
+    struct NoWaker;
+    impl Wake for NoWaker {
         fn wake(self: Arc<Self>) {}
     }
     let mut future = std::pin::pin!(future);
-    match future.as_mut().poll(&mut Context::from_waker(&Arc::new(Nobody).into())) {
+    match future.as_mut().poll(&mut Context::from_waker(&Arc::new(NoWaker).into())) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("a default, which waits, was called"),
+        Poll::Pending => panic!("the default of `changed` was called: it never completes"),
     }
 }
 
