@@ -5,6 +5,7 @@ mod forward;
 mod list;
 #[cfg(feature = "moka")]
 mod moka;
+mod notify;
 mod nowhere;
 #[cfg(feature = "moka")]
 mod tiered;
@@ -17,6 +18,7 @@ pub use self::cas::{CasStore, ConditionalStore};
 pub use self::list::{Cursor, List, Listed, Page};
 #[cfg(feature = "moka")]
 pub use self::moka::{Full, MokaStore, MokaStoreBuilder, WhenFull};
+pub use self::notify::{KeyedNotify, Waiter};
 pub(crate) use self::nowhere::Nowhere;
 #[cfg(feature = "moka")]
 pub use self::tiered::Tiered;
