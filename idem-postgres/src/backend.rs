@@ -8,7 +8,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-pub(crate) use self::deadpool::{not_connected, Deadpool};
+pub(crate) use self::deadpool::{connect_error, Deadpool};
 #[cfg(feature = "sqlx")]
 pub(crate) use self::sqlx::Sqlx;
 use crate::error::PgError;

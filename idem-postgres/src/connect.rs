@@ -10,7 +10,7 @@ use tokio_postgres::{Config, NoTls};
 use crate::error::PgError;
 
 /// How long a connection may take to be made.
-pub(crate) const CONNECT: Duration = Duration::from_secs(3);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long what was sent may go unacknowledged before a connection counts as lost.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 /// How many connections there are at most.
@@ -30,7 +30,7 @@ pub(crate) fn config(url: &str, tls: &Tls) -> Result<Config, PgError> {
         let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         PgError::Url(source.into())
     })?;
-    config.connect_timeout(CONNECT).tcp_user_timeout(UNACKNOWLEDGED);
+    config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(UNACKNOWLEDGED);
     // A connection that nobody uses is found dead within nine seconds.
     config.keepalives_idle(UNACKNOWLEDGED).keepalives_interval(Duration::from_secs(1)).keepalives_retries(4);
     #[cfg(feature = "tls")]
@@ -81,8 +81,11 @@ pub(crate) fn pool(config: Config, tls: &Tls) -> Result<Pool, PgError> {
         _ => Manager::from_config(config, NoTls, recycling),
     };
     // The client's own limit ends where the server's end accepts: what follows can be swallowed, too.
-    let pool =
-        Pool::builder(manager).max_size(CONNECTIONS).runtime(Runtime::Tokio1).create_timeout(Some(CONNECT)).build();
+    let pool = Pool::builder(manager)
+        .max_size(CONNECTIONS)
+        .runtime(Runtime::Tokio1)
+        .create_timeout(Some(CONNECT_TIMEOUT))
+        .build();
     pool.map_err(|error| PgError::Connect(error.into()))
 }
 

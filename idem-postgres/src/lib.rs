@@ -20,7 +20,6 @@ mod backend;
 mod builder;
 mod connect;
 mod error;
-mod hints;
 mod id;
 mod listen;
 mod row;

@@ -246,7 +246,7 @@ impl Store for PgStore {
         match &self.listener {
             Some(listener) => {
                 let id: String = id::of(key).iter().map(|byte| format!("{byte:02x}")).collect();
-                listener.wait(&id).await;
+                listener.wait(id).await;
             }
             None => std::future::pending().await,
         }

@@ -99,14 +99,14 @@ impl Drop for Loan {
 
 fn not_lent(error: PoolError) -> PgError {
     match error {
-        PoolError::Backend(error) => not_connected(&error),
+        PoolError::Backend(error) => connect_error(&error),
         PoolError::Timeout(_) => PgError::Connect("it does not answer".into()),
         other => PgError::Connect(other.into()),
     }
 }
 
 /// Nothing was asked yet.
-pub(crate) fn not_connected(error: &tokio_postgres::Error) -> PgError {
+pub(crate) fn connect_error(error: &tokio_postgres::Error) -> PgError {
     match failed(error) {
         PgError::Lost(source) => {
             let said = source.to_string();
