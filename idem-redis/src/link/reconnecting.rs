@@ -1,76 +1,76 @@
-//! A connection of the store's own, made when it is needed and made again when it is lost.
+//! The store's own connection, opened when a verb needs it and opened again after it was lost.
 //!
-//! redis-rs' manager would do, but for three things: it goes on failing for ever when it was refused while it reconnected (a
-//! password that was changed, too many clients); it cannot ask a sentinel again; and it does not say whether a verb that
-//! failed was sent.
+//! redis-rs' `ConnectionManager` is not used for three reasons. It fails for ever after a reconnection was refused (a changed
+//! password, too many clients). It cannot ask a sentinel again. It does not tell whether a failed verb was sent.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 
-use super::{Dial, Failure};
+use super::{Connector, Failure};
 
-/// A verb that was given up after this long without an answer takes its connection with it: behind a black hole nothing else
-/// would end it soon.
+/// A verb whose future is dropped after this long without an answer discards its connection. The peer may have vanished
+/// without closing it, and nothing else would end it soon.
 const SUSPECT: Duration = Duration::from_secs(1);
 
-pub(crate) struct Dialed {
-    dial: Arc<dyn Dial>,
-    held: Mutex<Option<Ownership>>,
-    /// One dials, the others wait for what comes of it.
-    dialing: tokio::sync::Mutex<Option<(Instant, Failure)>>,
+pub(crate) struct Reconnecting {
+    connector: Arc<dyn Connector>,
+    current: Mutex<Option<Current>>,
+    /// One verb connects while the others wait for its result. Holds the last failure.
+    connecting: tokio::sync::Mutex<Option<(Instant, Failure)>>,
 }
 
 #[derive(Clone)]
-struct Ownership {
-    /// Which of the store's connections it is.
+struct Current {
+    /// Tells the store's connections apart.
     number: u64,
     connection: MultiplexedConnection,
 }
 
-impl Dialed {
-    pub(crate) fn new(dial: Arc<dyn Dial>) -> Self {
-        Self { dial, held: Mutex::new(None), dialing: tokio::sync::Mutex::new(None) }
+impl Reconnecting {
+    pub(crate) fn new(connector: Arc<dyn Connector>) -> Self {
+        Self { connector, current: Mutex::new(None), connecting: tokio::sync::Mutex::new(None) }
     }
 
     pub(crate) async fn send(&self, command: &Cmd) -> Result<Value, Failure> {
-        let mut held = self.connection().await?;
-        let given_up = GivenUp::watch(self, held.number);
-        let answer = held.connection.send_packed_command(command).await.and_then(Value::extract_error);
-        given_up.answered(answer)
+        let mut current = self.connection().await?;
+        let guard = TimeoutGuard::new(self, current.number);
+        let answer = current.connection.send_packed_command(command).await.and_then(Value::extract_error);
+        guard.answered(answer)
     }
 
     pub(crate) async fn send_all(&self, commands: &Pipeline) -> Result<Vec<Value>, Failure> {
-        let mut held = self.connection().await?;
-        let given_up = GivenUp::watch(self, held.number);
-        let answers = held.connection.send_packed_commands(commands, 0, commands.len()).await;
-        given_up.answered(answers)
+        let mut current = self.connection().await?;
+        let guard = TimeoutGuard::new(self, current.number);
+        let answers = current.connection.send_packed_commands(commands, 0, commands.len()).await;
+        guard.answered(answers)
     }
 
-    async fn connection(&self) -> Result<Ownership, Failure> {
-        if let Some(held) = self.held().clone() {
-            return Ok(held);
+    async fn connection(&self) -> Result<Current, Failure> {
+        if let Some(current) = self.current().clone() {
+            return Ok(current);
         }
         let asked = Instant::now();
-        let mut last = self.dialing.lock().await;
-        // Meanwhile another verb dialed.
-        if let Some(held) = self.held().clone() {
-            return Ok(held);
+        let mut last = self.connecting.lock().await;
+        // Another verb may have connected while this one waited for the lock.
+        if let Some(current) = self.current().clone() {
+            return Ok(current);
         }
-        if let Some((when, failure)) = last.as_ref().filter(|(when, _)| *when >= asked) {
-            let _ = when;
+        // Or it failed to.
+        if let Some((_, failure)) = last.as_ref().filter(|(when, _)| *when >= asked) {
             return Err(failure.clone());
         }
-        match self.dial.connect().await {
+        match self.connector.connect().await {
             Ok(connection) => {
-                static NUMBERS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-                let number = NUMBERS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let held = Ownership { number, connection };
-                *self.held() = Some(held.clone());
+                static NUMBERS: AtomicU64 = AtomicU64::new(0);
+                let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+                let current = Current { number, connection };
+                *self.current() = Some(current.clone());
                 *last = None;
-                Ok(held)
+                Ok(current)
             }
             Err(error) => {
                 let failure = Failure::unsent(error);
@@ -80,47 +80,47 @@ impl Dialed {
         }
     }
 
-    /// The next verb makes a new connection; verbs that are out on this one may yet be answered.
+    /// Makes the next verb connect. Verbs that were sent on this connection may still be answered.
     fn discard(&self, number: u64) {
-        let mut held = self.held();
-        if held.as_ref().is_some_and(|held| held.number == number) {
-            *held = None;
+        let mut current = self.current();
+        if current.as_ref().is_some_and(|current| current.number == number) {
+            *current = None;
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<Ownership>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn current(&self) -> MutexGuard<'_, Option<Current>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Notices a verb whose future is dropped before its answer came.
-struct GivenUp<'a> {
-    dialed: &'a Dialed,
+/// Discards the connection if the verb's future is dropped long after the verb was sent and before its answer came.
+struct TimeoutGuard<'a> {
+    link: &'a Reconnecting,
     number: u64,
-    since: Option<Instant>,
+    sent: Option<Instant>,
 }
 
-impl<'a> GivenUp<'a> {
-    fn watch(dialed: &'a Dialed, number: u64) -> Self {
-        Self { dialed, number, since: Some(Instant::now()) }
+impl<'a> TimeoutGuard<'a> {
+    fn new(link: &'a Reconnecting, number: u64) -> Self {
+        Self { link, number, sent: Some(Instant::now()) }
     }
 
     fn answered<T>(mut self, answer: redis::RedisResult<T>) -> Result<T, Failure> {
-        self.since = None;
+        self.sent = None;
         answer.map_err(|error| {
-            // A former master is not asked again.
+            // READONLY: this server is no longer the master.
             if error.is_unrecoverable_error() || error.is_timeout() || error.code() == Some("READONLY") {
-                self.dialed.discard(self.number);
+                self.link.discard(self.number);
             }
             Failure::sent(error)
         })
     }
 }
 
-impl Drop for GivenUp<'_> {
+impl Drop for TimeoutGuard<'_> {
     fn drop(&mut self) {
-        if self.since.is_some_and(|since| since.elapsed() >= SUSPECT) {
-            self.dialed.discard(self.number);
+        if self.sent.is_some_and(|sent| sent.elapsed() >= SUSPECT) {
+            self.link.discard(self.number);
         }
     }
 }

@@ -9,97 +9,103 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{interval, sleep, timeout, MissedTickBehavior};
 
 use super::Channels;
-use crate::link::Dial;
+use crate::link::Connector;
 
-/// How long a channel is kept when nobody waits: a call asks the store between two waits, and comes back.
+/// How long a channel stays subscribed after its last wait: a call asks the store between two waits, and then waits again.
 const LINGER: Duration = Duration::from_secs(5);
-/// How often it is looked which channels are left, and whether the server is still there.
+/// How often the task unsubscribes from unused channels and checks the connection.
 const TICK: Duration = Duration::from_secs(5);
-/// How long the server may take to confirm.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long the server may take to confirm a command.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(3);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Why a connection was left.
-enum Over {
-    /// The store is gone.
-    Store,
-    /// It is broken, or the server does not let us.
-    Connection,
+/// Why a connection is no longer used.
+enum Ended {
+    StoreDropped,
+    /// The connection is broken, or the server refused a subscription.
+    ConnectionFailed,
 }
 
-/// Listens until the store is gone.
-pub(super) async fn listen(dial: Arc<dyn Dial>, channels: Arc<Channels>, mut asked: UnboundedReceiver<Vec<u8>>) {
+/// Listens until the store is dropped.
+pub(super) async fn listen(
+    connector: Arc<dyn Connector>,
+    channels: Arc<Channels>,
+    mut requests: UnboundedReceiver<Vec<u8>>,
+) {
     let mut pause = SHORTEST_PAUSE;
     loop {
-        if let Ok(connection) = dial.subscribe().await {
-            let (sink, stream) = connection.split();
-            let mut subscribed = false;
-            if let Over::Store = converse(sink, stream, &channels, &mut asked, &mut subscribed).await {
-                return;
-            }
-            if subscribed {
+        if let Ok(connection) = connector.subscribe().await {
+            let (mut sink, stream) = connection.split();
+            if subscribe_to_all(&mut sink, &channels).await {
                 pause = SHORTEST_PAUSE;
+                if let Ended::StoreDropped = receive(sink, stream, &channels, &mut requests).await {
+                    return;
+                }
             }
         }
-        // Whoever waits goes on asking the store meanwhile.
+        // Waiting calls go on asking the store meanwhile.
         tokio::select! {
             () = sleep(pause) => {}
-            () = gone(&mut asked) => return,
+            () = store_dropped(&mut requests) => return,
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
-        forget(&channels);
-        if channels.lock().is_empty() && asked.recv().await.is_none() {
+        forget_unused(&channels);
+        if channels.lock().is_empty() && requests.recv().await.is_none() {
             return;
         }
     }
 }
 
-/// Until the store is gone. What is asked for meanwhile is among the channels.
-async fn gone(asked: &mut UnboundedReceiver<Vec<u8>>) {
-    while asked.recv().await.is_some() {}
+/// Completes when the store is dropped. The next connection subscribes to the channels that are requested meanwhile.
+async fn store_dropped(requests: &mut UnboundedReceiver<Vec<u8>>) {
+    while requests.recv().await.is_some() {}
 }
 
-async fn converse(
+/// Says whether the server confirmed.
+async fn subscribe_to_all(sink: &mut PubSubSink, channels: &Channels) -> bool {
+    let all = channels.waiters.keys();
+    let subscribed = all.is_empty() || confirmed(sink.subscribe(&all)).await;
+    if subscribed {
+        // Messages before the subscription were not received, so waiting calls ask the store.
+        channels.waiters.notify_all();
+    }
+    subscribed
+}
+
+/// Passes messages on and subscribes to the channels that are requested.
+async fn receive(
     mut sink: PubSubSink,
     mut stream: PubSubStream,
     channels: &Channels,
-    asked: &mut UnboundedReceiver<Vec<u8>>,
-    subscribed: &mut bool,
-) -> Over {
-    let all: Vec<Vec<u8>> = channels.lock().keys().cloned().collect();
-    if !all.is_empty() && !confirmed(sink.subscribe(&all)).await {
-        return Over::Connection;
-    }
-    *subscribed = true;
-    // For what was published before.
-    channels.hint_all();
+    requests: &mut UnboundedReceiver<Vec<u8>>,
+) -> Ended {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tick.tick().await;
     loop {
         tokio::select! {
             message = stream.next() => match message {
-                Some(message) => channels.hint(&message.get_channel::<Vec<u8>>().unwrap_or_default()),
-                None => return Over::Connection,
+                Some(message) => channels.waiters.notify(&message.get_channel::<Vec<u8>>().unwrap_or_default()),
+                None => return Ended::ConnectionFailed,
             },
-            name = asked.recv() => {
-                let Some(name) = name else { return Over::Store };
+            name = requests.recv() => {
+                let Some(name) = name else { return Ended::StoreDropped };
                 if !confirmed(sink.subscribe(&name)).await {
-                    return Over::Connection;
+                    return Ended::ConnectionFailed;
                 }
-                channels.hint(&name);
+                channels.waiters.notify(&name);
             },
             _ = tick.tick() => {
-                let left = forget(channels);
-                let heard = async {
-                    if !left.is_empty() {
-                        sink.unsubscribe(&left).await?;
+                let unused = forget_unused(channels);
+                let check = async {
+                    if !unused.is_empty() {
+                        sink.unsubscribe(&unused).await?;
                     }
                     sink.ping::<redis::Value>().await.map(|_| ())
                 };
-                if !confirmed(heard).await {
-                    return Over::Connection;
+                if !confirmed(check).await {
+                    return Ended::ConnectionFailed;
                 }
             }
         }
@@ -107,18 +113,18 @@ async fn converse(
 }
 
 async fn confirmed(answer: impl std::future::Future<Output = redis::RedisResult<()>>) -> bool {
-    matches!(timeout(PATIENCE, answer).await, Ok(Ok(())))
+    matches!(timeout(CONFIRM_TIMEOUT, answer).await, Ok(Ok(())))
 }
 
-/// Forgets the channels that nobody has waited for in a while.
-fn forget(channels: &Channels) -> Vec<Vec<u8>> {
-    let mut left = Vec::new();
+/// Removes the channels that have had no wait for a while, and returns their names.
+fn forget_unused(channels: &Channels) -> Vec<Vec<u8>> {
+    let mut unused = Vec::new();
     channels.lock().retain(|name, channel| {
-        let keep = channel.waiting > 0 || channel.left.elapsed() < LINGER;
+        let keep = channel.waits > 0 || channel.last_wait.elapsed() < LINGER;
         if !keep {
-            left.push(name.clone());
+            unused.push(name.clone());
         }
         keep
     });
-    left
+    unused
 }
