@@ -45,7 +45,7 @@ pub use key::{hash, Hashed, IntoKey, Key, KeyPart, KeyWriter};
 pub use outcome::{CallError, Kind, Outcome};
 pub use record::{Completed, Completion, Owner, Payload, PayloadError, Record, RecordError, State, Step, Steps};
 pub use seal::{Seal, SealError};
-pub use store::{CasStore, ConditionalStore, Cursor, List, Listed, Page, Store};
+pub use store::{CasStore, ConditionalStore, Cursor, KeyedNotify, List, Listed, Page, Store, Waiter};
 #[cfg(feature = "moka")]
 pub use store::{Full, MokaStore, MokaStoreBuilder, Tiered, WhenFull};
 pub use transition::{

@@ -5,6 +5,7 @@ mod forward;
 mod list;
 #[cfg(feature = "moka")]
 mod moka;
+mod notify;
 #[cfg(feature = "moka")]
 mod tiered;
 
@@ -16,6 +17,7 @@ pub use self::cas::{CasStore, ConditionalStore};
 pub use self::list::{Cursor, List, Listed, Page};
 #[cfg(feature = "moka")]
 pub use self::moka::{Full, MokaStore, MokaStoreBuilder, WhenFull};
+pub use self::notify::{KeyedNotify, Waiter};
 #[cfg(feature = "moka")]
 pub use self::tiered::Tiered;
 use crate::error::StoreError;

@@ -1,4 +1,4 @@
-//! Settings of a store.
+//! The settings of a store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -54,46 +54,46 @@ impl PgStoreBuilder {
         Self { schema: schema.into(), ..self }
     }
 
-    /// Whether missing tables are made. Default: yes; a user that may not do that has them made with
+    /// Whether the store creates missing tables. Default: yes. If its database user may not, create them with the SQL of
     /// [`PgStore::schema`].
     pub fn migrate(self, migrate: bool) -> Self {
         Self { migrate, ..self }
     }
 
-    /// Whether endings are told by `NOTIFY`, and waiting calls listen, on a connection of the store's own. Default: no.
-    /// Without it a waiting call hears of an ending half a second late at most; with it at once, and each ending's commit
-    /// takes a lock that all notifying commits of the database share. Of effect with a URL only: a pool's connections are the
-    /// pool's.
+    /// Whether the store sends a `NOTIFY` when it records an outcome, and waiting calls listen on a connection of the store's
+    /// own. Default: no. Without it a waiting call sees an outcome at most half a second late. With it the call is woken at
+    /// once, and each commit of an outcome takes a lock that all notifying commits of the database share. It needs a URL: with
+    /// a pool it has no effect.
     pub fn push(self, push: bool) -> Self {
         Self { push, ..self }
     }
 
-    /// Whether statements are prepared once a connection, which is faster. Default: with a URL, unless a proxy such as
-    /// PgBouncer is between that lends connections out for a transaction; with a pool, no.
+    /// Whether each connection prepares a statement once, which is faster. Default with a URL: yes, unless the store finds a
+    /// proxy such as PgBouncer that assigns a server connection per transaction. Default with a pool: no.
     ///
-    /// Behind such a proxy another client's statement may have the same name, and would be run in place of ours: so say so
-    /// only of a pool that reaches its server directly.
+    /// Behind such a proxy another client's statement may have the same name and would run instead of the store's. Set it only
+    /// for a pool that connects to the server directly.
     pub fn prepared(self, prepared: bool) -> Self {
         Self { prepared: Some(prepared), ..self }
     }
 
-    /// How connections by URL are secured; without, they are not. A server that speaks no TLS is then refused, whatever the URL
-    /// says, except for `sslmode=disable`, and except over a Unix socket, which is not secured.
+    /// Secures connections by URL with TLS. Default: no TLS. The store then refuses a server without TLS, except if the URL says
+    /// `sslmode=disable` or names a Unix socket, which is not secured.
     #[cfg(feature = "tls")]
     pub fn tls(self, config: Arc<rustls::ClientConfig>) -> Self {
         Self { tls: Tls::Rustls(config), ..self }
     }
 
-    /// Connects, and makes the tables where they are missing.
+    /// Connects, and creates missing tables.
     ///
     /// # Errors
-    /// [`PgError`] when the server cannot be reached or refuses, when the tables are missing and are not to be made, are a newer
-    /// build's, or the sessions' transactions are stricter than READ COMMITTED.
+    /// [`PgError`] if the server cannot be reached or refuses, if the tables are missing and `migrate` is off, if a newer build
+    /// created them, or if the sessions' transactions are stricter than READ COMMITTED.
     ///
-    /// # Cancellation
-    /// Tables that are being made are made or not, as a whole.
+    /// # Cancel safety
+    /// A dropped future leaves either all tables or none.
     pub async fn build(self) -> Result<PgStore, PgError> {
-        if self.schema.is_empty() || self.schema.len() > NAME || self.schema.contains('\0') {
+        if self.schema.is_empty() || self.schema.len() > MAX_NAME || self.schema.contains('\0') {
             return Err(PgError::Name);
         }
         let schema = sql::quoted(&self.schema);
@@ -103,14 +103,14 @@ impl PgStoreBuilder {
             Source::Url(url) => {
                 let config = connect::config(&url, &self.tls)?;
                 listener = channel.clone().map(|channel| Listener::new(config.clone(), self.tls.clone(), channel));
-                Arc::new(by_url(&config, &self.tls, self.prepared).await?)
+                Arc::new(connect_by_url(&config, &self.tls, self.prepared).await?)
             }
             Source::Pool(pool) => Arc::new(Deadpool::new(pool, self.prepared.unwrap_or(false))),
             #[cfg(feature = "sqlx")]
             Source::Sqlx(pool) => Arc::new(crate::backend::Sqlx { pool, prepared: self.prepared.unwrap_or(false) }),
         };
         let level = backend.text("SELECT current_setting('transaction_isolation')").await?.unwrap_or_default();
-        // The server takes the lower of the two for the higher.
+        // The server treats READ UNCOMMITTED as READ COMMITTED.
         if level != "read committed" && level != "read uncommitted" {
             return Err(PgError::Isolation(level));
         }
@@ -124,14 +124,14 @@ impl PgStoreBuilder {
     }
 }
 
-/// How many bytes a name of the server's has at most.
-const NAME: usize = 63;
+/// The most bytes of a name in PostgreSQL.
+const MAX_NAME: usize = 63;
 
-/// Where a schema's endings are told. Two schemas that share a channel take each other's news for hints.
+/// The notification channel of a schema. Two schemas may share a channel; then each wakes some waiters of the other early.
 fn channel(schema: &str) -> String {
     let mut channel = String::from("idem ");
     for char in schema.chars() {
-        if channel.len() + char.len_utf8() > NAME {
+        if channel.len() + char.len_utf8() > MAX_NAME {
             break;
         }
         channel.push(if matches!(char, '"' | '\'' | '\\' | '{') { '_' } else { char });
@@ -139,25 +139,29 @@ fn channel(schema: &str) -> String {
     channel
 }
 
-/// Finds out whether there is a proxy between.
-async fn by_url(config: &tokio_postgres::Config, tls: &Tls, prepared: Option<bool>) -> Result<Deadpool, PgError> {
+/// Connects, and finds out whether a proxy drops the session's settings.
+async fn connect_by_url(
+    config: &tokio_postgres::Config,
+    tls: &Tls,
+    prepared: Option<bool>,
+) -> Result<Deadpool, PgError> {
     let direct = Deadpool::new(connect::pool(connect::direct(config), tls)?, false);
     match direct.text("SELECT current_setting('idem.direct', true)").await {
         Ok(Some(set)) if set == "on" => Ok(Deadpool::new(direct.pool, prepared.unwrap_or(true))),
         Err(error) if !is_refused_setting(&error) => Err(error),
-        // It swallowed the settings, or refused them: so sessions are not ours.
+        // A proxy dropped or refused the settings: a session is not the store's alone.
         _ => Ok(Deadpool::new(connect::pool(config.clone(), tls)?, prepared.unwrap_or(false))),
     }
 }
 
 fn is_refused_setting(error: &PgError) -> bool {
-    // As PgBouncer says it; others say that they do not have such a thing.
+    // PgBouncer names the startup parameter; other proxies answer with other errors.
     matches!(error, PgError::Other(_)) || error.to_string().contains("startup parameter")
 }
 
 impl fmt::Debug for PgStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL may have a password.
+        // Without the URL, which may contain a password.
         f.debug_struct("PgStoreBuilder").field("schema", &self.schema).field("push", &self.push).finish_non_exhaustive()
     }
 }

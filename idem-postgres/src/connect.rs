@@ -1,4 +1,4 @@
-//! A pool of this store's own.
+//! The store's own connection pool.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,33 +9,33 @@ use tokio_postgres::{Config, NoTls};
 
 use crate::error::PgError;
 
-/// How long a connection may take to be made.
-pub(crate) const CONNECT: Duration = Duration::from_secs(3);
-/// How long what was sent may go unacknowledged before a connection counts as lost.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
-/// How many connections there are at most.
-const CONNECTIONS: usize = 16;
+/// How long connecting may take.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long sent data may stay unacknowledged before the connection counts as lost.
+const ACK_TIMEOUT: Duration = Duration::from_secs(5);
+/// The most connections the pool opens.
+const MAX_CONNECTIONS: usize = 16;
 
-/// Said at the start of each session. A proxy that lends connections out for a transaction only cannot take it along: so one
-/// is known by it.
+/// The startup settings of each session. A proxy that assigns a server connection per transaction drops or refuses them; the
+/// builder recognizes such a proxy by the missing `idem.direct`.
 ///
-/// All statements find their rows by an index. A plan that was made while the table was small must not be to read it whole:
-/// it would be kept while the table grows.
+/// `enable_seqscan=off`: all statements find their rows by an index. A plan that was made while the table was small would
+/// read the whole table, and the session would keep that plan while the table grows.
 const SETTINGS: &str = "-c idem.direct=on -c default_transaction_isolation=read\\ committed -c synchronous_commit=on \
                         -c enable_seqscan=off";
 
-/// What a URL says.
+/// Parses a URL and sets the time-outs.
 pub(crate) fn config(url: &str, tls: &Tls) -> Result<Config, PgError> {
     let mut config = Config::from_str(url).map_err(|error| {
         let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         PgError::Url(source.into())
     })?;
-    config.connect_timeout(CONNECT).tcp_user_timeout(UNACKNOWLEDGED);
-    // A connection that nobody uses is found dead within nine seconds.
-    config.keepalives_idle(UNACKNOWLEDGED).keepalives_interval(Duration::from_secs(1)).keepalives_retries(4);
+    config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(ACK_TIMEOUT);
+    // A lost idle connection is detected within nine seconds.
+    config.keepalives_idle(ACK_TIMEOUT).keepalives_interval(Duration::from_secs(1)).keepalives_retries(4);
     #[cfg(feature = "tls")]
     if matches!(tls, Tls::Rustls(_)) && config.get_ssl_mode() == SslMode::Prefer && !is_local(&config) {
-        // Whoever stands between could say that the server has no TLS.
+        // With `prefer`, an attacker on the network could claim that the server has no TLS.
         config.ssl_mode(SslMode::Require);
     }
     #[cfg(not(feature = "tls"))]
@@ -56,7 +56,7 @@ const fn is_local(_: &Config) -> bool {
     false
 }
 
-/// The same, with settings for each session.
+/// Adds [`SETTINGS`] to the session's options.
 pub(crate) fn direct(config: &Config) -> Config {
     let mut direct = config.clone();
     let options = config.get_options().map_or_else(|| SETTINGS.to_owned(), |own| format!("{own} {SETTINGS}"));
@@ -64,7 +64,7 @@ pub(crate) fn direct(config: &Config) -> Config {
     direct
 }
 
-/// Connections by `config`, which are made when they are needed.
+/// A pool that opens its connections when verbs need them.
 pub(crate) fn pool(config: Config, tls: &Tls) -> Result<Pool, PgError> {
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = match tls {
@@ -80,19 +80,22 @@ pub(crate) fn pool(config: Config, tls: &Tls) -> Result<Pool, PgError> {
         }
         _ => Manager::from_config(config, NoTls, recycling),
     };
-    // The client's own limit ends where the server's end accepts: what follows can be swallowed, too.
-    let pool =
-        Pool::builder(manager).max_size(CONNECTIONS).runtime(Runtime::Tokio1).create_timeout(Some(CONNECT)).build();
+    // The client's own time-out ends when the server accepts the connection; this one includes the login.
+    let pool = Pool::builder(manager)
+        .max_size(MAX_CONNECTIONS)
+        .runtime(Runtime::Tokio1)
+        .create_timeout(Some(CONNECT_TIMEOUT))
+        .build();
     pool.map_err(|error| PgError::Connect(error.into()))
 }
 
 /// How connections are secured.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Tls {
-    /// Not at all.
+    /// Without TLS.
     #[default]
     None,
-    /// By rustls.
+    /// With rustls.
     #[cfg(feature = "tls")]
     Rustls(std::sync::Arc<rustls::ClientConfig>),
 }

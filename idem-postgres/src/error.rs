@@ -9,29 +9,29 @@ pub enum PgError {
     /// No connection: wrong address, not started, or still starting.
     #[error("no connection to PostgreSQL: {0}")]
     Connect(#[source] Source),
-    /// The URL is none.
+    /// The URL is invalid.
     #[error("not a PostgreSQL URL: {0}")]
     Url(#[source] Source),
-    /// The connection cannot be secured as it was to be.
+    /// TLS failed.
     #[error("no secure connection to PostgreSQL ({0}): check the server's certificate and its authority, or that it speaks TLS")]
     Tls(#[source] Source),
     /// The server does not let this user in.
     #[error("PostgreSQL refuses the login ({0}): check user, password and database")]
     Login(String),
-    /// The user may not do that.
+    /// The database user lacks a permission.
     #[error(
         "the user lacks a permission ({0}): grant USAGE on the schema and SELECT, INSERT, UPDATE, DELETE on its tables"
     )]
     Permission(String),
-    /// The tables are not there, or not as they should be.
+    /// The tables are missing, or do not have the expected columns.
     #[error(
         "the tables are missing or not as they should be ({0}): let the builder `migrate`, or run what `PgStore::schema` says"
     )]
     Schema(String),
-    /// No schema can have this name.
+    /// The schema's name is invalid.
     #[error("a schema's name has 1 to 63 bytes, none of them zero")]
     Name,
-    /// A newer build made the tables.
+    /// A newer build created the tables.
     #[error("the tables are of version {found}, this build knows {known}: update this build")]
     NewerSchema {
         /// The version that was found.
@@ -42,7 +42,7 @@ pub enum PgError {
     /// The server takes no writes: a standby, or set so.
     #[error("the server is read-only ({0}): connect to the primary")]
     ReadOnly(String),
-    /// No room is left.
+    /// The server's disk or memory is full.
     #[error("the server is out of room ({0})")]
     Full(String),
     /// The session's transactions are stricter than READ COMMITTED, in which a lost race would be an error.
@@ -53,16 +53,16 @@ pub enum PgError {
     /// The value is over a limit of the server's.
     #[error("the value is over a limit of the server's ({0})")]
     TooLarge(String),
-    /// It was called outside of a tokio runtime, which its connections need.
+    /// The verb was called outside of a tokio runtime, which the store's connections need.
     #[error("PgStore needs a tokio runtime: call it inside of one")]
     NoRuntime,
-    /// The server did not do it, and may another time: too busy, shutting down, a lost race.
+    /// The server did not run the statement and may run it later: it is too busy, shuts down, or another transaction conflicted.
     #[error("PostgreSQL did not do it: {0}")]
     NotNow(String),
     /// The connection was lost, and its answer with it.
     #[error("the connection was lost: {0}")]
     Lost(#[source] Source),
-    /// What is in the table is no record of this build's.
+    /// This build cannot read the record in the table.
     #[error(transparent)]
     Record(RecordError),
     /// Something else.
@@ -73,23 +73,23 @@ pub enum PgError {
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 impl PgError {
-    /// What a server's error code says. Its own words follow; details, which may quote values, do not.
+    /// Maps a server's error code. The text contains the server's message but not its details, which may quote values.
     pub(crate) fn of_server(code: &str, message: &str) -> Self {
-        let said = format!("{message}, {code}");
+        let text = format!("{message}, {code}");
         match code {
-            "28000" | "28P01" | "3D000" => Self::Login(said),
-            "42501" => Self::Permission(said),
-            "3F000" | "42P01" | "42703" | "42704" | "42804" | "42883" => Self::Schema(said),
-            "25006" => Self::ReadOnly(said),
-            "53100" | "53200" => Self::Full(said),
-            // The server is starting, stopping or busy; a statement of ours that it breaks off is undone as a whole.
-            "53300" | "57P03" | "57014" | "40001" | "40P01" | "55P03" | "53400" | "55006" => Self::NotNow(said),
-            // It may have been doing it when it was told to stop.
+            "28000" | "28P01" | "3D000" => Self::Login(text),
+            "42501" => Self::Permission(text),
+            "3F000" | "42P01" | "42703" | "42704" | "42804" | "42883" => Self::Schema(text),
+            "25006" => Self::ReadOnly(text),
+            "53100" | "53200" => Self::Full(text),
+            // The server starts, stops or is busy. It undoes an interrupted statement as a whole.
+            "53300" | "57P03" | "57014" | "40001" | "40P01" | "55P03" | "53400" | "55006" => Self::NotNow(text),
+            // The statement may have run when the server was told to stop.
             "57P01" | "57P02" | "57P05" | "08000" | "08001" | "08003" | "08004" | "08006" | "08P01" => {
-                Self::Lost(said.into())
+                Self::Lost(text.into())
             }
-            "54000" | "22001" => Self::TooLarge(said),
-            _ => Self::Other(said),
+            "54000" | "22001" => Self::TooLarge(text),
+            _ => Self::Other(text),
         }
     }
 }

@@ -1,14 +1,14 @@
-//! Where a record stands in its table.
+//! The primary key of a record.
 
 use idem_core::Key;
 use sha2::{Digest, Sha256};
 
-/// 8 bytes for the operation and 24 for the key: a short key of the table, in which an operation's records stand side by side.
+/// 8 bytes for the operation and 24 for the key, so that the primary key is short and an operation's records are one range.
 pub(crate) type Id = [u8; LENGTH];
 
 pub(crate) const LENGTH: usize = 32;
 
-/// A key's.
+/// The id of a key.
 pub(crate) fn of(key: &Key) -> Id {
     let mut id = first(key.scope());
     let digest = Sha256::digest(key.as_bytes());
@@ -16,14 +16,14 @@ pub(crate) fn of(key: &Key) -> Id {
     id
 }
 
-/// The first there can be of an operation.
+/// The lowest id of an operation.
 pub(crate) fn first(scope: &[u8]) -> Id {
     let mut id = Id::default();
     id.iter_mut().zip(Sha256::digest(scope)).take(SCOPE).for_each(|(byte, of_scope)| *byte = of_scope);
     id
 }
 
-/// The last there can be.
+/// The highest id of an operation.
 pub(crate) fn last(scope: &[u8]) -> Id {
     let mut id = first(scope);
     id.iter_mut().skip(SCOPE).for_each(|byte| *byte = u8::MAX);

@@ -11,16 +11,15 @@
 //! # }
 //! ```
 //!
-//! It needs a tokio runtime; outside of one its verbs are refused.
+//! The store needs a tokio runtime; outside of one it refuses its verbs.
 //!
-//! Each verb is one statement: a fresh call costs two, a replay one that writes nothing. Leases and TTLs are timed by the
-//! server. `docs/postgres.md` says what the store promises, how much room it takes, and which settings break it.
+//! Each verb is one statement: a new call costs two statements, a replay one that writes nothing. The server's clock times
+//! leases and TTLs. `docs/postgres.md` says what the store guarantees, how much space it needs, and which settings break it.
 
 mod backend;
 mod builder;
 mod connect;
 mod error;
-mod hints;
 mod id;
 mod listen;
 mod row;

@@ -1,43 +1,45 @@
-//! News from the server: a connection that listens, made when somebody first waits.
+//! Hints for [`Store::changed`](idem_core::Store::changed): one connection that listens, opened when the first call waits.
 
-use std::future::{poll_fn, Future};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 
-use crate::hints::Hints;
+use idem_core::KeyedNotify;
 use tokio::task::AbortHandle;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{AsyncMessage, Config, NoTls, Socket};
 
-use crate::connect::{Tls, CONNECT};
+use crate::connect::{Tls, CONNECT_TIMEOUT};
 use crate::error::PgError;
 
-/// How long to wait before a lost connection is made again. Whoever waits for news asks meanwhile all the same.
-const AGAIN: Duration = Duration::from_secs(1);
+/// The pause before a lost connection is opened again. Waiting calls go on asking the store meanwhile.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Where news comes from.
+/// The listening connection and the calls that wait for its notifications.
 #[derive(Debug)]
 pub(crate) struct Listener {
     config: Config,
     tls: Tls,
     channel: String,
-    hints: Hints,
+    /// By record id in hexadecimal digits, as the notifications carry it.
+    waiters: KeyedNotify<String>,
     task: Mutex<Option<AbortHandle>>,
 }
 
 impl Listener {
     pub(crate) fn new(config: Config, tls: Tls, channel: String) -> Arc<Self> {
-        Arc::new(Self { config, tls, channel, hints: Hints::default(), task: Mutex::default() })
+        Arc::new(Self { config, tls, channel, waiters: KeyedNotify::new(), task: Mutex::default() })
     }
 
-    /// Waits for news of a record.
-    pub(crate) async fn wait(&self, id: &str) {
+    /// Waits for a notification of a record.
+    pub(crate) async fn wait(&self, id: String) {
+        // Register first: the task ends when it reconnects and sees no waiter.
+        let mut waiter = self.waiters.waiter(id);
         self.listen();
-        self.hints.wait(id.as_bytes()).await;
+        waiter.notified().await;
     }
 
+    /// Starts the task that listens, unless it runs. Outside of a tokio runtime there are no hints.
     fn listen(&self) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if task.as_ref().is_some_and(|task| !task.is_finished()) {
@@ -46,20 +48,20 @@ impl Listener {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let (config, tls, hints) = (self.config.clone(), self.tls.clone(), self.hints.clone());
-        let listen = format!("LISTEN \"{}\"", self.channel);
-        let listening = async move {
-            // Once nobody waits a lost connection is not made again.
+        let (config, tls, waiters) = (self.config.clone(), self.tls.clone(), self.waiters.clone());
+        let statement = format!("LISTEN \"{}\"", self.channel);
+        let listen = async move {
             loop {
-                let _ = connected(&config, &tls, &listen, &hints).await;
-                hints.news_of_all();
-                tokio::time::sleep(AGAIN).await;
-                if hints.is_empty() {
+                let _ = listen_once(&config, &tls, &statement, &waiters).await;
+                // Notifications are lost until the next LISTEN, so waiting calls ask the store.
+                waiters.notify_all();
+                tokio::time::sleep(RECONNECT_PAUSE).await;
+                if waiters.is_empty() {
                     return;
                 }
             }
         };
-        *task = Some(runtime.spawn(listening).abort_handle());
+        *task = Some(runtime.spawn(listen).abort_handle());
     }
 }
 
@@ -72,47 +74,50 @@ impl Drop for Listener {
     }
 }
 
-async fn connected(config: &Config, tls: &Tls, listen: &str, hints: &Hints) -> Result<(), PgError> {
+/// Connects and passes notifications on until the connection is lost.
+async fn listen_once(
+    config: &Config,
+    tls: &Tls,
+    statement: &str,
+    waiters: &KeyedNotify<String>,
+) -> Result<(), PgError> {
     match tls {
         #[cfg(feature = "tls")]
         Tls::Rustls(tls) => {
             let connector = tokio_postgres_rustls::MakeRustlsConnect::new((**tls).clone());
-            listening(config, connector, listen, hints).await
+            listen_with(connector, config, statement, waiters).await
         }
-        Tls::None => listening(config, NoTls, listen, hints).await,
+        Tls::None => listen_with(NoTls, config, statement, waiters).await,
     }
 }
 
-/// Hands news on until the connection is lost.
-async fn listening<T>(config: &Config, tls: T, listen: &str, hints: &Hints) -> Result<(), PgError>
+async fn listen_with<T>(tls: T, config: &Config, statement: &str, waiters: &KeyedNotify<String>) -> Result<(), PgError>
 where
     T: MakeTlsConnect<Socket>,
     T::TlsConnect: TlsConnect<Socket>,
 {
-    let connecting = tokio::time::timeout(CONNECT, config.connect(tls)).await;
-    let connection = connecting.map_err(|elapsed| PgError::Connect(elapsed.into()))?;
-    let (client, mut connection) = connection.map_err(|error| crate::backend::not_connected(&error))?;
-    let messages = async {
+    let connecting = tokio::time::timeout(CONNECT_TIMEOUT, config.connect(tls)).await;
+    let connected = connecting.map_err(|elapsed| PgError::Connect(elapsed.into()))?;
+    let (client, mut connection) = connected.map_err(|error| crate::backend::connect_error(&error))?;
+    let receive = async {
         loop {
             match poll_fn(|cx| connection.poll_message(cx)).await {
-                Some(Ok(AsyncMessage::Notification(news))) => hints.news(news.payload().as_bytes()),
+                Some(Ok(AsyncMessage::Notification(notification))) => waiters.notify(notification.payload()),
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return,
             }
         }
     };
-    let kept = async {
-        // What came before this is heard of by asking.
-        if client.batch_execute(listen).await.is_ok() {
-            hints.news_of_all();
+    let subscribe = async {
+        if client.batch_execute(statement).await.is_ok() {
+            // Notifications before the LISTEN were not received, so waiting calls ask the store.
+            waiters.notify_all();
             std::future::pending::<()>().await;
         }
     };
-    let (mut messages, mut kept) = (pin!(messages), pin!(kept));
-    poll_fn(|cx| match (messages.as_mut().poll(cx), kept.as_mut().poll(cx)) {
-        (Poll::Pending, Poll::Pending) => Poll::Pending,
-        _ => Poll::Ready(()),
-    })
-    .await;
+    tokio::select! {
+        () = receive => {}
+        () = subscribe => {}
+    }
     Ok(())
 }

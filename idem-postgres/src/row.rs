@@ -1,4 +1,4 @@
-//! A row as a record.
+//! Converts a row to a record.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use idem_core::{
 use crate::error::PgError;
 use crate::id;
 
-/// What every statement about records answers with.
+/// The row that every statement about records returns.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// Whether the statement wrote this, or only found it.
+    /// Whether the statement wrote this row, or only found it.
     pub(crate) written: bool,
     pub(crate) now: i64,
-    /// Of a page's row only, after its id.
+    /// The id and then the key; empty unless the row is from a page of a list.
     pub(crate) key: Vec<u8>,
     pub(crate) format: i64,
     pub(crate) state: String,
@@ -37,7 +37,7 @@ pub(crate) struct Row {
     pub(crate) result: Option<Vec<u8>>,
 }
 
-/// Reads a client's row, whichever client it is: they name their method alike.
+/// Reads the row of any client: all clients call the method `try_get`.
 macro_rules! read {
     ($row:expr) => {{
         let row = $row;
@@ -118,17 +118,17 @@ impl Row {
         Ok(record)
     }
 
-    /// The same, as an answer to a verb.
+    /// The record, or the store error of a record that this build cannot read.
     pub(crate) fn readable(&self) -> Result<Record, StoreError> {
         self.record().map_err(|error| StoreError::unreadable(PgError::Record(error)))
     }
 
-    /// Where it stands in a list.
+    /// The record's id, in a row of a page.
     pub(crate) fn id(&self) -> Option<&[u8]> {
         self.key.get(..id::LENGTH)
     }
 
-    /// The key that it stands for.
+    /// The record's key, in a row of a page.
     pub(crate) fn key(&self) -> Option<Key> {
         Key::from_bytes(self.key.get(id::LENGTH..)?)
     }
@@ -142,7 +142,7 @@ fn number(number: i64) -> Result<u64, RecordError> {
     u64::try_from(number).map_err(|_| RecordError::Damaged)
 }
 
-/// A duration as the table has it.
+/// A duration as the table stores it.
 pub(crate) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

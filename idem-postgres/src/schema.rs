@@ -1,13 +1,13 @@
-//! The tables: made once, by whoever comes first, and never changed under a newer build.
+//! The tables: the first process creates them; an older build never changes a newer build's tables.
 
 use crate::backend::Backend;
 use crate::error::PgError;
 use crate::sql;
 
-/// The version that this build makes and knows.
+/// The version that this build creates and knows.
 const VERSION: i32 = 1;
 
-/// Looks whether the tables are there, and of a version that this build knows.
+/// Checks that the tables exist and have a version that this build knows.
 pub(crate) async fn check(backend: &dyn Backend, schema: &str) -> Result<(), PgError> {
     let found = backend.text(&format!("SELECT max(version)::text FROM {schema}.version")).await?;
     match found.and_then(|found| found.parse().ok()) {
@@ -17,8 +17,7 @@ pub(crate) async fn check(backend: &dyn Backend, schema: &str) -> Result<(), PgE
     }
 }
 
-/// Makes the tables where they are missing. Any number of processes may do so at once: the first one makes them, the others
-/// wait for it.
+/// Creates missing tables. Several processes may do so at once: the first one creates the tables while the others wait.
 pub(crate) async fn migrate(backend: &dyn Backend, schema: &str, name: &str) -> Result<(), PgError> {
     match check(backend, schema).await {
         Err(PgError::Schema(_)) => {}
@@ -26,12 +25,12 @@ pub(crate) async fn migrate(backend: &dyn Backend, schema: &str, name: &str) -> 
     }
     let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
     let mut tables = sql::schema(schema);
-    // Whoever may use a schema need not be allowed to make one.
-    let there = backend.text(&format!("SELECT to_regnamespace({})::text", literal(schema))).await?;
-    if there.is_some() {
+    // A user that may use a schema may lack the permission to create one.
+    let existing = backend.text(&format!("SELECT to_regnamespace({})::text", literal(schema))).await?;
+    if existing.is_some() {
         tables = tables.replacen(&format!("CREATE SCHEMA IF NOT EXISTS {schema};"), "", 1);
     }
-    // The lock goes with the transaction, which all of it is.
+    // All statements are one transaction; its end releases the lock.
     let lock = format!("SELECT pg_advisory_xact_lock(hashtextextended({}, 0));", literal(&format!("idem {name}")));
     backend.batch(&format!("{lock}\n{tables}")).await?;
     check(backend, schema).await

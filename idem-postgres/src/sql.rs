@@ -1,4 +1,4 @@
-//! The statements, for whichever client sends them.
+//! The statements, for all clients.
 
 #[cfg(feature = "sqlx")]
 mod literal;
@@ -41,9 +41,9 @@ pub(crate) struct Statements {
     pub(crate) sweep: Statement,
 }
 
-/// By the server's clock, at the moment that it is asked: not when the statement began, which may have waited since.
+/// The server's time when the expression is evaluated. The statement may have begun earlier and waited for a lock.
 const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
-/// What is written of a record need not all come back.
+/// The store does not need the key of a record that it asked for, so the server does not send it.
 const KEY: &str = "''::bytea AS key";
 const COLUMNS: &str = "{key}, format::bigint, state, owner, fence, attempt, fingerprint, at_most_once, after_unknown, \
                        set_fingerprint, set_at_most_once, {steps}, step_count, lease, ttl, since, lease_until, \
@@ -52,13 +52,13 @@ const OWNED: &str = "r.id = $1::bytea AND r.owner = $2::bytea AND r.format = 1 A
 const SAME: &str = "({r}.fingerprint IS NULL OR $4::bytea IS NULL OR {r}.fingerprint = $4)";
 
 impl Statements {
-    /// The statements for the tables of `schema`, which is quoted; with a channel, endings are told there.
+    /// The statements for the tables of `schema`, which is quoted. With a channel, outcomes are notified there.
     pub(crate) fn new(schema: &str, channel: Option<&str>) -> Self {
         use Type::{Bool, Bytes, Number, Text};
-        let news = channel.map_or_else(String::new, |channel| {
-            format!("CROSS JOIN LATERAL pg_notify('{channel}', encode(written.id, 'hex')) AS told")
+        let notify = channel.map_or_else(String::new, |channel| {
+            format!("CROSS JOIN LATERAL pg_notify('{channel}', encode(written.id, 'hex')) AS notified")
         });
-        let statement = |template: &str, types| Statement { text: filled(template, schema, &news), types };
+        let statement = |template: &str, types| Statement { text: filled(template, schema, &notify), types };
         Self {
             claim: statement(
                 include_str!("sql/claim.sql"),
@@ -80,13 +80,13 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// What makes the tables. Run again, it changes nothing.
+/// The SQL that creates the tables. It changes nothing if they exist.
 pub(crate) fn schema(schema: &str) -> String {
     filled(include_str!("sql/schema.sql"), schema, "")
 }
 
-fn filled(template: &str, schema: &str, news: &str) -> String {
-    // Comments are for readers of this crate.
+fn filled(template: &str, schema: &str, notify: &str) -> String {
+    // The comments are not sent to the server.
     let template: String =
         template.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n");
     let columns = |key: &str, steps: &str, result: &str| {
@@ -100,7 +100,7 @@ fn filled(template: &str, schema: &str, news: &str) -> String {
         .replace("{grantable r}", &of(&grantable, "r"))
         .replace("{same r}", &of(SAME, "r"))
         .replace("{owned}", OWNED)
-        .replace("{news}", news)
+        .replace("{notify}", notify)
         .replace("{columns}", &columns(KEY, "steps", "result"))
         .replace("{columns with key}", &columns("id || key", "steps", "result"))
         .replace("{columns of written}", &columns(KEY, "NULL::bytea", "NULL::bytea"))

@@ -1,4 +1,4 @@
-//! The verbs.
+//! The store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::listen::Listener;
 use crate::row::{micros, Row};
 use crate::sql::{self, Param, Statement, Statements};
 
-/// Records in a table of PostgreSQL's. A clone is the same store.
+/// Keeps records in a PostgreSQL table. A clone is the same store.
 #[derive(Clone)]
 pub struct PgStore {
     backend: Arc<dyn Backend>,
@@ -27,8 +27,8 @@ pub struct PgStore {
 }
 
 impl PgStore {
-    /// Connects to a server, with a pool of the store's own: 16 connections at most, made when they are needed. Missing tables
-    /// are made, in the schema `idem`.
+    /// Connects to a server, with the store's own pool of at most 16 connections, opened when verbs need them. Creates missing
+    /// tables in the schema `idem`.
     ///
     /// # Errors
     /// As [`PgStoreBuilder::build`].
@@ -36,23 +36,23 @@ impl PgStore {
         Self::builder(url).build().await
     }
 
-    /// A store with settings of its own.
+    /// A store with other settings.
     pub fn builder(url: &str) -> PgStoreBuilder {
         PgStoreBuilder::url(url)
     }
 
-    /// A store on a pool that the service has.
+    /// A store on the service's pool.
     pub fn with_pool(pool: Pool) -> PgStoreBuilder {
         PgStoreBuilder::pool(pool)
     }
 
-    /// A store on a pool of sqlx's that the service has.
+    /// A store on the service's sqlx pool.
     #[cfg(feature = "sqlx")]
     pub fn with_sqlx(pool: sqlx::PgPool) -> PgStoreBuilder {
         PgStoreBuilder::sqlx(pool)
     }
 
-    /// The SQL that makes the tables in a schema, for migrations of your own.
+    /// The SQL that creates the tables in a schema, for your own migrations.
     #[must_use]
     pub fn schema(schema: &str) -> String {
         sql::schema(&sql::quoted(schema))
@@ -62,15 +62,16 @@ impl PgStore {
         Self { backend, statements: Arc::new(statements), listener }
     }
 
-    /// Sends a verb until it is decided. Where the server wrote, `written` says what that means; where it did not, the record
-    /// that it found says why, by [`transition`]. If that says that there is something to write, somebody was faster.
+    /// Sends a verb until it has an answer. If the server wrote the record, `written` gives the answer. If not, [`transition`]
+    /// of the record that it found gives the answer; if that says `Write`, another call changed the record in between, and the
+    /// verb is sent again. Without a record, `absent` gives the answer.
     async fn decide<V: Verb + Clone>(
         &self,
         statement: &Statement,
         params: &[Param<'_>],
         verb: V,
         written: impl Fn(&Row) -> Result<V::Answer, StoreError>,
-        of_none: impl Fn() -> Option<V::Answer>,
+        absent: impl Fn() -> Option<V::Answer>,
     ) -> Result<V::Answer, StoreError> {
         loop {
             let rows = self.backend.rows(statement, params).await?;
@@ -83,7 +84,7 @@ impl PgStore {
                     }
                 }
                 None => {
-                    if let Some(answer) = of_none() {
+                    if let Some(answer) = absent() {
                         return Ok(answer);
                     }
                 }
@@ -93,7 +94,7 @@ impl PgStore {
     }
 }
 
-/// What an answer of a former owner's, or of nobody's, is.
+/// The answer for an owner whose record does not exist.
 fn lost() -> Option<Ownership> {
     Some(Ownership::Lost)
 }
@@ -118,7 +119,7 @@ impl Store for PgStore {
             let grant = Grant::new(record.fence, record.attempt, record.fingerprint, record.after_unknown);
             Ok(Claimed::Granted(grant.steps(record.steps)))
         };
-        // Text cannot hold it; the column is for people.
+        // PostgreSQL's text cannot contain a zero byte; the column is for operators.
         let operation = key.operation().replace('\0', "\u{fffd}");
         let params = [
             Param::Bytes(Some(&id)),
@@ -131,7 +132,7 @@ impl Store for PgStore {
             Param::Number(micros(claim.ttl)),
             Param::Text(&operation),
         ];
-        // No row at all: somebody made the record just now.
+        // No row: another call created the record in the meantime, so send the claim again.
         self.decide(&self.statements.claim, &params, claim, granted, || None).await
     }
 
@@ -158,7 +159,7 @@ impl Store for PgStore {
             Param::Number(rank),
             Param::Bytes(result.map(Payload::as_bytes)),
             Param::Bool(finish.ending == Ending::Withdrawn),
-            // Without one it is -1; none is above what a column holds.
+            // -1: the owner does not know its fence.
             Param::Number(finish.fence.map_or(-1, |fence| i64::try_from(fence).unwrap_or(i64::MAX))),
         ];
         self.decide(&self.statements.finish, &params, finish, held, lost).await
@@ -203,7 +204,7 @@ impl Store for PgStore {
         self.decide(&self.statements.settle, &params, settle.clone(), settled, || Some(Settled::Changed)).await
     }
 
-    /// In an order of the table's own; one page is one range of its primary key.
+    /// In the order of the records' ids. A page is one range of the primary key.
     async fn list(&self, list: &List) -> Result<Page, StoreError> {
         let (first, last) = (id::first(&list.prefix), id::last(&list.prefix));
         let after = list.after.as_ref().map(Cursor::as_bytes).unwrap_or_default();
@@ -217,12 +218,12 @@ impl Store for PgStore {
         ];
         let rows = self.backend.rows(&self.statements.list, &params).await?;
         let records = rows.iter().filter_map(|row| Some(Listed::new(row.key()?, row.record()))).collect();
-        // By the last row, also where what is in it is no key.
+        // The cursor is the last row's id, even if that row has no valid key.
         let next = rows.last().filter(|_| rows.len() >= list.limit).and_then(Row::id);
         Ok(Page::new(records, next.map(Cursor::from_bytes)))
     }
 
-    /// Looks at twice as many rows at most, skips what is locked, and holds its locks for one statement.
+    /// Reads at most twice `limit` rows, skips locked rows, and holds its locks for one statement.
     async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
         let batch = i64::try_from(limit.min(1000)).unwrap_or(1000);
         if batch == 0 {
@@ -230,13 +231,13 @@ impl Store for PgStore {
         }
         for _ in 0..2 {
             let swept = self.backend.numbers(&self.statements.sweep, &[Param::Number(batch)]).await?;
-            let (gone, later) = match swept[..] {
-                [gone, later] => (gone, later),
+            let (deleted, later) = match swept[..] {
+                [deleted, later] => (deleted, later),
                 _ => (0, 0),
             };
-            // A whole batch that only lives longer says nothing of what comes after it.
-            if gone > 0 || later < batch {
-                return Ok(usize::try_from(gone).unwrap_or(0));
+            // If every record of a full batch lives longer, the next batch may have expired records.
+            if deleted > 0 || later < batch {
+                return Ok(usize::try_from(deleted).unwrap_or(0));
             }
         }
         Ok(0)
@@ -246,7 +247,7 @@ impl Store for PgStore {
         match &self.listener {
             Some(listener) => {
                 let id: String = id::of(key).iter().map(|byte| format!("{byte:02x}")).collect();
-                listener.wait(&id).await;
+                listener.wait(id).await;
             }
             None => std::future::pending().await,
         }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use redis::{Client, IntoConnectionInfo};
 
 use crate::error::Error;
-use crate::link::{settings, Connection, Dial, Dialed, Failure, Link, ToServers};
-use crate::look::{look, Demands};
-use crate::news::News;
+use crate::link::{tcp_settings, Connection, Connector, Failure, Link, Reconnecting, ServerConnector};
+use crate::look::{look, Demands, Found};
 use crate::store::{Inner, RedisStore};
+use crate::subscriptions::Subscriptions;
 
 const PREFIX: &[u8] = b"idem:";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -106,9 +106,10 @@ impl RedisStoreBuilder {
     /// [`Error`] when there is no connection to be had, or the server is one that must not keep records: too old, a replica, one
     /// that evicts.
     pub async fn connect(self, url: &str) -> Result<RedisStore, Error> {
-        let dial: Arc<dyn Dial> = Arc::new(ToServers::new(vec![self.client(url)?], self.connect_timeout));
-        let link = Link::Dialed(Arc::new(Dialed::new(dial.clone())));
-        self.build(link, Some(dial)).await
+        let connector: Arc<dyn Connector> =
+            Arc::new(ServerConnector::new(vec![self.client(url)?], self.connect_timeout));
+        let link = Link::Reconnecting(Arc::new(Reconnecting::new(connector.clone())));
+        self.build(link, Some(connector)).await
     }
 
     /// Connects to a cluster, by the addresses of some of its servers. Verbs that meet a redirection or a lost connection are
@@ -127,7 +128,7 @@ impl RedisStoreBuilder {
             .connection_timeout(self.connect_timeout)
             .response_timeout(Duration::from_secs(3))
             .overall_response_timeout(Some(Duration::from_secs(6)))
-            .tcp_settings(settings());
+            .tcp_settings(tcp_settings());
         #[cfg(feature = "tls")]
         let cluster = match &self.root_certificate {
             Some(pem) => cluster.certs(redis::TlsCertificates { client_tls: None, root_cert: Some(pem.clone()) }),
@@ -135,8 +136,8 @@ impl RedisStoreBuilder {
         };
         let connection = async { cluster.build()?.get_async_connection().await };
         let connection = connection.await.map_err(|error| Error::of(&Failure::unsent(error)))?;
-        let dial: Arc<dyn Dial> = Arc::new(ToServers::new(clients, self.connect_timeout));
-        self.build(Link::Cluster(connection), Some(dial)).await
+        let connector: Arc<dyn Connector> = Arc::new(ServerConnector::new(clients, self.connect_timeout));
+        self.build(Link::Cluster(connection), Some(connector)).await
     }
 
     /// Connects to the master that the sentinels name, and to the next one after a failover.
@@ -145,9 +146,10 @@ impl RedisStoreBuilder {
     /// As [`connect`](Self::connect).
     #[cfg(feature = "sentinel")]
     pub async fn connect_sentinel(self, sentinels: redis::sentinel::SentinelClient) -> Result<RedisStore, Error> {
-        let dial: Arc<dyn Dial> = Arc::new(crate::link::BySentinel::new(sentinels, self.connect_timeout));
-        let link = Link::Dialed(Arc::new(Dialed::new(dial.clone())));
-        self.build(link, Some(dial)).await
+        let connector: Arc<dyn Connector> =
+            Arc::new(crate::link::SentinelConnector::new(sentinels, self.connect_timeout));
+        let link = Link::Reconnecting(Arc::new(Reconnecting::new(connector.clone())));
+        self.build(link, Some(connector)).await
     }
 
     /// Uses a connection that the service has already. Its own time-outs apply: a `ConnectionManager`'s default is half a second
@@ -157,20 +159,21 @@ impl RedisStoreBuilder {
     /// As [`connect`](Self::connect).
     pub async fn from_connection(self, connection: impl Into<Connection>) -> Result<RedisStore, Error> {
         let clients = self.subscribe_at.iter().map(|url| self.client(url)).collect::<Result<Vec<_>, Error>>()?;
-        let dial =
-            (!clients.is_empty()).then(|| Arc::new(ToServers::new(clients, self.connect_timeout)) as Arc<dyn Dial>);
-        self.build(connection.into().0, dial).await
+        let connector = (!clients.is_empty())
+            .then(|| Arc::new(ServerConnector::new(clients, self.connect_timeout)) as Arc<dyn Connector>);
+        self.build(connection.into().0, connector).await
     }
 
-    async fn build(self, link: Link, dial: Option<Arc<dyn Dial>>) -> Result<RedisStore, Error> {
+    async fn build(self, link: Link, connector: Option<Arc<dyn Connector>>) -> Result<RedisStore, Error> {
         let found = look(&link, self.demands).await?;
-        let news = self.push.then(|| News::new(dial));
-        Ok(RedisStore::new(Inner { link, prefix: self.prefix, limit: found.limit, warnings: found.warnings, news }))
+        let subscriptions = self.push.then(|| Subscriptions::new(connector));
+        let Found { warnings, limit } = found;
+        Ok(RedisStore::new(Inner { link, prefix: self.prefix, limit, warnings, subscriptions }))
     }
 
     fn client(&self, url: &str) -> Result<Client, Error> {
         let unusable = |error| Error::of(&Failure::unsent(error));
-        let info = url.into_connection_info().map_err(unusable)?.set_tcp_settings(settings());
+        let info = url.into_connection_info().map_err(unusable)?.set_tcp_settings(tcp_settings());
         #[cfg(feature = "tls")]
         if let Some(pem) = &self.root_certificate {
             let certificates = redis::TlsCertificates { client_tls: None, root_cert: Some(pem.clone()) };

@@ -47,9 +47,9 @@ mod error;
 mod link;
 mod list;
 mod look;
-mod news;
 mod script;
 mod store;
+mod subscriptions;
 mod text;
 
 pub use builder::RedisStoreBuilder;

@@ -1,9 +1,9 @@
-//! The connections that a store sends its scripts over.
+//! The connections over which a store sends its scripts.
 
 #[cfg(feature = "cluster")]
 mod cluster;
-mod dial;
-mod dialed;
+mod connector;
+mod reconnecting;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use redis::aio::ConnectionManager;
 use redis::{Cmd, Pipeline, RedisError, Value};
 
 #[cfg(feature = "sentinel")]
-pub(crate) use dial::BySentinel;
-pub(crate) use dial::{settings, Dial, ToServers};
-pub(crate) use dialed::Dialed;
+pub(crate) use connector::SentinelConnector;
+pub(crate) use connector::{tcp_settings, Connector, ServerConnector};
+pub(crate) use reconnecting::Reconnecting;
 
-/// A verb that got no answer, or a refusal.
+/// A verb that the server did not answer, or refused.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
     pub(crate) error: RedisError,
-    /// Whether it may have reached the server.
+    /// Whether the verb may have reached the server.
     pub(crate) sent: bool,
-    /// Whether the client sends again silently, so that this is what became of the last sending.
+    /// Whether the client may have sent the verb several times. Then `error` is the answer to the last attempt only.
     pub(crate) resent: bool,
 }
 
@@ -36,22 +36,22 @@ impl Failure {
     }
 }
 
-/// A connection that the service has already, for [`RedisStore::from_connection`](crate::RedisStore::from_connection).
+/// A connection that the service already has, for [`RedisStore::from_connection`](crate::RedisStore::from_connection).
 #[derive(Clone)]
 pub struct Connection(pub(crate) Link);
 
-/// What commands go through.
+/// The connection to one server or to a cluster.
 #[derive(Clone)]
 pub(crate) enum Link {
-    /// A connection of the store's own.
-    Dialed(Arc<Dialed>),
-    /// The service's.
+    /// The store's own connection.
+    Reconnecting(Arc<Reconnecting>),
+    /// The service's connection.
     Managed(ConnectionManager),
     #[cfg(feature = "cluster")]
     Cluster(redis::cluster_async::ClusterConnection),
 }
 
-/// A server of a cluster; nothing where there is one only.
+/// A server of a cluster; `None` without a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Node(pub(crate) Option<(String, u16)>);
 
@@ -72,7 +72,7 @@ impl Link {
     /// Sends a command to the server that has its key.
     pub(crate) async fn send(&self, command: &Cmd) -> Result<Value, Failure> {
         match self {
-            Self::Dialed(dialed) => dialed.send(command).await,
+            Self::Reconnecting(connection) => connection.send(command).await,
             Self::Managed(manager) => {
                 let mut manager = manager.clone();
                 manager.send_packed_command(command).await.and_then(Value::extract_error).map_err(Failure::sent)
@@ -82,13 +82,13 @@ impl Link {
         }
     }
 
-    /// Sends several commands to one server; a refusal is among the answers.
+    /// Sends several commands to one server. The answers include the errors of refused commands.
     pub(crate) async fn send_all(&self, commands: &Pipeline, node: &Node) -> Result<Vec<Value>, Failure> {
         let count = commands.len();
         #[cfg(not(feature = "cluster"))]
-        let Node(_one) = node;
+        let Node(_only_one) = node;
         match self {
-            Self::Dialed(dialed) => dialed.send_all(commands).await,
+            Self::Reconnecting(connection) => connection.send_all(commands).await,
             Self::Managed(manager) => {
                 let mut manager = manager.clone();
                 manager.send_packed_commands(commands, 0, count).await.map_err(Failure::sent)
@@ -98,25 +98,25 @@ impl Link {
         }
     }
 
-    /// The servers that have records, in an order that stays.
+    /// The servers that hold records, in a stable order.
     pub(crate) async fn nodes(&self) -> Result<Vec<Node>, Failure> {
         match self {
-            Self::Dialed(_) | Self::Managed(_) => Ok(vec![Node::default()]),
+            Self::Reconnecting(_) | Self::Managed(_) => Ok(vec![Node::default()]),
             #[cfg(feature = "cluster")]
             Self::Cluster(connection) => cluster::nodes(connection).await,
         }
     }
 
     pub(crate) fn is_cluster(&self) -> bool {
-        !matches!(self, Self::Dialed(_) | Self::Managed(_))
+        !matches!(self, Self::Reconnecting(_) | Self::Managed(_))
     }
 }
 
 impl fmt::Debug for Link {
-    /// Without the address: a password may be part of it.
+    /// Without the address, which may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Dialed(_) => "Dialed",
+            Self::Reconnecting(_) => "Reconnecting",
             Self::Managed(_) => "Managed",
             #[cfg(feature = "cluster")]
             Self::Cluster(_) => "Cluster",

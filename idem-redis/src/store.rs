@@ -15,8 +15,8 @@ use crate::error::{Error, Unreadable};
 use crate::link::{Connection, Link};
 use crate::list;
 use crate::look::Warning;
-use crate::news::News;
 use crate::script::{self, Answer, Script};
+use crate::subscriptions::Subscriptions;
 use crate::text::to_hex;
 
 /// Records in Redis or Valkey, shared by every process that uses the same server and prefix.
@@ -38,7 +38,7 @@ pub(crate) struct Inner {
     /// The largest argument that the server takes.
     pub(crate) limit: usize,
     pub(crate) warnings: Vec<Warning>,
-    pub(crate) news: Option<News>,
+    pub(crate) subscriptions: Option<Subscriptions>,
 }
 
 impl RedisStore {
@@ -89,7 +89,7 @@ impl RedisStore {
 
     /// The channel that news of a key is told on; empty when nobody shall be told.
     fn channel(&self, key: &Key) -> Vec<u8> {
-        self.inner.news.as_ref().map(|_| channel(&self.inner.prefix, key)).unwrap_or_default()
+        self.inner.subscriptions.as_ref().map(|_| channel(&self.inner.prefix, key)).unwrap_or_default()
     }
 }
 
@@ -209,8 +209,8 @@ impl Store for RedisStore {
 
     /// A message from Redis, when one comes: see [`RedisStoreBuilder::push`].
     async fn changed(&self, key: &Key) {
-        match &self.inner.news {
-            Some(news) => news.of(channel(&self.inner.prefix, key)).await,
+        match &self.inner.subscriptions {
+            Some(subscriptions) => subscriptions.wait(&channel(&self.inner.prefix, key)).await,
             None => std::future::pending().await,
         }
     }
@@ -218,11 +218,11 @@ impl Store for RedisStore {
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { link, prefix, warnings, news, .. } = &*self.inner;
+        let Inner { link, prefix, warnings, subscriptions, .. } = &*self.inner;
         f.debug_struct("RedisStore")
             .field("connection", link)
             .field("key_prefix", &String::from_utf8_lossy(prefix))
-            .field("push", &news.is_some())
+            .field("push", &subscriptions.is_some())
             .field("warnings", warnings)
             .finish_non_exhaustive()
     }

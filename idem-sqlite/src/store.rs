@@ -147,9 +147,7 @@ impl Store for SqliteStore {
 
     /// Completes at once when nobody is at work on the key, also in another process, and within some 5 ms of the change.
     async fn changed(&self, key: &Key) {
-        if self.inner.watch.wait(key.clone()).await.is_err() {
-            std::future::pending().await
-        }
+        self.inner.watch.wait(key).await;
     }
 }
 

@@ -1,130 +1,132 @@
-//! Hints for those who wait for a key.
+//! Hints for [`Store::changed`](idem_core::Store::changed).
 //!
-//! A thread of its own looks at the keys that somebody waits for: when this store has committed something, and every few
-//! milliseconds whether another process has. While nobody waits it sleeps.
+//! One thread reads the records of the keys that have a waiter: after each COMMIT of this store, and every few milliseconds if
+//! another process has committed. The first waiter starts the thread; without waiters it sleeps.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use idem_core::Key;
-use tokio::sync::oneshot;
+use idem_core::{Key, KeyedNotify};
 
 use crate::connection;
 use crate::error::SqliteError;
 use crate::rows::{Glance, Rows, RUNNING};
 
-/// How often to ask whether another process has committed something.
-const PAUSE: Duration = Duration::from_millis(5);
+/// How often the thread checks whether another process has committed.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 pub(crate) struct Watch {
     path: PathBuf,
     busy_timeout: Duration,
-    /// Started by the first who waits.
-    news: Mutex<Option<Sender<News>>>,
-    /// How many wait, about. Spares the writer the lock when nobody does.
-    waiting: Arc<AtomicUsize>,
+    waiters: KeyedNotify,
+    /// Started by the first waiter.
+    thread: Mutex<Option<Sender<Event>>>,
 }
 
 #[derive(Debug)]
-enum News {
-    Waiter(Waiter),
+enum Event {
+    /// A call waits for this key.
+    Waits(Key),
+    /// This store has committed a transaction.
     Committed,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    key: Key,
-    hint: oneshot::Sender<()>,
-    seen: Option<Glance>,
 }
 
 impl Watch {
     pub(crate) fn new(path: PathBuf, busy_timeout: Duration) -> Self {
-        Self { path, busy_timeout, news: Mutex::new(None), waiting: Arc::default() }
+        Self { path, busy_timeout, waiters: KeyedNotify::new(), thread: Mutex::new(None) }
     }
 
-    /// Completes when the key's record is another than now, or nobody's. The hint may be dropped; then nobody looks any more.
-    pub(crate) fn wait(&self, key: Key) -> oneshot::Receiver<()> {
-        let (hint, hinted) = oneshot::channel();
-        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiter = News::Waiter(Waiter { key, hint, seen: None });
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        let unsent = match &*news {
-            Some(thread) => thread.send(waiter).err().map(|unsent| unsent.0),
-            None => Some(waiter),
-        };
-        if let Some(waiter) = unsent {
-            // There is none yet, or it came to grief. If it cannot be started there are no hints.
-            *news = self.start().ok();
-            if let Some(thread) = &*news {
-                let _ = thread.send(waiter);
-            }
-        }
-        hinted
+    /// Completes when the key's record is not running, or changes. Without the thread it never completes.
+    pub(crate) async fn wait(&self, key: &Key) {
+        let mut waiter = self.waiters.waiter(key.clone());
+        self.send(Event::Waits(key.clone()));
+        waiter.notified().await;
     }
 
-    /// Tells that this store has committed something.
+    /// Tells the thread that this store has committed a transaction.
     pub(crate) fn committed(&self) {
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            if let Some(thread) = &*self.news.lock().unwrap_or_else(PoisonError::into_inner) {
-                let _ = thread.send(News::Committed);
+        if !self.waiters.is_empty() {
+            if let Some(thread) = &*self.thread.lock().unwrap_or_else(PoisonError::into_inner) {
+                let _ = thread.send(Event::Committed);
             }
         }
     }
 
-    fn start(&self) -> Result<Sender<News>, std::io::Error> {
-        let (send, news) = channel();
-        let (path, busy_timeout, waiting) = (self.path.clone(), self.busy_timeout, self.waiting.clone());
+    fn send(&self, event: Event) {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let unsent = match &*thread {
+            Some(thread) => thread.send(event).err().map(|unsent| unsent.0),
+            None => Some(event),
+        };
+        if let Some(event) = unsent {
+            // The thread was not started yet, or ended with an error. If it cannot be started there are no hints.
+            *thread = self.start().ok();
+            if let Some(thread) = &*thread {
+                let _ = thread.send(event);
+            }
+        }
+    }
+
+    fn start(&self) -> Result<Sender<Event>, std::io::Error> {
+        let (sender, events) = channel();
+        let (path, busy_timeout, waiters) = (self.path.clone(), self.busy_timeout, self.waiters.clone());
         thread::Builder::new().name("idem-sqlite-watch".into()).spawn(move || {
-            // Whoever waits asks now and then, with hints or without.
-            let _ = work(path, busy_timeout, &waiting, &news);
+            // A waiting call asks the store now and then, with hints or without.
+            let _ = work(path, busy_timeout, &waiters, &events);
         })?;
-        Ok(send)
+        Ok(sender)
     }
 }
 
 fn work(
     path: PathBuf,
     busy_timeout: Duration,
-    waiting: &AtomicUsize,
-    news: &Receiver<News>,
+    waiters: &KeyedNotify,
+    events: &Receiver<Event>,
 ) -> Result<(), SqliteError> {
     let connection = connection::reading(&path, busy_timeout)?;
     let mut rows = Rows::new(&connection);
-    let (mut waiters, mut version): (Vec<Waiter>, _) = (Vec::new(), rows.data_version()?);
+    // The running records that calls wait for, as the thread last read them.
+    let (mut watched, mut version): (HashMap<Key, Glance>, _) = (HashMap::new(), rows.data_version()?);
     loop {
-        let next = match waiters.is_empty() {
-            true => news.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            false => news.recv_timeout(PAUSE),
+        let next = match watched.is_empty() {
+            true => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => events.recv_timeout(POLL_INTERVAL),
         };
         match next {
-            Ok(News::Waiter(mut waiter)) => {
-                waiter.seen = rows.glance(&waiter.key)?;
-                waiters.push(waiter);
+            Ok(Event::Waits(key)) => {
+                let seen = watched.remove(&key);
+                match rows.glance(&key)? {
+                    Some(glance) if is_running(&glance) && seen.is_none_or(|seen| seen == glance) => {
+                        watched.insert(key, glance);
+                    }
+                    _ => waiters.notify(&key),
+                }
             }
-            Ok(News::Committed) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Event::Committed) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
-        let before = waiters.len();
-        waiters.retain(|waiter| !waiter.hint.is_closed());
+        watched.retain(|key, _| waiters.contains(key));
+        // Read after the glances: a COMMIT between the two makes the thread read the records again.
         let now = rows.data_version()?;
-        let (changed, mut left) = (std::mem::replace(&mut version, now) != now, Vec::new());
-        for waiter in waiters {
-            let there = if changed { rows.glance(&waiter.key)? } else { waiter.seen.clone() };
-            let at_work = there.as_ref().is_some_and(|(state, ..)| state == RUNNING);
-            if at_work && there == waiter.seen {
-                left.push(waiter);
-            } else {
-                // It may have gone meanwhile.
-                let _ = waiter.hint.send(());
+        if std::mem::replace(&mut version, now) != now {
+            for (key, seen) in std::mem::take(&mut watched) {
+                match rows.glance(&key)? {
+                    Some(glance) if glance == seen => {
+                        watched.insert(key, glance);
+                    }
+                    _ => waiters.notify(&key),
+                }
             }
         }
-        waiting.fetch_sub(before - left.len(), Ordering::SeqCst);
-        waiters = left;
     }
+}
+
+fn is_running((state, _): &Glance) -> bool {
+    state == RUNNING
 }

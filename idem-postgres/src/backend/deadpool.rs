@@ -19,76 +19,78 @@ use crate::sql::{Param, Statement, Type};
 #[derive(Clone)]
 pub(crate) struct Deadpool {
     pub(crate) pool: Pool,
-    /// Whether statements are prepared once a connection. Not behind a proxy that lends a connection for a transaction only:
-    /// there another client's statement may have the same name.
+    /// Whether each connection prepares a statement once. False behind a proxy that assigns a server connection per
+    /// transaction: there another client's statement may have the same name.
     pub(crate) prepared: bool,
-    spare: Arc<AtomicBool>,
+    /// Whether a [`WarmUp`] runs.
+    warming_up: Arc<AtomicBool>,
 }
 
-/// A verb that waits for a connection. Where making one takes longer than a verb may, each would throw away the one that it has
-/// half made, and there would never be any: so one that gives up leaves another being made, at most one at a time.
-struct Waiting<'a> {
-    of: &'a Deadpool,
-    for_nothing: bool,
+/// A verb that waits for a connection. If connecting takes longer than a verb's time-out, each verb would drop its unfinished
+/// connection and the pool would stay empty. So an abandoned wait starts a task that connects, one task at a time.
+struct WaitGuard<'a> {
+    backend: &'a Deadpool,
+    abandoned: bool,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
-        let Deadpool { pool, spare, .. } = self.of;
-        let (true, Ok(runtime)) = (self.for_nothing, tokio::runtime::Handle::try_current()) else { return };
-        if pool.status().available == 0 && !spare.swap(true, Ordering::SeqCst) {
-            let (pool, made) = (pool.clone(), Spare(Arc::clone(spare)));
+        let Deadpool { pool, warming_up, .. } = self.backend;
+        let (true, Ok(runtime)) = (self.abandoned, tokio::runtime::Handle::try_current()) else { return };
+        if pool.status().available == 0 && !warming_up.swap(true, Ordering::SeqCst) {
+            let (pool, warm_up) = (pool.clone(), WarmUp(Arc::clone(warming_up)));
             runtime.spawn(async move {
                 drop(pool.get().await);
-                drop(made);
+                drop(warm_up);
             });
         }
     }
 }
 
-/// A connection that is being made for nobody yet. Its runtime may end first, and another one's verbs need the next.
-struct Spare(Arc<AtomicBool>);
+/// A connection that is opened for later verbs. The flag is cleared on drop, because the runtime may end before the task does
+/// and a verb on another runtime must be able to start the next one.
+struct WarmUp(Arc<AtomicBool>);
 
-impl Drop for Spare {
+impl Drop for WarmUp {
     fn drop(&mut self) {
         self.0.store(false, Ordering::SeqCst);
     }
 }
 
-/// A connection on loan. One that is let go of with an answer outstanding does not go back before that has come: the next user
-/// would wait for it first, for ever behind a black hole. Nor is it thrown away at once: to make new ones is the last thing
-/// that a server needs which is too busy to answer in time.
-struct Loan(Option<Object>);
+/// A connection from the pool. If a verb is dropped before its answer came, the connection returns to the pool only after that
+/// answer: the next verb would have to wait for it, for ever if the peer has vanished. The connection is not closed at once
+/// either, because a server that is too busy to answer in time must not get a wave of new connections.
+struct PooledConn(Option<Object>);
 
-/// How long an answer that nobody waits for may take, before its connection counts as lost.
-const OUTSTANDING: Duration = Duration::from_secs(1);
+/// How long the answer of a dropped verb may take before its connection counts as lost.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
-impl Loan {
-    async fn of(backend: &Deadpool) -> Result<Self, PgError> {
+impl PooledConn {
+    async fn get(backend: &Deadpool) -> Result<Self, PgError> {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(PgError::NoRuntime);
         }
-        let mut waiting = Waiting { of: backend, for_nothing: true };
-        let lent = backend.pool.get().await;
-        waiting.for_nothing = false;
-        lent.map(|object| Self(Some(object))).map_err(not_lent)
+        let mut guard = WaitGuard { backend, abandoned: true };
+        let object = backend.pool.get().await;
+        guard.abandoned = false;
+        object.map(|object| Self(Some(object))).map_err(pool_error)
     }
 
-    /// Unless the answer says that the connection is of no use any more.
-    fn give_back<T>(mut self, answer: &Result<T, PgError>) {
+    /// Returns the connection to the pool, unless the answer says that it was lost.
+    fn release<T>(mut self, answer: &Result<T, PgError>) {
         if !matches!(answer, Err(PgError::Lost(_))) {
             drop(self.0.take());
         }
     }
 }
 
-impl Drop for Loan {
+impl Drop for PooledConn {
     fn drop(&mut self) {
         let Some(object) = self.0.take() else { return };
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) if !object.is_closed() => drop(runtime.spawn(async move {
-                // Answered after whatever is outstanding.
-                if !matches!(tokio::time::timeout(OUTSTANDING, object.simple_query("")).await, Ok(Ok(_))) {
+                // The server answers in order, so this answer follows the outstanding one.
+                if !matches!(tokio::time::timeout(ANSWER_TIMEOUT, object.simple_query("")).await, Ok(Ok(_))) {
                     drop(Object::take(object));
                 }
             })),
@@ -97,24 +99,24 @@ impl Drop for Loan {
     }
 }
 
-fn not_lent(error: PoolError) -> PgError {
+fn pool_error(error: PoolError) -> PgError {
     match error {
-        PoolError::Backend(error) => not_connected(&error),
+        PoolError::Backend(error) => connect_error(&error),
         PoolError::Timeout(_) => PgError::Connect("it does not answer".into()),
         other => PgError::Connect(other.into()),
     }
 }
 
-/// Nothing was asked yet.
-pub(crate) fn not_connected(error: &tokio_postgres::Error) -> PgError {
-    match failed(error) {
+/// The error of an attempt to connect. No statement was sent.
+pub(crate) fn connect_error(error: &tokio_postgres::Error) -> PgError {
+    match query_error(error) {
         PgError::Lost(source) => {
-            let said = source.to_string();
-            // The client does not tell these apart but by what it says.
-            let begins = |words: &[&str]| words.iter().any(|words| said.starts_with(words));
+            let message = source.to_string();
+            // The client distinguishes these errors only by their text.
+            let begins = |words: &[&str]| words.iter().any(|words| message.starts_with(words));
             if begins(&["authentication error", "invalid configuration"]) {
-                PgError::Login(said)
-            } else if begins(&["error performing TLS handshake"]) && !was_cut(error) {
+                PgError::Login(message)
+            } else if begins(&["error performing TLS handshake"]) && !is_connection_loss(error) {
                 PgError::Tls(source)
             } else {
                 PgError::Connect(source)
@@ -124,22 +126,22 @@ pub(crate) fn not_connected(error: &tokio_postgres::Error) -> PgError {
     }
 }
 
-/// Whether a handshake failed because the connection did.
-fn was_cut(error: &tokio_postgres::Error) -> bool {
+/// Whether a TLS handshake failed because the connection was lost.
+fn is_connection_loss(error: &tokio_postgres::Error) -> bool {
     let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
     io.is_some_and(|io| io.kind() != std::io::ErrorKind::InvalidData)
 }
 
-/// A row that is not what the statement asked for.
-fn odd(error: &tokio_postgres::Error) -> PgError {
+/// The error of a row whose columns do not match the statement.
+fn unexpected_row(error: &tokio_postgres::Error) -> PgError {
     PgError::Schema(error.to_string())
 }
 
-/// A statement that was sent, and failed.
-pub(crate) fn failed(error: &tokio_postgres::Error) -> PgError {
+/// The error of a statement that was sent.
+pub(crate) fn query_error(error: &tokio_postgres::Error) -> PgError {
     match error.as_db_error() {
         Some(error) => PgError::of_server(error.code().code(), error.message()),
-        // The source says what happened; the error itself only where.
+        // The error names the operation, its source the cause.
         None => match error.source() {
             Some(source) => PgError::Lost(format!("{error}: {source}").into()),
             None => PgError::Lost(error.to_string().into()),
@@ -149,12 +151,12 @@ pub(crate) fn failed(error: &tokio_postgres::Error) -> PgError {
 
 impl Deadpool {
     pub(crate) fn new(pool: Pool, prepared: bool) -> Self {
-        Self { pool, prepared, spare: Arc::default() }
+        Self { pool, prepared, warming_up: Arc::default() }
     }
 
     async fn query(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<tokio_postgres::Row>, PgError> {
-        let loan = Loan::of(self).await?;
-        let Some(client) = &loan.0 else {
+        let pooled = PooledConn::get(self).await?;
+        let Some(client) = &pooled.0 else {
             return Ok(Vec::new());
         };
         let typed: Vec<_> = params.iter().zip(statement.types).map(|(param, ty)| (sql(param), pg_type(*ty))).collect();
@@ -168,8 +170,8 @@ impl Deadpool {
         } else {
             client.query_typed(&statement.text, &typed).await
         };
-        let rows = answer.map_err(|error| failed(&error));
-        loan.give_back(&rows);
+        let rows = answer.map_err(|error| query_error(&error));
+        pooled.release(&rows);
         rows
     }
 }
@@ -178,29 +180,32 @@ impl Deadpool {
 impl Backend for Deadpool {
     async fn rows(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>, PgError> {
         let rows = self.query(statement, params).await?;
-        rows.iter().map(|row| read!(row)).collect::<Result<_, tokio_postgres::Error>>().map_err(|error| odd(&error))
+        rows.iter()
+            .map(|row| read!(row))
+            .collect::<Result<_, tokio_postgres::Error>>()
+            .map_err(|error| unexpected_row(&error))
     }
 
     async fn numbers(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<i64>, PgError> {
         let rows = self.query(statement, params).await?;
         let of = |row: &tokio_postgres::Row| (0..row.len()).map(|at| row.try_get(at)).collect();
-        rows.first().map_or_else(|| Ok(Vec::new()), of).map_err(|error| odd(&error))
+        rows.first().map_or_else(|| Ok(Vec::new()), of).map_err(|error| unexpected_row(&error))
     }
 
     async fn text(&self, query: &str) -> Result<Option<String>, PgError> {
         let rows = self.query(&Statement { text: query.to_owned(), types: &[] }, &[]).await?;
         let text = rows.first().map(|row| row.try_get(0)).transpose();
-        text.map(Option::flatten).map_err(|error| odd(&error))
+        text.map(Option::flatten).map_err(|error| unexpected_row(&error))
     }
 
     async fn batch(&self, statements: &str) -> Result<(), PgError> {
-        let loan = Loan::of(self).await?;
-        let Some(client) = &loan.0 else {
+        let pooled = PooledConn::get(self).await?;
+        let Some(client) = &pooled.0 else {
             return Ok(());
         };
-        // Several statements in one message are one transaction.
-        let done = client.batch_execute(statements).await.map_err(|error| failed(&error));
-        loan.give_back(&done);
+        // The server runs the statements of one message in one transaction.
+        let done = client.batch_execute(statements).await.map_err(|error| query_error(&error));
+        pooled.release(&done);
         done
     }
 }

@@ -1,4 +1,4 @@
-//! A pool of sqlx's.
+//! The service's sqlx pool.
 
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
@@ -11,39 +11,39 @@ use crate::error::PgError;
 use crate::row::{read, Row};
 use crate::sql::{Param, Statement};
 
-/// A pool of sqlx's.
+/// The service's sqlx pool.
 #[derive(Debug, Clone)]
 pub(crate) struct Sqlx {
     pub(crate) pool: PgPool,
-    /// Whether statements are prepared once a connection. Where they are not, parameters are written into the text: sqlx sends
-    /// a statement and its parameters in two messages, and a proxy that lends a connection for a transaction may hand them to
-    /// two connections, the second of which has another client's statement.
+    /// Whether each connection prepares a statement once. If not, the parameters are written into the text: sqlx sends a
+    /// statement and its parameters in two messages. A proxy that assigns a server connection per transaction may send them to
+    /// two connections, and the second one may have another client's statement.
     pub(crate) prepared: bool,
 }
 
-/// A connection on loan. One that is let go of with an answer outstanding does not go back: the pool would wait for that
-/// answer, and count the connection as one of its own meanwhile.
-struct Loan(Option<PoolConnection<Postgres>>);
+/// A connection from the pool. If a verb is dropped before its answer came, the connection is closed: the pool would wait for
+/// that answer, and count the connection against its limit meanwhile.
+struct PooledConn(Option<PoolConnection<Postgres>>);
 
-impl Loan {
-    async fn from(pool: &PgPool) -> Result<Self, PgError> {
-        pool.acquire().await.map(|connection| Self(Some(connection))).map_err(not_connected)
+impl PooledConn {
+    async fn get(pool: &PgPool) -> Result<Self, PgError> {
+        pool.acquire().await.map(|connection| Self(Some(connection))).map_err(connect_error)
     }
 
     fn connection(&mut self) -> Result<&mut PgConnection, PgError> {
-        let given_back = || PgError::Connect("the connection was given back".into());
-        self.0.as_deref_mut().ok_or_else(given_back)
+        let released = || PgError::Connect("the connection was given back".into());
+        self.0.as_deref_mut().ok_or_else(released)
     }
 
-    /// Unless the answer says that the connection is of no use any more.
-    fn give_back<T>(mut self, answer: &Result<T, PgError>) {
+    /// Returns the connection to the pool, unless the answer says that it was lost.
+    fn release<T>(mut self, answer: &Result<T, PgError>) {
         if !matches!(answer, Err(PgError::Lost(_))) {
             drop(self.0.take());
         }
     }
 }
 
-impl Drop for Loan {
+impl Drop for PooledConn {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
             drop(connection.detach());
@@ -53,22 +53,22 @@ impl Drop for Loan {
 
 impl Sqlx {
     async fn query(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<PgRow>, PgError> {
-        let mut loan = Loan::from(&self.pool).await?;
-        let connection = loan.connection()?;
-        // The text is this crate's own.
+        let mut pooled = PooledConn::get(&self.pool).await?;
+        let connection = pooled.connection()?;
+        // Safe: the text comes from this crate.
         let answer = if self.prepared {
             let query = sqlx::query(AssertSqlSafe(statement.text.as_str()));
-            params.iter().fold(query, |query, param| bound(query, *param)).fetch_all(connection).await
+            params.iter().fold(query, |query, param| bind(query, *param)).fetch_all(connection).await
         } else {
             sqlx::raw_sql(AssertSqlSafe(statement.with(params))).fetch_all(connection).await
         };
-        let rows = answer.map_err(failed);
-        loan.give_back(&rows);
+        let rows = answer.map_err(query_error);
+        pooled.release(&rows);
         rows
     }
 }
 
-fn bound<'q>(query: Query<'q, Postgres, PgArguments>, param: Param<'_>) -> Query<'q, Postgres, PgArguments> {
+fn bind<'q>(query: Query<'q, Postgres, PgArguments>, param: Param<'_>) -> Query<'q, Postgres, PgArguments> {
     match param {
         Param::Bytes(bytes) => query.bind(bytes.map(<[u8]>::to_vec)),
         Param::Text(text) => query.bind(text.to_owned()),
@@ -77,8 +77,8 @@ fn bound<'q>(query: Query<'q, Postgres, PgArguments>, param: Param<'_>) -> Query
     }
 }
 
-/// A statement that was sent, and failed.
-fn failed(error: sqlx::Error) -> PgError {
+/// The error of a statement that was sent.
+fn query_error(error: sqlx::Error) -> PgError {
     match &error {
         sqlx::Error::Database(database) => match database.code() {
             Some(code) => PgError::of_server(&code, database.message()),
@@ -90,16 +90,16 @@ fn failed(error: sqlx::Error) -> PgError {
     }
 }
 
-/// Nothing was asked yet.
-fn not_connected(error: sqlx::Error) -> PgError {
-    match failed(error) {
+/// The error of an attempt to connect. No statement was sent.
+fn connect_error(error: sqlx::Error) -> PgError {
+    match query_error(error) {
         PgError::Lost(source) => PgError::Connect(source),
         other => other,
     }
 }
 
-/// A row that is not what the statement asked for.
-fn odd(error: sqlx::Error) -> PgError {
+/// The error of a row whose columns do not match the statement.
+fn unexpected_row(error: sqlx::Error) -> PgError {
     PgError::Schema(error.to_string())
 }
 
@@ -107,24 +107,25 @@ fn odd(error: sqlx::Error) -> PgError {
 impl Backend for Sqlx {
     async fn rows(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>, PgError> {
         let rows = self.query(statement, params).await?;
-        rows.iter().map(|row| read!(row)).collect::<Result<_, sqlx::Error>>().map_err(odd)
+        rows.iter().map(|row| read!(row)).collect::<Result<_, sqlx::Error>>().map_err(unexpected_row)
     }
 
     async fn numbers(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<i64>, PgError> {
         let rows = self.query(statement, params).await?;
         let of = |row: &PgRow| (0..row.len()).map(|at| row.try_get(at)).collect();
-        rows.first().map_or_else(|| Ok(Vec::new()), of).map_err(odd)
+        rows.first().map_or_else(|| Ok(Vec::new()), of).map_err(unexpected_row)
     }
 
     async fn text(&self, query: &str) -> Result<Option<String>, PgError> {
         let rows = self.query(&Statement { text: query.to_owned(), types: &[] }, &[]).await?;
-        rows.first().map(|row| row.try_get(0)).transpose().map(Option::flatten).map_err(odd)
+        rows.first().map(|row| row.try_get(0)).transpose().map(Option::flatten).map_err(unexpected_row)
     }
 
     async fn batch(&self, statements: &str) -> Result<(), PgError> {
-        let mut loan = Loan::from(&self.pool).await?;
-        let done = sqlx::raw_sql(AssertSqlSafe(statements)).execute(loan.connection()?).await.map(drop).map_err(failed);
-        loan.give_back(&done);
+        let mut pooled = PooledConn::get(&self.pool).await?;
+        let done =
+            sqlx::raw_sql(AssertSqlSafe(statements)).execute(pooled.connection()?).await.map(drop).map_err(query_error);
+        pooled.release(&done);
         done
     }
 }

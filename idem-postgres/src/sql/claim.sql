@@ -1,6 +1,6 @@
--- Asks for a key. $1 id, $2 key, $3 owner, $4 fingerprint, $5 at most once, $6 reconciling, $7 lease, $8 ttl, $9 operation
--- What is done, or somebody's, is only read. What may be granted is written where it stands, and decided on anew there, once its
--- row is locked: by its last version and by the time it is then.
+-- Claims a key. $1 id, $2 key, $3 owner, $4 fingerprint, $5 at most once, $6 reconciling, $7 lease, $8 ttl, $9 operation
+-- A record that is completed or has a live owner is only read. A record that may be granted is written; the server evaluates the
+-- condition again after it locked the row, on the row's last version and with the current time.
 WITH found AS MATERIALIZED (
     SELECT * FROM {schema}.records WHERE id = $1::bytea
 ), written AS (

@@ -1,5 +1,5 @@
--- Ends a run. $1 id, $2 owner, $3 state, $4 its rank, $5 result, $6 withdrawn, $7 fence or -1
--- Endings only rise: sent again, or out of order, they change nothing.
+-- Records an outcome. $1 id, $2 owner, $3 state, $4 its rank, $5 result, $6 withdrawn, $7 fence or -1
+-- The rank of a state only rises: an outcome that is sent again or out of order changes nothing.
 WITH found AS MATERIALIZED (
     SELECT * FROM {schema}.records WHERE id = $1::bytea
 ), written AS (
@@ -17,6 +17,6 @@ WITH found AS MATERIALIZED (
     WHERE {owned} AND ($7::bigint < 0 OR r.fence = $7) AND CASE r.state WHEN 'running' THEN 0 WHEN 'failed' THEN 1 WHEN 'unknown' THEN 2 ELSE 3 END < $4
     RETURNING *
 )
-SELECT true AS written, {columns of written} FROM written {news}
+SELECT true AS written, {columns of written} FROM written {notify}
 UNION ALL
 SELECT false, {columns} FROM found WHERE NOT EXISTS (SELECT FROM written)

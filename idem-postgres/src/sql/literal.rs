@@ -1,12 +1,12 @@
-//! Statements with their parameters written into them, for a client that can send nothing else in one message.
+//! Writes the parameters into a statement, for a client that cannot send both in one message.
 
 use std::fmt::Write;
 
 use super::{Param, Statement};
 
 impl Statement {
-    /// The text, with `params` in place of `$1` and so on. No parameter can be taken for anything else: bytes and texts are
-    /// written in hexadecimal digits.
+    /// Replaces `$1`, `$2`, … in the text by `params`. Bytes and texts are written as hexadecimal digits, so that no parameter
+    /// can change the statement.
     pub(crate) fn with(&self, params: &[Param<'_>]) -> String {
         let mut text = String::with_capacity(self.text.len() + 256);
         let mut rest = self.text.as_str();

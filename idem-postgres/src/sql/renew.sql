@@ -1,4 +1,4 @@
--- Keeps a key. $1 id, $2 owner
+-- Renews a lease. $1 id, $2 owner
 WITH found AS MATERIALIZED (
     SELECT * FROM {schema}.records WHERE id = $1::bytea
 ), written AS (

@@ -1,4 +1,4 @@
--- Keeps a finished step. $1 id, $2 owner, $3 how many were before it, $4 the step
+-- Stores a finished step. $1 id, $2 owner, $3 number of earlier steps, $4 step
 WITH found AS MATERIALIZED (
     SELECT * FROM {schema}.records WHERE id = $1::bytea
 ), written AS (

@@ -1,7 +1,7 @@
 CREATE SCHEMA IF NOT EXISTS {schema};
 
 CREATE TABLE IF NOT EXISTS {schema}.records (
-    -- The first 8 bytes are of the SHA-256 of the operation's scope, the others of the key's.
+    -- 8 bytes of the SHA-256 of the operation's scope, then 24 bytes of the SHA-256 of the key.
     id bytea PRIMARY KEY,
     key bytea NOT NULL,
     operation text NOT NULL,
@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS {schema}.records (
     expires_at bigint NOT NULL,
     sweep_at bigint,
     result bytea,
-    -- What is no record cannot get here by any hand. Later formats have rules of their own.
+    -- No client can store an invalid record. Later formats have their own rules.
     CONSTRAINT records_format_1 CHECK (format <> 1 OR (
         octet_length(owner) = 16 AND (fingerprint IS NULL OR octet_length(fingerprint) = 32)
         AND fence >= 0 AND attempt BETWEEN 0 AND 4294967295 AND lease >= 0 AND ttl >= 0
@@ -38,10 +38,10 @@ CREATE TABLE IF NOT EXISTS {schema}.records (
         END))
 ) WITH (fillfactor = 70);
 
--- What is kept for good has no sweep_at, and is not in it.
+-- Records that never expire have no sweep_at and are not in this index.
 CREATE INDEX IF NOT EXISTS records_sweep ON {schema}.records (sweep_at) WHERE sweep_at IS NOT NULL;
 
--- For people: SELECT * FROM calls WHERE operation = 'payments.charge'.
+-- For operators: SELECT * FROM calls WHERE operation = 'payments.charge'.
 CREATE OR REPLACE VIEW {schema}.calls AS
 SELECT encode(id, 'hex') AS id, operation, regexp_replace(encode(key, 'escape'), '[[:cntrl:]]+', ' ', 'g') AS key, state, attempt, fence, encode(owner, 'hex') AS owner,
     encode(fingerprint, 'hex') AS fingerprint, at_most_once, step_count AS steps, lease * interval '1 microsecond' AS lease,

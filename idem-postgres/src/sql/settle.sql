@@ -1,4 +1,5 @@
--- An operator's ending. $1 id, $2 new owner, $3 state, $4 fence looked at, $5 result, $6 was done, $7 forgotten
+-- An operator resolves, retries or forgets a record. $1 id, $2 new owner, $3 state, $4 loaded fence, $5 result, $6 was completed,
+-- $7 forget
 WITH found AS MATERIALIZED (
     SELECT * FROM {schema}.records WHERE id = $1::bytea
 ), written AS (
@@ -19,6 +20,6 @@ WITH found AS MATERIALIZED (
         AND NOT (r.state = 'running' AND r.lease_until > {now})
     RETURNING *
 )
-SELECT true AS written, {columns of written} FROM written {news}
+SELECT true AS written, {columns of written} FROM written {notify}
 UNION ALL
 SELECT false, {columns} FROM found WHERE NOT EXISTS (SELECT FROM written)

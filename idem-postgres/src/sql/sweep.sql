@@ -1,8 +1,8 @@
--- Deletes what is over. $1 how many to look at
--- A record's sweep_at is when it was to be over as its key was first claimed; one that lives longer is looked at again when that
--- time has come. So renewals and endings need not touch an index. What somebody else has locked is left for the next time.
--- The time stands in a subquery, or the index would be read to its end; rows are found again by their place, or a plan for any
--- number of them might read the table.
+-- Deletes expired records. $1 how many records to read
+-- sweep_at is the expiry that a record had after its first claim. A record that lives longer gets a later sweep_at when the sweep
+-- reads it, so renewals and outcomes need not update an index. Rows that another transaction has locked are left for the next sweep.
+-- The time is in a subquery; otherwise the server would read the whole index. Rows are found again by ctid; otherwise a plan might
+-- read the whole table.
 WITH due AS MATERIALIZED (
     SELECT ctid AS place, expires_at, {now} AS now FROM {schema}.records WHERE sweep_at <= (SELECT {now})
     ORDER BY sweep_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED

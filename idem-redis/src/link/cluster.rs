@@ -1,4 +1,4 @@
-//! A cluster: verbs go to the master that has their key, lists from one to the next.
+//! A cluster: a verb goes to the master that holds its key; a list goes from one master to the next.
 
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
@@ -6,15 +6,15 @@ use redis::{cmd, Cmd, FromRedisValue, Pipeline, RedisError, Value};
 
 use super::{Failure, Node};
 
-/// The client follows redirections and sends again what was lost. Verbs can be sent again; but only the last sending's end is
-/// told.
-fn failed(error: RedisError) -> Failure {
+/// The client follows redirections and sends lost commands again. A verb may be sent twice, but the client reports the result
+/// of the last attempt only.
+fn failure(error: RedisError) -> Failure {
     Failure { error, sent: true, resent: true }
 }
 
 pub(super) async fn send(connection: &ClusterConnection, command: &Cmd) -> Result<Value, Failure> {
     use redis::aio::ConnectionLike;
-    connection.clone().req_packed_command(command).await.and_then(Value::extract_error).map_err(failed)
+    connection.clone().req_packed_command(command).await.and_then(Value::extract_error).map_err(failure)
 }
 
 pub(super) async fn send_all(
@@ -26,7 +26,7 @@ pub(super) async fn send_all(
         Some((host, port)) => SingleNodeRoutingInfo::ByAddress { host: host.clone(), port: *port },
         None => SingleNodeRoutingInfo::RandomPrimary,
     };
-    connection.clone().route_pipeline(commands.clone(), 0, commands.len(), routing).await.map_err(failed)
+    connection.clone().route_pipeline(commands.clone(), 0, commands.len(), routing).await.map_err(failure)
 }
 
 pub(super) async fn nodes(connection: &ClusterConnection) -> Result<Vec<Node>, Failure> {
@@ -34,8 +34,8 @@ pub(super) async fn nodes(connection: &ClusterConnection) -> Result<Vec<Node>, F
     command.arg("SLOTS");
     let routing = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
     let answer = connection.clone().route_command(command, routing).await.and_then(Value::extract_error);
-    let ranges = answer.and_then(|answer| Ok(Vec::<Vec<Value>>::from_redis_value(answer)?)).map_err(failed)?;
-    // Of each range: where it begins, where it ends, its master, and that one's replicas.
+    let ranges = answer.and_then(|answer| Ok(Vec::<Vec<Value>>::from_redis_value(answer)?)).map_err(failure)?;
+    // Each range is its first slot, its last slot, its master and the master's replicas.
     let mut nodes: Vec<Node> = ranges.into_iter().filter_map(|range| master(range.into_iter().nth(2)?)).collect();
     nodes.sort();
     nodes.dedup();

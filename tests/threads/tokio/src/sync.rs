@@ -1,3 +1,3 @@
 //! shuttle-tokio's channels.
 
-pub use shuttle_tokio::sync::{oneshot, Notify};
+pub use shuttle_tokio::sync::{oneshot, watch, Notify};

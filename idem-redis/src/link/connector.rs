@@ -1,5 +1,8 @@
 //! How a connection is made.
 
+use std::future::Future;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -7,16 +10,16 @@ use redis::aio::{MultiplexedConnection, PubSub};
 use redis::io::tcp::{socket2::TcpKeepalive, TcpSettings};
 use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
 
-/// Makes connections to whoever is the master now.
+/// Connects to the current master.
 #[async_trait]
-pub(crate) trait Dial: Send + Sync + 'static {
+pub(crate) trait Connector: Send + Sync + 'static {
     async fn client(&self) -> RedisResult<Client>;
 
     /// How long one attempt may take.
     fn timeout(&self) -> Duration;
 
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        // No limit on answers: whoever asks sets one.
+        // The caller limits how long an answer may take.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let connect = async { self.client().await?.get_multiplexed_async_connection_with_config(&config).await };
         within(self.timeout(), connect).await
@@ -27,29 +30,29 @@ pub(crate) trait Dial: Send + Sync + 'static {
     }
 }
 
-async fn within<T>(limit: Duration, attempt: impl std::future::Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    let timed_out = |_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)));
+async fn within<T>(limit: Duration, attempt: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    let timed_out = |_| Err(RedisError::from(io::Error::from(io::ErrorKind::TimedOut)));
     tokio::time::timeout(limit, attempt).await.unwrap_or_else(timed_out)
 }
 
-/// To one of these, in turn.
-pub(crate) struct ToServers {
+/// Connects to these servers in turn.
+pub(crate) struct ServerConnector {
     clients: Vec<Client>,
-    turn: std::sync::atomic::AtomicUsize,
+    next: AtomicUsize,
     timeout: Duration,
 }
 
-impl ToServers {
+impl ServerConnector {
     pub(crate) fn new(clients: Vec<Client>, timeout: Duration) -> Self {
-        Self { clients, turn: std::sync::atomic::AtomicUsize::new(0), timeout }
+        Self { clients, next: AtomicUsize::new(0), timeout }
     }
 }
 
 #[async_trait]
-impl Dial for ToServers {
+impl Connector for ServerConnector {
     async fn client(&self) -> RedisResult<Client> {
-        let turn = self.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let client = self.clients.get(turn % self.clients.len().max(1));
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        let client = self.clients.get(next % self.clients.len().max(1));
         client.cloned().ok_or_else(|| (redis::ErrorKind::InvalidClientConfig, "no address").into())
     }
 
@@ -58,15 +61,15 @@ impl Dial for ToServers {
     }
 }
 
-/// To the master that the sentinels name.
+/// Connects to the master that the sentinels name.
 #[cfg(feature = "sentinel")]
-pub(crate) struct BySentinel {
+pub(crate) struct SentinelConnector {
     sentinel: tokio::sync::Mutex<redis::sentinel::SentinelClient>,
     timeout: Duration,
 }
 
 #[cfg(feature = "sentinel")]
-impl BySentinel {
+impl SentinelConnector {
     pub(crate) fn new(client: redis::sentinel::SentinelClient, timeout: Duration) -> Self {
         Self { sentinel: tokio::sync::Mutex::new(client), timeout }
     }
@@ -74,7 +77,7 @@ impl BySentinel {
 
 #[cfg(feature = "sentinel")]
 #[async_trait]
-impl Dial for BySentinel {
+impl Connector for SentinelConnector {
     async fn client(&self) -> RedisResult<Client> {
         self.sentinel.lock().await.async_get_client().await
     }
@@ -84,16 +87,16 @@ impl Dial for BySentinel {
     }
 }
 
-/// A connection whose other end has vanished is given up within some ten seconds.
-pub(crate) fn settings() -> TcpSettings {
-    const PATIENCE: Duration = Duration::from_secs(5);
-    let keepalive = TcpKeepalive::new().with_time(PATIENCE);
+/// Settings by which the operating system closes a connection about ten seconds after its other end has vanished.
+pub(crate) fn tcp_settings() -> TcpSettings {
+    const UNANSWERED: Duration = Duration::from_secs(5);
+    let keepalive = TcpKeepalive::new().with_time(UNANSWERED);
     #[cfg(not(any(target_os = "openbsd", target_os = "redox", target_os = "solaris")))]
     let keepalive = keepalive.with_interval(Duration::from_secs(1));
     #[cfg(not(any(target_os = "openbsd", target_os = "redox", target_os = "solaris", target_os = "windows")))]
     let keepalive = keepalive.with_retries(3);
     let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    let settings = settings.set_user_timeout(PATIENCE);
+    let settings = settings.set_user_timeout(UNANSWERED);
     settings
 }
