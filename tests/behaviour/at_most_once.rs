@@ -127,3 +127,33 @@ impl Failure {
         Self(error)
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_first_call_dropped_before_its_body_does_not_leave_its_policy() {
+    let h = Harness::asking();
+    h.drop_in_claim(&h.op().at_most_once()).await;
+    h.store.fault(Verb::Claim, Fault::None);
+    assert!(h.record().await.unwrap().is_blank());
+    h.abandon(&h.op()).await;
+    assert_eq!(value(h.ok(&h.op(), "second").await), ("second".into(), Kind::Executed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_body_that_never_began_may_be_tried_again() {
+    let h = Harness::asking();
+    let (late, queue) = h.with_queued_spawner();
+    let call = polled_once(Box::pin(
+        late.op().at_most_once().detached().run(std::future::ready(Ok::<_, Declined>("no".to_owned()))),
+    ))
+    .await;
+    tokio::time::sleep(LEASE + SECOND).await;
+    h.store.fault(Verb::Claim, Fault::NotApplied(2));
+    tokio::spawn(queue.lock().unwrap().pop().unwrap());
+    assert!(matches!(refusal(call.await), Error::Store { .. }));
+    for task in queue.lock().unwrap().drain(..) {
+        tokio::spawn(task);
+    }
+    h.store.fault(Verb::Claim, Fault::None);
+    tokio::time::sleep(LEASE * 2).await;
+    assert_eq!(value(h.ok(&h.op().at_most_once(), "honest").await), ("honest".into(), Kind::Executed));
+}

@@ -126,3 +126,46 @@ rows! {
         assert_eq!((outcome.kind(), outcome.into_inner()), (Kind::Unguarded, (0, 0)));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn lost_completes_when_the_call_was_dropped() {
+    let h = Harness::asking();
+    let helper = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let (op, put) = (h.op(), helper.clone());
+    let body = async move {
+        *put.lock().unwrap() = Some(tokio::spawn(current().unwrap().lost()));
+        std::future::pending::<Result<String, Declined>>().await
+    };
+    drop(polled_once(Box::pin(op.run(body))).await);
+    let other = h.elsewhere();
+    let _theirs = other.hang(&other.op()).await; // another process has the lease
+    let helper = helper.lock().unwrap().take().unwrap();
+    tokio::time::timeout(LEASE * 100, helper).await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_completes_even_if_the_result_was_recorded_after_a_forget() {
+    let h = Harness::asking();
+    let known = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let (op, put) = (h.op(), known.clone());
+    let call = started(async move {
+        op.run(async move {
+            *put.lock().unwrap() = current();
+            tokio::time::sleep(SECOND).await;
+            Ok::<_, Declined>("v".to_owned())
+        })
+        .await
+    })
+    .await;
+    h.clock.step(LEASE * 2);
+    assert!(h.elsewhere().op().forget().await.unwrap());
+    h.store.fault(Verb::Finish, Fault::Silent);
+    tokio::time::sleep(SECOND * 2).await;
+    call.abort();
+    let _ = call.await;
+    h.store.fault(Verb::Finish, Fault::None);
+    tokio::time::sleep(SECOND * 600).await;
+    assert_eq!(value(h.ok(&h.op(), "no").await).0, "v");
+    let known = known.lock().unwrap().take().unwrap();
+    tokio::time::timeout(LEASE, known.lost()).await.expect("the call has ended");
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use idem::{idempotent, Error, Idem};
 
-use crate::support::{rows, Harness, SECOND};
+use crate::support::{rows, value, Answer, Harness, SECOND};
 
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -91,4 +91,24 @@ rows! {
         tokio::time::sleep(SECOND).await;
         assert_eq!(done.load(Ordering::SeqCst), 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reentrant_even_through_a_detached_call_without_a_key() {
+    let h = Harness::asking();
+    let (same, without_key) = (h.op(), h.idem.operation("without_key").key(None::<u8>).detached());
+    let answer: Answer<String> = h
+        .op()
+        .run(async move {
+            let inside: Answer<String> = without_key
+                .run(async move {
+                    let again: Answer<String> = same.run(std::future::ready(Ok("no".into()))).await;
+                    Ok(format!("{again:?}"))
+                })
+                .await;
+            Ok(inside.unwrap().into_inner())
+        })
+        .await;
+    let answer = value(answer).0;
+    assert!(answer.contains("Reentrant"), "{answer}");
 }

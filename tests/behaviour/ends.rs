@@ -301,37 +301,6 @@ rows! {
         assert_eq!(run("drop", How::Nothing).await.unwrap(), How::Nothing);
     }
 
-    async fn drain__refuses_new_claims_and_waits_for_the_rest(h) {
-        h.ok(&h.idem.operation(NAME).key("done"), "done").await.unwrap();
-        let running = h.start(&h.op(), "a", 20 * SECOND).await;
-        let detached = h.idem.operation(NAME).key("detached").detached();
-        let detached = started(detached.run(async { tokio::time::sleep(30 * SECOND).await; Ok::<_, Declined>(1) })).await;
-        detached.abort();
-        let before = tokio::time::Instant::now();
-        assert_eq!(h.idem.drain(10 * SECOND).await, 2, "in time nothing had ended");
-        assert_eq!(before.elapsed(), 10 * SECOND);
-        let other = h.idem.operation(NAME).key("other");
-        let refused = refusal(h.ok(&other, "b").await);
-        assert!(matches!(refused, Error::ShuttingDown { .. }) && refused.is_retryable());
-        if h.peeks() {
-            let done = h.idem.operation(NAME).key("done");
-            assert_eq!(value(h.ok(&done, "b").await).0, "done", "what is at hand is replayed");
-        }
-        assert_eq!(h.idem.drain(TTL).await, 0);
-        assert_eq!(before.elapsed(), 30 * SECOND);
-        assert_eq!(value(running.await.unwrap()), ("a".into(), Kind::Executed));
-        assert_eq!(h.idem.drain(Duration::ZERO).await, 0);
-        assert_eq!(h.ran(), 2);
-    }
-
-    async fn drain__says_how_many_have_not_ended_by_then(h) {
-        let short = h.start(&h.op(), "a", 5 * SECOND).await;
-        let long = h.start(&h.idem.operation(NAME).key("long"), "b", 20 * SECOND).await;
-        assert_eq!(h.idem.drain(10 * SECOND).await, 1, "one of them had ended by then");
-        let (short, long) = (short.await.unwrap(), long.await.unwrap());
-        assert_eq!((value(short).0, value(long).0), ("a".into(), "b".into()));
-    }
-
     async fn a_long_run_keeps_its_key(h) {
         let first = h.start(&h.op(), "a", 100 * SECOND).await;
         for _ in 0..9 {
@@ -461,4 +430,22 @@ fn nothing_to_spawn_on__detached_is_config_and_a_drop_ends_in_memory() {
     let other = h.idem.operation(NAME).key("other");
     futures_now(h.abandon(&other));
     assert_eq!(value(futures_now(h.ok(&other, "c"))).1, Kind::Executed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_that_could_not_be_recorded_is_not_run_again_by_its_process() {
+    let h = Harness::asking();
+    let all = [Verb::Claim, Verb::Renew, Verb::Finish, Verb::Load];
+    let call = h.start(&h.op(), "charged", SECOND).await;
+    all.iter().for_each(|verb| h.store.fault(*verb, Fault::NotApplied(usize::MAX)));
+    assert_eq!(value(call.await.unwrap()).0, "charged");
+    // The lease is renewed for a while; then renewals fail, too.
+    h.store.fault(Verb::Renew, Fault::None);
+    tokio::time::sleep(SECOND * 30).await;
+    h.store.fault(Verb::Renew, Fault::NotApplied(usize::MAX));
+    tokio::time::sleep(SECOND * 30).await;
+    h.clock.step(SECOND * 60);
+    all.iter().for_each(|verb| h.store.fault(*verb, Fault::None));
+    assert_eq!(value(h.ok(&h.op(), "charged twice").await), ("charged".into(), Kind::Attached));
+    assert_eq!(h.ran(), 1);
 }

@@ -1,13 +1,15 @@
 //! Unguarded by choice: `fail_open` with its bounds, and `Idem::disabled`.
 
 use std::future::ready;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use idem::{current, idempotent, CallError, Error, Idem, Kind};
 
 use super::support::{
-    landed, polled_once_is_pending, refusal, rows, settle, started, value, Answer, Declined, Fault, Harness, Verb,
-    LEASE, NAME, SECOND, WAIT,
+    landed, polled_once, polled_once_is_pending, refusal, rows, settle, started, value, Answer, Broken, Bug, Declined,
+    Fault, Harness, Verb, LEASE, NAME, SECOND, WAIT,
 };
 
 /// The same store, under an `Idem` that fails open.
@@ -389,4 +391,86 @@ async fn disabled_in_the_macro_and_detached() {
     let off = Idem::disabled();
     assert_eq!((detached(off.clone()).await.unwrap(), detached(off.clone()).await.unwrap()), (7, 7));
     assert_eq!(off.unguarded(), 2);
+}
+
+/// Counts how many bodies run at once.
+#[derive(Default)]
+struct AtOnce {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl AtOnce {
+    async fn body(self: Arc<Self>, pause: Duration) -> Result<String, Declined> {
+        self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        tokio::time::sleep(pause).await;
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        Ok(String::new())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_granted_call_that_was_not_polled_does_not_run_beside_an_unguarded_body() {
+    let h = open(&Harness::asking());
+    let at_once = Arc::new(AtOnce::default());
+    let hold = h.store.hold(Verb::Claim);
+    let op = h.op();
+    let unpolled = polled_once(Box::pin(op.run(at_once.clone().body(SECOND)))).await;
+    hold.add_permits(1); // the claim is granted
+    tokio::time::sleep(SECOND * 6).await; // not polled for longer than a claim may take
+    h.store.fault(Verb::Claim, Fault::Refused);
+    let other = {
+        let (op, at_once) = (h.op(), at_once.clone());
+        started(async move { op.run(at_once.body(SECOND * 20)).await }).await
+    };
+    let _ = (unpolled.await, other.await);
+    assert_eq!(at_once.most.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_elsewhere_was_heard_of_by_a_leader_that_is_not_polled() {
+    let h = open(&Harness::asking());
+    let theirs = h.elsewhere();
+    let _theirs = theirs.hang(&theirs.op()).await;
+    let op = h.op();
+    let _unpolled = polled_once(Box::pin(h.ok(&op, "no"))).await; // its claim is answered: in progress, for 15 s
+    tokio::time::sleep(SECOND * 7).await;
+    h.store.fault(Verb::Claim, Fault::Refused);
+    let answer = h.ok(&h.op(), "beside the owner").await;
+    assert!(matches!(answer, Err(CallError::Idem(Error::InProgress { .. }))), "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_runs_unguarded_even_if_its_leader_may_not() {
+    let h = open(&Harness::asking());
+    h.store.fault(Verb::Claim, Fault::Silent);
+    let _leader = h.start(&h.op().at_most_once(), "no", SECOND).await;
+    let follower = h.start(&h.op(), "follower", SECOND).await;
+    assert_eq!(value(follower.await.unwrap()), ("follower".into(), Kind::Unguarded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_that_heard_of_an_owner_does_not_run_beside_it() {
+    let h = open(&Harness::asking());
+    let there = h.elsewhere();
+    let _theirs = there.hang(&there.op()).await;
+    let leader = h.start(&h.op().at_most_once(), "no", SECOND).await;
+    let follower = h.start(&h.op(), "beside the owner", SECOND).await;
+    tokio::time::sleep(SECOND).await;
+    h.store.fault(Verb::Claim, Fault::Refused);
+    assert!(matches!(refusal(leader.await.unwrap()), Error::Store { .. }));
+    assert!(matches!(refusal(follower.await.unwrap()), Error::InProgress { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_arrives_after_an_unguarded_failure_is_withdrawn() {
+    let idem = Idem::builder(Broken::new(Bug::ClaimsLate)).fail_open().build().unwrap();
+    let op = idem.operation("op").key(1);
+    let failed: Answer<u32> = op.run(async { Err(Declined) }).await;
+    assert!(matches!(failed, Err(CallError::Body(Declined))));
+    tokio::time::sleep(SECOND * 12).await;
+    // There was no record before the claim, so withdrawing it leaves none.
+    assert_eq!(op.inspect().await.unwrap(), None);
+    let again = op.run(async { Ok::<u32, Declined>(1) }).await.unwrap();
+    assert_eq!(again.kind(), Kind::Executed);
 }

@@ -7,20 +7,22 @@
 
 mod answers;
 mod at_most_once;
-mod attacked;
 mod cas;
 mod changes;
 mod copies;
 mod current;
 mod detached;
+mod drain;
 mod ends;
 mod fail_open;
 mod flights;
 #[cfg(not(stores))]
 mod golden;
+mod limits;
 mod lost;
 mod macros;
 mod operators;
+mod panics;
 mod policies;
 mod reconcile;
 mod results;

@@ -190,3 +190,87 @@ impl idem::Store for Silent {
         std::future::pending().await
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn retry_does_not_undo_a_success_recorded_after_it_read_the_record() {
+    let h = Harness::asking();
+    h.abandon(&h.op()).await;
+    let hold = h.store.hold(Verb::Load);
+    let elsewhere = h.elsewhere();
+    let retried = started(async move { elsewhere.op().retry().await }).await; // has read: outcome unknown
+    assert_eq!(value(h.ok(&h.op(), "charged").await), ("charged".into(), Kind::Executed)); // took over
+    h.store.fault(Verb::Load, Fault::None);
+    hold.add_permits(10);
+    let answer = retried.await.unwrap();
+    assert_eq!(value(h.ok(&h.op(), "charged twice").await), ("charged".into(), Kind::Replayed), "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_does_not_undo_a_late_success_of_the_same_owner() {
+    let h = Harness::asking();
+    let owner = h.start(&h.op(), "charged", SECOND).await;
+    h.clock.step(LEASE); // the outcome counts as unknown
+    let hold = h.store.hold(Verb::Load);
+    let elsewhere = h.elsewhere();
+    let retried = started(async move { elsewhere.op().retry().await }).await; // has read: lease expired
+    assert_eq!(value(owner.await.unwrap()), ("charged".into(), Kind::Executed)); // recorded after the lease
+    h.store.fault(Verb::Load, Fault::None);
+    hold.add_permits(10);
+    let answer = retried.await.unwrap();
+    assert_eq!(value(h.ok(&h.op(), "charged twice").await), ("charged".into(), Kind::Replayed), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn list_shows_a_record_that_changes_between_its_pages() {
+    let idem = idem::Idem::new(idem::MokaStore::new());
+    for n in 0..2000u32 {
+        idem.operation("op").key(n).run(async { Ok::<u32, Declined>(n) }).await.unwrap();
+    }
+    let op = idem.operation("op").key(1000u32);
+    let changes = tokio::spawn(async move {
+        loop {
+            op.retry().await.unwrap();
+            op.resolve(&1u32).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    });
+    let (key, mut missed) = (idem::Key::new("", "op", &1000u32).unwrap(), 0);
+    for _ in 0..30 {
+        let (mut after, mut seen) = (None, false);
+        loop {
+            let page = idem.operation("op").list(after).await.unwrap();
+            seen |= page.records.iter().any(|listed| listed.key == key);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        missed += usize::from(!seen);
+    }
+    changes.abort();
+    assert_eq!(missed, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_of_an_operator_that_fails_is_sent_again() {
+    let h = Harness::asking();
+    h.abandon(&h.op()).await;
+    for (verb, fault) in
+        [(Verb::Load, Fault::NotApplied(1)), (Verb::Settle, Fault::NotApplied(1)), (Verb::Settle, Fault::Lost(1))]
+    {
+        h.store.fault(verb, fault.clone());
+        let answer = h.op().retry().await;
+        assert!(answer.is_ok(), "{verb:?} {fault:?}: {answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_says_unknown_if_any_of_its_requests_may_have_been_applied() {
+    let idem = idem::Idem::new(Broken::new(Bug::ForgetsThatItSettled));
+    let op = idem.operation("op").key(1);
+    let _: idem::Outcome<u32> = op.run(async { Ok::<_, Declined>(1) }).await.unwrap();
+    match op.forget().await {
+        Err(Error::Store { source, .. }) => assert_eq!(source.applied(), idem::Applied::Unknown),
+        other => panic!("{other:?}"),
+    }
+}

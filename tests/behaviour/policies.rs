@@ -268,3 +268,60 @@ rows! {
         assert!(matches!(refused, Err(GatewayError::Idempotency(Error::Indeterminate { attempt: 1, .. }))));
     }
 }
+
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+enum RecordedError {
+    Idempotency(String),
+    Body,
+}
+
+impl From<Error> for RecordedError {
+    fn from(e: Error) -> Self {
+        RecordedError::Idempotency(e.to_string())
+    }
+}
+
+impl From<CallError<RecordedError>> for RecordedError {
+    fn from(e: CallError<RecordedError>) -> Self {
+        match e {
+            CallError::Body(e) => e,
+            CallError::Idem(e) => e.into(),
+        }
+    }
+}
+
+/// What a body does that fails.
+enum FailsIn {
+    Inspect,
+    Retry,
+    TheBody,
+}
+
+async fn state_after_an_error(fails_in: FailsIn) -> State {
+    let h = Harness::asking();
+    let inner = h.idem.operation("inner").key(2);
+    h.store.fault(Verb::Load, Fault::Refused);
+    let _ = h
+        .op()
+        .record_err(|_: &RecordedError| true)
+        .run(async {
+            match fails_in {
+                FailsIn::Inspect => drop(inner.inspect().await?),
+                FailsIn::Retry => drop(inner.retry().await?),
+                FailsIn::TheBody => return Err(RecordedError::Body),
+            }
+            Ok::<u32, RecordedError>(7)
+        })
+        .await;
+    h.record().await.unwrap().state
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_an_operators_request_in_a_body_is_not_recorded() {
+    assert_eq!(state_after_an_error(FailsIn::Inspect).await, State::Failed);
+    assert_eq!(state_after_an_error(FailsIn::Retry).await, State::Failed);
+    assert!(
+        matches!(state_after_an_error(FailsIn::TheBody).await, State::Completed(_)),
+        "the body's own error is recorded"
+    );
+}

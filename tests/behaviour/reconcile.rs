@@ -8,8 +8,8 @@ use idem::{current, idempotent, with_outcome, CallError, Error, Idem, Kind, Outc
 use tokio::task::JoinHandle;
 
 use super::support::{
-    landed, polled_once_is_pending, refusal, rows, settle, started, value, Answer, Declined, Fault, Harness, Verb,
-    LEASE, SECOND, TTL,
+    landed, polled_once, polled_once_is_pending, refusal, rows, settle, started, value, Answer, Declined, Fault,
+    Harness, Verb, LEASE, SECOND, TTL,
 };
 
 /// What the world says when it is asked.
@@ -355,4 +355,42 @@ rows! {
         let (answer, kind) = with_outcome(detached(found, "b".into())).await;
         assert_eq!((answer.unwrap(), kind), ("charged b".into(), Some(Kind::Executed)));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_body_that_begins_after_a_takeover_is_not_run_before_reconcile() {
+    let h = Harness::asking();
+    let (late, queue) = h.with_queued_spawner();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let a = asked.clone();
+    let op = late.op().at_most_once().reconcile(move || {
+        a.fetch_add(1, Ordering::SeqCst);
+        ready(Ok::<_, Declined>(Some("charged elsewhere".to_owned())))
+    });
+    let h2 = h.clone();
+    let call = polled_once(Box::pin(op.detached().run(async move {
+        h2.count_run();
+        Ok("charged again".to_owned())
+    })))
+    .await;
+    // The claim was granted and the run spawned, but the executor does not poll it for a lease.
+    tokio::time::sleep(LEASE + SECOND).await;
+    let other = h.elsewhere();
+    let op = other.op().at_most_once().reconcile(|| ready(Ok::<_, Declined>(None::<String>)));
+    // Another process takes the key over, begins its body and drops it.
+    drop(
+        polled_once(Box::pin(op.run(async {
+            h.count_run();
+            pending().await
+        })))
+        .await,
+    );
+    assert_eq!((h.ran(), h.record().await.unwrap().state), (1, State::Unknown));
+    tokio::spawn(queue.lock().unwrap().pop().unwrap());
+    // This call may neither reconcile nor run any more; the next call reconciles.
+    assert!(matches!(refusal(call.await), Error::InProgress { .. }));
+    assert_eq!((asked.load(Ordering::SeqCst), h.ran()), (0, 1));
+    assert_eq!(h.record().await.unwrap().state, State::Unknown);
+    let op = h.op().at_most_once().reconcile(|| ready(Ok::<_, Declined>(Some("charged".to_owned()))));
+    assert_eq!(value(op.run(ready(Ok("no".to_owned()))).await), ("charged".into(), Kind::Reconciled));
 }

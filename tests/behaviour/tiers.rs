@@ -5,7 +5,7 @@ use std::time::Duration;
 use idem::{Idem, Kind, MokaStore, Tiered};
 use idem_testing::{Clock, Faulty, Verb};
 
-use crate::support::{value, Answer, SECOND};
+use crate::support::{started, value, Answer, Fault, SECOND};
 
 struct Process {
     store: Faulty,
@@ -97,4 +97,41 @@ async fn only_done_operations_are_remembered() {
     failing.unwrap_err();
     assert_eq!(value(other.call("second").await), ("second".into(), Kind::Executed));
     assert_eq!(one.replay().await, ("second".into(), 1));
+}
+
+async fn call(idem: &Idem, text: &str) -> (String, Kind) {
+    value(idem.operation("op").key(1).run(async { Ok(text.to_owned()) }).await)
+}
+
+/// A store that has to be asked, and a tier in front of it.
+fn tier() -> (Faulty, Idem) {
+    let store = Faulty::new(MokaStore::new()).without_peek();
+    (store.clone(), Idem::new(Tiered::new(store)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_whose_claim_was_out_during_a_resolve_is_not_remembered() {
+    let (store, idem) = tier();
+    call(&idem, "first").await;
+    let hold = store.hold(Verb::Claim);
+    let replay = {
+        let i = idem.clone();
+        started(async move { call(&i, "no").await }).await
+    };
+    assert!(idem.operation("op").key(1).resolve(&"resolved".to_owned()).await.unwrap());
+    store.fault(Verb::Claim, Fault::None);
+    hold.add_permits(10);
+    replay.await.unwrap();
+    assert_eq!(call(&idem, "no").await.0, "resolved");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resolve_that_may_have_been_applied_ends_what_is_remembered() {
+    let (store, idem) = tier();
+    call(&idem, "first").await;
+    call(&idem, "first").await; // from memory
+    let _hold = store.hold(Verb::Settle); // applied, not answered
+    idem.operation("op").key(1).resolve(&"resolved".to_owned()).await.unwrap_err();
+    assert_eq!(call(&Idem::new(store.clone()), "no").await.0, "resolved"); // it was applied
+    assert_eq!(call(&idem, "no").await.0, "resolved");
 }

@@ -1,11 +1,12 @@
 //! A harness: a store that counts, pauses and fails on demand, and an operation that counts its runs.
 
+mod broken;
 mod versions;
 
 use std::future::{poll_fn, Future};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use idem_testing::{Clock, Faulty};
 pub(crate) use idem_testing::{Fault, Verb};
 use tokio::task::JoinHandle;
 
+pub(crate) use broken::{Broken, Bug};
 pub(crate) use versions::Versions;
 
 pub(crate) const NAME: &str = "test.op";
@@ -29,6 +31,9 @@ pub(crate) const TTL: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) struct Declined;
 
 pub(crate) type Answer<T> = Result<Outcome<T>, CallError<Declined>>;
+
+/// Tasks that were spawned and do not run yet.
+pub(crate) type Queue = Arc<Mutex<Vec<Pin<Box<dyn Future<Output = ()> + Send>>>>>;
 
 /// What a row runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +66,20 @@ impl Harness {
             Kind::CasStore => Faulty::new(CasStore::new(Versions::new(clock.clone()))),
         };
         Self { idem: over(kind, &store), store, clock, kind, ran: Arc::default() }
+    }
+
+    /// A store in memory that has to be asked each time.
+    pub(crate) fn asking() -> Self {
+        Self::new(Kind::Asking)
+    }
+
+    /// The same store under an `Idem` whose spawner only queues tasks: the test decides when they run.
+    pub(crate) fn with_queued_spawner(&self) -> (Self, Queue) {
+        let queue = Queue::default();
+        let spawned = queue.clone();
+        let spawner = move |task| spawned.lock().expect("not poisoned").push(task);
+        let idem = Idem::builder(self.store.clone()).spawner(spawner).build().expect("a valid configuration");
+        (self.under(idem), queue)
     }
 
     /// The same on a real server, or in a file.
@@ -226,6 +245,13 @@ pub(crate) fn refusal<T: std::fmt::Debug>(answer: Answer<T>) -> idem::Error {
         CallError::Idem(error) => error,
         CallError::Body(error) => panic!("the body failed: {error}"),
     }
+}
+
+/// Polls a call once, which waits for something, and hands it back.
+pub(crate) async fn polled_once<F: Future + Unpin>(mut call: F) -> F {
+    let is_pending = poll_fn(|cx| Poll::Ready(Pin::new(&mut call).poll(cx).is_pending())).await;
+    assert!(is_pending, "the call waits for something");
+    call
 }
 
 /// Polls a call once, and says whether it waits for something. That it waits for a real store does not count.
