@@ -321,4 +321,5 @@ impl Purpose {
 }
 
 #[cfg(test)]
+#[path = "phase/tests.rs"] // `tests/model` names this file by its path, too.
 mod tests;

@@ -1,9 +1,10 @@
 //! What can happen next.
 
-use idem_core::State as RecordState;
+use idem_core::{Ending, State as RecordState};
 
 use crate::met::Event;
-use crate::state::{token, At, End, Message, Operator, State, Turn, Why, Word};
+use crate::phase::{Lease, Pending, Phase, Recording, Standing};
+use crate::state::{owner, result, token, Call, End, Granted, Message, Operator, State, Turn, Word};
 use crate::world::World;
 
 /// One thing that happens.
@@ -85,41 +86,37 @@ impl World {
 
     fn call_can(&self, state: &State, number: usize, acts: &mut Vec<Act>) {
         let (call, policy) = (&state.calls[number], self.policy(number));
-        match call.at {
-            At::Idle => {
+        if let Some(claim) = call.claim() {
+            if call.answer.is_some() && claim.until > state.now {
+                acts.push(Act::Take(number));
+            }
+            if claim.until != state.now + u32::from(policy.lease) {
+                acts.push(Act::AskAgain(number));
+            }
+        }
+        match &call.phase {
+            Phase::Idle => {
                 // Of calls that are alike, the first begins first.
-                let waits = (0..number).any(|other| state.calls[other].at == At::Idle && self.are_alike(other, number));
-                if !waits {
+                let idle = |other: usize| state.calls[other].phase == Phase::Idle && self.are_alike(other, number);
+                if !(0..number).any(idle) {
                     acts.push(Act::Start(number));
                 }
                 return;
             }
-            At::Gone => return,
-            At::Claiming(why) => {
-                let in_time = call.sent + u32::from(policy.lease) > state.now;
-                if call.answer.is_some() && in_time {
-                    acts.push(Act::Take(number));
-                }
-                if call.sent != state.now {
-                    acts.push(Act::AskAgain(number));
-                }
-                if why != Why::Back {
-                    acts.push(Act::Withdraw(number));
-                }
-            }
-            At::Asking => acts.extend([Act::DidNotHappen(number), Act::Succeed(number), Act::Withdraw(number)]),
-            At::Running => {
+            Phase::Done => return,
+            Phase::Claiming(_) => acts.push(Act::Withdraw(number)),
+            Phase::Granted(_) => acts.extend([Act::DidNotHappen(number), Act::Succeed(number), Act::Withdraw(number)]),
+            Phase::Running(_) => {
                 acts.extend([Act::Succeed(number), Act::Fail(number), Act::Abandon(number)]);
                 let next = Message::Step(call.steps);
                 if call.steps < self.steps && !state.sent[token(number, Turn::First)].has(next) {
                     acts.push(Act::Step(number));
                 }
             }
-            At::Lost => acts.push(Act::ComeBack(number)),
-            At::Ending(..) => {}
+            Phase::Recording(Recording { standing: Standing::Lost { .. }, .. }) => acts.push(Act::ComeBack(number)),
+            Phase::Recording(_) | Phase::Yielding(_) => {}
         }
-        let renewing = matches!(call.at, At::Asking | At::Running | At::Ending(End::Completed | End::Failed, _));
-        if self.renews && renewing && !state.sent[token(number, call.turn())].has(Message::Renew) {
+        if self.renews && call.phase.is_renewed() && !state.sent[token(number, call.turn())].has(Message::Renew) {
             acts.push(Act::Renew(number));
         }
         acts.push(Act::Crash(number));
@@ -156,13 +153,13 @@ impl World {
             Act::Start(call) | Act::AskAgain(call) | Act::Take(call) | Act::ComeBack(call) => {
                 self.asks(state, call, act);
             }
-            Act::Succeed(call) => state.ends(call, End::Completed),
+            Act::Succeed(call) => state.ends(call, Some(Ending::Completed(result(call)))),
             Act::Fail(call) => {
                 state.calls[call].counts = false;
-                state.ends(call, End::Failed);
+                state.ends(call, Some(Ending::Failed));
             }
-            Act::Abandon(call) => state.ends(call, End::Unknown),
-            Act::Withdraw(call) => state.ends(call, End::Withdrawn),
+            Act::Abandon(call) => state.ends(call, Some(Ending::Unknown)),
+            Act::Withdraw(call) => state.ends(call, None),
             Act::Step(call) => {
                 let step = Message::Step(state.calls[call].steps);
                 state.sent[token(call, Turn::First)].add(step);
@@ -174,80 +171,75 @@ impl World {
             Act::DidNotHappen(call) => {
                 // What went before is settled.
                 state.calls.iter_mut().for_each(|other| other.counts = false);
-                if state.calls[call].until > state.now {
+                if state.calls[call].believes_until().is_some_and(|until| until > state.now) {
                     self.met.meet(Event::AskedAndRan);
                     self.begins(state, call);
                 } else {
                     self.met.meet(Event::AskedTooLong);
-                    let now = state.now;
-                    let call = &mut state.calls[call];
-                    (call.at, call.sent, call.answer) = (At::Claiming(Why::Resume), now, None);
+                    state.calls[call].resumes = true;
+                    self.sends_claim(state, call, Turn::First);
                 }
             }
             Act::Crash(call) => state.calls[call].ends(),
         }
     }
 
-    /// Drops what is so long ago that it makes no difference any more.
+    /// Drops answers that are heard too late to be believed.
     fn forget(&self, state: &mut State) {
-        for (call, policy) in state.calls.iter_mut().zip(&self.calls) {
-            if call.sent + u32::from(policy.lease) <= state.now {
-                // Too long ago to be taken for granted.
-                (call.sent, call.answer) = (0, None);
-            }
-            if call.until <= state.now {
-                call.until = 0;
+        for call in &mut state.calls {
+            if call.claim().is_none_or(|claim| claim.until <= state.now) {
+                call.answer = None;
             }
         }
     }
 
     fn asks(&self, state: &mut State, number: usize, act: Act) {
-        let now = state.now;
-        match (act, state.calls[number].at) {
-            (Act::Take(_), At::Claiming(why)) => self.granted(state, number, why),
-            (Act::ComeBack(_), _) => {
-                let call = &mut state.calls[number];
-                (call.at, call.sent, call.until) = (At::Claiming(Why::Back), now, 0);
+        match act {
+            Act::Take(_) => self.granted(state, number),
+            Act::ComeBack(_) => {
+                self.sends_claim(state, number, Turn::Back);
                 state.sent[token(number, Turn::Back)].add(Message::Claim);
             }
-            (_, at) => {
-                let call = &mut state.calls[number];
-                (call.sent, call.answer) = (now, None);
-                if at == At::Idle {
-                    call.at = At::Claiming(Why::First);
-                    state.sent[token(number, Turn::First)].add(Message::Claim);
-                }
+            Act::Start(_) => {
+                self.sends_claim(state, number, Turn::First);
+                state.sent[token(number, Turn::First)].add(Message::Claim);
+            }
+            _ => {
+                let turn = state.calls[number].turn();
+                self.sends_claim(state, number, turn);
             }
         }
     }
 
+    fn sends_claim(&self, state: &mut State, number: usize, turn: Turn) {
+        let until = state.now + u32::from(self.policy(number).lease);
+        let call = &mut state.calls[number];
+        call.answer = None;
+        call.phase.claim_sent(Pending { owner: owner(token(number, turn)), until });
+    }
+
     /// A call learns that it has the key. So it does nothing of the sort too late, it is asked before.
-    fn granted(&self, state: &mut State, number: usize, why: Why) {
+    fn granted(&self, state: &mut State, number: usize) {
         let policy = self.policy(number);
         let call = &mut state.calls[number];
-        let Some(grant) = call.answer.take() else { return };
-        if why == Why::Back {
-            call.at = At::Ending(End::Completed, Turn::Back);
-            call.sent = 0;
-            state.sent[token(number, Turn::Back)].ends(End::Completed, Some(grant.fence));
+        let (Some(grant), Some(claim)) = (call.answer.take(), call.claim()) else { return };
+        let Granted { after_unknown, fence, steps } = grant;
+        call.phase.claim_granted(Lease { owner: claim.owner, fence, valid_until: claim.until, after_unknown });
+        if let Phase::Recording(Recording { ending, standing, .. }) = &call.phase {
+            let (end, fence) = (End::of(ending), standing.fence());
+            state.sent[token(number, Turn::Back)].ends(end, fence);
             return;
         }
-        let must_ask = policy.reconciling && grant.after_unknown;
-        let another = why == Why::Resume && grant.fence != call.fence;
-        (call.until, call.fence, call.steps) = (call.sent + u32::from(policy.lease), grant.fence, grant.steps);
-        if grant.steps > 0 {
+        let must_ask = policy.reconciling && after_unknown;
+        let (resumes, another) = (std::mem::take(&mut call.resumes), fence != call.fence);
+        (call.fence, call.steps) = (fence, steps);
+        if steps > 0 {
             self.met.meet(Event::StepsReplayed);
         }
-        match (must_ask, why) {
+        match (must_ask, resumes) {
             // Another attempt went by, and what became of that one was not asked.
-            (true, Why::Resume) if another => {
-                call.at = At::Asking;
-                state.ends(number, End::Withdrawn);
-            }
-            (true, Why::First) => {
-                call.at = At::Asking;
-                self.look(state);
-            }
+            (true, true) if another => state.ends(number, None),
+            (true, false) => self.look(state),
             _ => self.begins(state, number),
         }
     }
@@ -255,9 +247,7 @@ impl World {
     /// A body begins. From here on it may have its effect.
     fn begins(&self, state: &mut State, number: usize) {
         let once = |call: usize| self.policy(call).at_most_once;
-        let unknown = |(other, call): (usize, &crate::state::Call)| {
-            other != number && call.counts && (once(other) || once(number))
-        };
+        let unknown = |(other, call): (usize, &Call)| other != number && call.counts && (once(other) || once(number));
         // Where the clock is set, a lease may end before its owner can know.
         if self.clock_steps == 0 && state.calls.iter().enumerate().any(unknown) {
             state.breaks(crate::law::Law::AtMostOnce);
@@ -266,19 +256,25 @@ impl World {
         for (other, call) in state.calls.iter_mut().enumerate() {
             call.counts = other == number;
         }
-        state.calls[number].at = At::Running;
+        state.calls[number].phase.body_started();
         self.look(state);
     }
 }
 
 impl State {
-    /// A call's ending is sent, and sent again until it is answered.
-    fn ends(&mut self, number: usize, end: End) {
+    /// A body has ended, or (without an ending) a call is dropped before its body began. What the phase says is sent until it is
+    /// answered.
+    fn ends(&mut self, number: usize, ending: Option<Ending>) {
         let call = &mut self.calls[number];
-        let (turn, counts) = (call.turn(), call.counts);
-        let fence = matches!(call.at, At::Asking | At::Running).then_some(call.fence);
-        *call = crate::state::Call { at: At::Ending(end, turn), counts, ..Default::default() };
-        self.sent[token(number, turn)].ends(end, fence);
+        match ending {
+            Some(ending) => call.phase.body_ended(ending),
+            None => drop(call.phase.dropped()),
+        }
+        *call = Call { phase: call.phase.clone(), counts: call.counts, ..Default::default() };
+        if let Phase::Recording(Recording { ending, standing, .. }) = &call.phase {
+            let (end, fence, turn) = (End::of(ending), standing.fence(), call.turn());
+            self.sent[token(number, turn)].ends(end, fence);
+        }
     }
 
     fn says(&mut self, word: Word) {

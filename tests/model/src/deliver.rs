@@ -8,9 +8,10 @@ use idem_core::{
 use crate::judge::{is_unknown, Change, Row};
 use crate::law::Law;
 use crate::met::Event;
+use crate::phase::Phase;
 use crate::probe::Probe;
 use crate::seen::looks;
-use crate::state::{owner, result, settle, token, At, Before, End, Granted, Message, Operator, State, Turn, Why, Word};
+use crate::state::{owner, result, settle, token, Before, End, Granted, Message, Operator, State, Turn, Word};
 use crate::world::World;
 
 impl World {
@@ -30,8 +31,8 @@ impl World {
                 // An answer that comes later, or never, leaves it with less.
                 let now = state.now;
                 let caller = &mut state.calls[call];
-                if held == Ownership::Held && turn == Turn::First && matches!(caller.at, At::Running | At::Asking) {
-                    caller.until = now + u32::from(self.policy(call).lease);
+                if held == Ownership::Held && turn == Turn::First && caller.believes_until().is_some() {
+                    caller.phase.set_valid_until(now + u32::from(self.policy(call).lease));
                 }
             }
             Message::Finish(end) => self.finished(state, call, turn, end),
@@ -44,7 +45,7 @@ impl World {
                     self.met.meet(Event::StepLost);
                 }
                 let caller = &mut state.calls[call];
-                if held == Ownership::Held && caller.at == At::Running && caller.steps == index {
+                if held == Ownership::Held && matches!(caller.phase, Phase::Running(_)) && caller.steps == index {
                     caller.steps = index + 1;
                 }
             }
@@ -67,11 +68,7 @@ impl World {
             state.highest = grant.fence;
             state.operator.outdates();
         }
-        let waits = match state.calls[call].at {
-            At::Claiming(why) => (why == Why::Back) == (turn == Turn::Back),
-            _ => false,
-        };
-        if waits {
+        if state.calls[call].claim().is_some_and(|waits| waits.owner == claim.owner) {
             let (after_unknown, fence) = (grant.after_unknown, grant.fence);
             state.calls[call].answer = Some(Granted { after_unknown, fence, steps: grant.steps.count() as u8 });
         }
@@ -96,18 +93,23 @@ impl World {
                 state.operator.outdates();
             }
         }
-        let caller = &mut state.calls[call];
+        let (now, caller) = (state.now, &mut state.calls[call]);
         let names_its_run = state.sent[token].fence.is_some();
-        if held == Ownership::Lost && caller.at == At::Ending(end, turn) && end == End::Completed && names_its_run {
+        if held == Ownership::Held || caller.ending() != Some((end, turn)) {
+            return;
+        }
+        if end == End::Completed && names_its_run {
             // A success is sent once more, whatever its token was granted since.
             state.sent[token].fence = None;
-        } else if held == Ownership::Lost && caller.at == At::Ending(end, turn) {
+        } else {
             if change.stored.is_some() {
                 self.met.meet(Event::Lost);
             }
             // Where it makes no difference, the answer may as well get lost.
             if end == End::Completed && turn == Turn::First && self.ways_back {
-                caller.at = At::Lost;
+                if let Phase::Recording(recording) = &mut caller.phase {
+                    recording.answered(held, now, || owner(self::token(call, Turn::Back)));
+                }
             }
         }
     }
@@ -172,9 +174,10 @@ impl World {
             return;
         }
         let mut believers = 0;
-        for (number, call) in state.calls.iter().enumerate().filter(|(_, call)| call.believes(state.now)) {
+        for (number, call) in state.calls.iter().enumerate() {
+            let Some(until) = call.believes_until().filter(|until| *until > state.now) else { continue };
             believers += 1;
-            let until = crate::time::at(call.until, 0);
+            let until = crate::time::at(until, 0);
             let has_it = state.record().is_some_and(|record| {
                 let live = matches!(record.state, RecordState::Running { lease_until, .. } if lease_until >= until);
                 record.owner == owner(token(number, Turn::First)) && live
@@ -242,7 +245,7 @@ impl State {
     fn is_ghost(&self, claim: &Claim) -> bool {
         !self.calls.iter().enumerate().any(|(number, call)| {
             claim.owner == owner(token(number, call.turn()))
-                && matches!(call.at, At::Claiming(_) | At::Ending(End::Withdrawn, _))
+                && (call.claim().is_some() || matches!(call.ending(), Some((End::Withdrawn, _))))
         })
     }
 

@@ -4,7 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use idem_core::{Completion, Record, State as RecordState, Timestamp};
 
-use crate::state::{Before, Call, Operator, Sent, State};
+use crate::phase::{Hold, Phase, Recording, Standing};
+use crate::state::{Before, Call, End, Operator, Sent, State};
 use crate::time::ticks;
 
 /// Two states are one when nothing can tell them apart any more: times count by how far they are away, those that are over are
@@ -22,9 +23,25 @@ impl Hash for State {
         clock.hash(hasher);
         stored.as_ref().map(|record| Fields { record, clock }).hash(hasher);
         for call in calls {
-            let Call { at, sent, answer, until, fence, steps, counts } = call;
-            let ago = (*sent > 0).then(|| now - sent);
-            (at, steps, counts, ago, until.saturating_sub(*now)).hash(hasher);
+            let Call { phase, resumes, answer, fence, steps, counts } = call;
+            (resumes, steps, counts).hash(hasher);
+            match phase {
+                Phase::Idle => 0_u8.hash(hasher),
+                Phase::Claiming(claim) => (1_u8, claim.until.saturating_sub(*now)).hash(hasher),
+                Phase::Granted(lease) => (2_u8, lease.valid_until.saturating_sub(*now)).hash(hasher),
+                Phase::Running(Hold::Lease(lease)) => (3_u8, lease.valid_until.saturating_sub(*now)).hash(hasher),
+                Phase::Recording(Recording { ending, standing, .. }) => {
+                    let standing = match standing {
+                        Standing::Held(_) => 0_u8,
+                        Standing::Pending(_) => 1,
+                        Standing::Lost { .. } => 2,
+                    };
+                    let left = call.claim().map(|claim| claim.until.saturating_sub(*now));
+                    (4_u8, End::of(ending), standing, phase.token(), left).hash(hasher);
+                }
+                Phase::Done => 5_u8.hash(hasher),
+                Phase::Yielding(_) | Phase::Running(Hold::Unguarded { .. }) => 6_u8.hash(hasher),
+            }
             highest.abs_diff(*fence).min(1).hash(hasher);
             answer
                 .map(|answer| (answer.after_unknown, answer.steps, highest.abs_diff(answer.fence).min(1)))

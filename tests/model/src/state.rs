@@ -1,8 +1,9 @@
 //! Where a world stands: the store, what is under way to it, and what each call knows.
 
-use idem_core::{Completion, Owner, Payload, Record, Settle, Settlement, State as RecordState, Timestamp};
+use idem_core::{Completion, Ending, Owner, Payload, Record, Settle, Settlement, State as RecordState, Timestamp};
 
 use crate::law::Law;
+use crate::phase::{Hold, Pending, Phase, Recording, Standing};
 use crate::time::{at, BEGIN};
 use crate::world::{World, CALLS};
 
@@ -29,50 +30,20 @@ pub struct State {
 }
 
 /// A call, as its process sees it. Its memory is gone when the process is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Call {
-    pub(crate) at: At,
-    /// When its claim was last sent.
-    pub(crate) sent: u32,
-    /// The store's answer, under way to it.
+    /// What it is doing: the engine's own state machine.
+    pub(crate) phase: Phase,
+    /// It claims the key once more before its body began: its lease ran out over `reconcile`.
+    pub(crate) resumes: bool,
+    /// The store's answer to its claim, on the way to it.
     pub(crate) answer: Option<Granted>,
-    /// Until when it believes to have the key.
-    pub(crate) until: u32,
-    /// The fence that it was granted.
+    /// The fencing token that it was granted last.
     pub(crate) fence: u64,
     /// How many steps its body has finished, earlier attempts included.
     pub(crate) steps: u8,
     /// Its body began, and may have had its effect for all that is known.
     pub(crate) counts: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(crate) enum At {
-    #[default]
-    Idle,
-    /// It asked for the key.
-    Claiming(Why),
-    /// It was granted the key to find out what became of an earlier attempt.
-    Asking,
-    /// Its body runs.
-    Running,
-    /// Its ending is under way.
-    Ending(End, Turn),
-    /// Its ending was refused: somebody else has the key.
-    Lost,
-    /// Answered, given up or killed.
-    Gone,
-}
-
-/// Why a call asks for the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Why {
-    /// To run.
-    First,
-    /// It is still to run, and its lease ran out before it began.
-    Resume,
-    /// It has a success to record, and lost its lease.
-    Back,
 }
 
 /// Which of its two tokens a call uses.
@@ -82,6 +53,7 @@ pub(crate) enum Turn {
     Back,
 }
 
+/// An [`Ending`] without its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum End {
     Completed,
@@ -219,23 +191,64 @@ impl State {
     }
 }
 
+impl Default for Call {
+    fn default() -> Self {
+        Self { phase: Phase::Idle, resumes: false, answer: None, fence: 0, steps: 0, counts: false }
+    }
+}
+
 impl Call {
     /// Which token it uses now.
-    pub(crate) const fn turn(&self) -> Turn {
-        match self.at {
-            At::Claiming(Why::Back) | At::Ending(_, Turn::Back) => Turn::Back,
+    pub(crate) fn turn(&self) -> Turn {
+        match self.phase.token() {
+            Some(owner) if owner.as_bytes()[0] % 2 == 1 => Turn::Back,
             _ => Turn::First,
+        }
+    }
+
+    /// The claim that it waits for. A withdrawn claim is waited for by no call.
+    pub(crate) fn claim(&self) -> Option<Pending> {
+        match &self.phase {
+            Phase::Claiming(claim) => Some(*claim),
+            Phase::Recording(recording) => match recording.standing {
+                Standing::Pending(claim) if recording.is_success() => Some(claim),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The ending that it sends until it is answered.
+    pub(crate) fn ending(&self) -> Option<(End, Turn)> {
+        match &self.phase {
+            Phase::Recording(Recording { standing: Standing::Lost { .. }, .. }) => None,
+            Phase::Recording(recording) if self.claim().is_none() => Some((End::of(&recording.ending), self.turn())),
+            _ => None,
         }
     }
 
     /// It will do no more. What it did may still count.
     pub(crate) fn ends(&mut self) {
-        *self = Self { at: At::Gone, counts: self.counts, ..Self::default() };
+        *self = Self { phase: Phase::Done, counts: self.counts, ..Self::default() };
     }
 
-    /// Whether it acts as the one who has the key.
-    pub(crate) const fn believes(&self, now: u32) -> bool {
-        matches!(self.at, At::Asking | At::Running) && self.until > now
+    /// Until when it acts as the owner of the key.
+    pub(crate) const fn believes_until(&self) -> Option<u32> {
+        match &self.phase {
+            Phase::Granted(lease) | Phase::Running(Hold::Lease(lease)) => Some(lease.valid_until),
+            _ => None,
+        }
+    }
+}
+
+impl End {
+    pub(crate) const fn of(ending: &Ending) -> Self {
+        match ending {
+            Ending::Completed(_) => Self::Completed,
+            Ending::Failed => Self::Failed,
+            Ending::Withdrawn => Self::Withdrawn,
+            _ => Self::Unknown,
+        }
     }
 }
 
