@@ -1,4 +1,4 @@
-//! How a store is made.
+//! A store's settings.
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,55 +42,57 @@ impl Default for RedisStoreBuilder {
 }
 
 impl RedisStoreBuilder {
-    /// What the names of all records begin with, and those of the channels for [`push`](Self::push). Stores with different
-    /// prefixes share nothing. A prefix with `{` and `}` puts a cluster's records all into one slot. Default: `idem:`.
+    /// The prefix of all records' names, and of the channels for [`push`](Self::push). Stores with different prefixes share
+    /// nothing. A prefix with `{` and `}` puts all records of a cluster into one slot. Default: `idem:`.
     #[must_use]
     pub fn key_prefix(mut self, prefix: impl Into<Vec<u8>>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// Whether endings are published, so that those who wait in other processes hear of them at once and not at their next
-    /// question (10 to 500 ms). It costs one `PUBLISH` an ending, and in a process that waits one more connection, made when
-    /// somebody first waits. A missing permission for the channels costs the hint and nothing else. Default: yes.
+    /// Whether the store publishes outcomes, so that waiting calls of other processes are woken at once and not at their next
+    /// request to the store (10 to 500 ms later). It costs one `PUBLISH` per outcome, and one more connection in a process whose
+    /// calls wait; the first waiting call opens it. Without permission for the channels only the notifications are missing.
+    /// Default: yes.
     #[must_use]
     pub const fn push(mut self, push: bool) -> Self {
         self.push = push;
         self
     }
 
-    /// Where [`from_connection`](Self::from_connection) listens to what is published: a connection of the service's cannot. Any
-    /// server of a cluster will do. Default: nowhere, so that endings are published and not heard here.
+    /// The server at which [`from_connection`](Self::from_connection) subscribes, because the service's connection cannot. Use
+    /// any server of a cluster. Default: none; the store then publishes outcomes and receives no notifications.
     #[must_use]
     pub fn subscribe_at(mut self, url: impl Into<String>) -> Self {
         self.subscribe_at.push(url.into());
         self
     }
 
-    /// Takes a server that evicts (`maxmemory-policy` is not `noeviction`), with a warning: it may throw away live locks and
-    /// records, whose keys then run again. Default: refused.
+    /// Accepts a server that evicts (`maxmemory-policy` is not `noeviction`), with a warning: the server may delete leases and
+    /// records, and their keys then run again. Default: the store refuses such a server.
     #[must_use]
     pub const fn allow_eviction(mut self) -> Self {
         self.demands.allow_eviction = true;
         self
     }
 
-    /// Refuses a server without append-only file: one that crashes forgets locks and records, whose keys then run again. Default:
-    /// a warning.
+    /// Refuses a server without append-only file: its crash loses leases and records, and their keys then run again. Default: a
+    /// warning.
     #[must_use]
     pub const fn require_persistence(mut self) -> Self {
         self.demands.require_persistence = true;
         self
     }
 
-    /// How long one attempt to connect may take, password and all. Default: 2 s.
+    /// How long one attempt to connect may take, including the login. Default: 2 s.
     #[must_use]
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// The certificate, as PEM, of the authority that signed the server's. Default: those that the host trusts.
+    /// The certificate, as PEM, of the authority that signed the server's certificate. Default: the authorities that the host
+    /// trusts.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -98,13 +100,11 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Connects to one server, such as `redis://user:password@host:6379/0`; `rediss://` with the feature `tls`. A connection
-    /// that is lost is made again when it is next needed; a verb fails then, or is refused at once, and is not sent again by
-    /// the store.
+    /// Connects to one server, such as `redis://user:password@host:6379/0`; `rediss://` with the feature `tls`. The next verb
+    /// opens a lost connection again. The verb whose connection was lost fails; the store does not send it again.
     ///
     /// # Errors
-    /// [`Error`] when there is no connection to be had, or the server is one that must not keep records: too old, a replica, one
-    /// that evicts.
+    /// [`Error`] if the store cannot connect, or if the server must not keep records: it is too old, a replica, or evicts.
     pub async fn connect(self, url: &str) -> Result<RedisStore, Error> {
         let connector: Arc<dyn Connector> =
             Arc::new(ServerConnector::new(vec![self.client(url)?], self.connect_timeout));
@@ -112,11 +112,11 @@ impl RedisStoreBuilder {
         self.build(link, Some(connector)).await
     }
 
-    /// Connects to a cluster, by the addresses of some of its servers. Verbs that meet a redirection or a lost connection are
-    /// sent again up to three times, within six seconds.
+    /// Connects to a cluster, by the addresses of some of its servers. After a redirection or a lost connection the client sends
+    /// a verb again, up to three times within six seconds.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect), of any of its masters.
+    /// As [`connect`](Self::connect), for each of its masters.
     #[cfg(feature = "cluster")]
     pub async fn connect_cluster<U: AsRef<str>>(self, urls: impl IntoIterator<Item = U>) -> Result<RedisStore, Error> {
         let urls: Vec<String> = urls.into_iter().map(|url| url.as_ref().to_owned()).collect();
@@ -152,8 +152,7 @@ impl RedisStoreBuilder {
         self.build(link, Some(connector)).await
     }
 
-    /// Uses a connection that the service has already. Its own time-outs apply: a `ConnectionManager`'s default is half a second
-    /// for an answer.
+    /// Uses the service's connection, with its time-outs: a `ConnectionManager` waits half a second for an answer by default.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).

@@ -1,4 +1,4 @@
-//! Why Redis did not do what it was asked to.
+//! The errors of the store.
 
 use std::io;
 use std::sync::Arc;
@@ -8,61 +8,61 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::link::Failure;
 
-/// Why Redis did not do what it was asked to, and what mends it: the source of each [`StoreError`] of a
-/// [`RedisStore`](crate::RedisStore), and what connecting fails with.
+/// Why a request to Redis failed, and what to do: the source of each [`StoreError`] of a [`RedisStore`](crate::RedisStore), and
+/// the error of connecting.
 ///
-/// It never says a key, a password or an address with one.
+/// It never contains a key, a password or an address with one.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no connection to be had.
+    /// The store cannot connect.
     #[error("cannot connect to Redis ({0}): check the address, and that the server runs")]
     Unreachable(#[source] Arc<io::Error>),
     /// The connection ended before the answer came.
     #[error("the connection to Redis was lost before its answer came ({0})")]
     Lost(#[source] Arc<io::Error>),
-    /// The address is none.
+    /// The address is invalid.
     #[error("this is no address of Redis: it should read redis://[user:password@]host[:port][/database]")]
     Address,
-    /// The address asks for TLS, or a certificate was given, and this build has none.
+    /// The address needs TLS, or a certificate was given, and this build has no TLS.
     #[error("the address asks for TLS (rediss://): switch on the feature `tls` of idem-redis")]
     NoTls,
-    /// The certificates do not go together, or there are none.
+    /// TLS failed: the certificates do not match, or one is missing.
     #[error("no TLS connection to Redis ({0}): check its certificate, and the authority that signed it")]
     Tls(#[source] Arc<io::Error>),
     /// User or password is wrong or missing.
     #[error("Redis does not take the user or password: check those in the address")]
     Credentials,
-    /// The user may not do what is needed.
+    /// The Redis user lacks a permission.
     #[error(
         "the Redis user lacks a permission: it needs ~<prefix>* &<prefix>* +eval +evalsha +get +set +time +publish \
          +subscribe +unsubscribe +info +scan +ping"
     )]
     Permission,
-    /// The server, or what is left of it, takes no writes: it is a replica.
+    /// The server is a replica and refuses writes.
     #[error("this Redis is a read-only replica: connect to the master, or through Sentinel or the cluster")]
     ReadOnly,
-    /// The server has no memory left, and rightly evicts nothing.
+    /// The server's memory is full, and it evicts nothing.
     #[error("the memory of Redis is full: raise maxmemory, or shorten the TTLs")]
     Full,
-    /// The server cannot write its data to disk, and takes no writes for that.
+    /// The server cannot write to its disk and therefore refuses writes.
     #[error("Redis cannot write to its disk and refuses writes (MISCONF): see its log")]
     Disk,
-    /// The server is busy with something else for a while.
+    /// The server cannot answer for a while.
     #[error("Redis cannot answer just now ({code})")]
     Busy {
-        /// What it says, such as `LOADING` or `CLUSTERDOWN`.
+        /// The server's error code, such as `LOADING` or `CLUSTERDOWN`.
         code: String,
     },
-    /// Results over this size cannot be stored.
+    /// The result is larger than the server's limit.
     #[error("{bytes} bytes are more than Redis takes at once ({limit}): raise proto-max-bulk-len, or record less")]
     TooLarge {
-        /// How many bytes were to be written.
+        /// The size of the result.
         bytes: usize,
-        /// How many the server takes.
+        /// The server's limit.
         limit: usize,
     },
-    /// What is under the key is left as it is.
+    /// This version cannot read what the key holds, and does not change it.
     #[error("under the key there is {0}; it is left as it is")]
     Unreadable(Unreadable),
     /// The server is too old.
@@ -71,10 +71,10 @@ pub enum Error {
         /// Its version.
         version: String,
     },
-    /// The server counts in 32 bits, and the scripts need 64.
+    /// The server is a 32-bit build, and the scripts need 64 bits.
     #[error("this Redis is a 32-bit build, which cannot count microseconds: use a 64-bit one")]
     TooNarrow,
-    /// The server may throw away live locks and records.
+    /// The server may delete leases and records.
     #[error(
         "Redis would evict live locks and records when its memory is full (maxmemory-policy {policy}): set it to \
          noeviction, or say `allow_eviction()`"
@@ -83,31 +83,31 @@ pub enum Error {
         /// Its `maxmemory-policy`.
         policy: String,
     },
-    /// The server forgets all when it dies.
+    /// A crash of the server loses its records.
     #[error(
         "Redis keeps no append-only file, so a crash forgets locks and records: set appendonly yes, or leave out \
          `require_persistence()`"
     )]
     Forgets,
-    /// The server is a node of a cluster, and this connection knows of one node only.
+    /// The server is a node of a cluster, and this connection knows only one node.
     #[error("this Redis is a node of a cluster: use `connect_cluster`, with the feature `cluster`")]
     Cluster,
-    /// The server's answer is none that this version knows.
+    /// This version does not know the server's answer.
     #[error("Redis gave an answer that this version of idem-redis does not know{}", code_of(.code))]
     Answer {
-        /// The code of its error, if it was one.
+        /// The error code, if the answer was an error.
         code: Option<String>,
     },
 }
 
-/// What can be under a key that is no record of this version's.
+/// What a key holds that this version cannot read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unreadable {
     /// A value of another type, such as a hash.
     #[error("a value of another type than string")]
     Type,
-    /// A string that is no record.
+    /// A string that is not a record.
     #[error("a value that is no record of idem's")]
     Foreign,
     /// A record of a newer version.
@@ -122,7 +122,7 @@ fn code_of(code: &Option<String>) -> String {
     code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default()
 }
 
-/// What a failure means for the verb.
+/// Whether a failed verb may have been applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     NotApplied,
@@ -139,15 +139,15 @@ impl Error {
         Self::Answer { code: None }
     }
 
-    /// What the client says of a failure to connect, or to be answered.
+    /// The error of a failed request.
     pub(crate) fn of(failure: &Failure) -> Self {
-        judge(failure).0
+        classify(failure).0
     }
 }
 
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
-        let (error, fate) = judge(&failure);
+        let (error, fate) = classify(&failure);
         match (error, fate) {
             (Error::Unreadable(what), _) => Error::unreadable(what),
             (error, Fate::NotApplied) => Self::not_applied(error),
@@ -157,15 +157,15 @@ impl From<Failure> for StoreError {
     }
 }
 
-fn judge(failure: &Failure) -> (Error, Fate) {
+fn classify(failure: &Failure) -> (Error, Fate) {
     let error = &failure.error;
     match error.kind() {
-        // A server with too many clients says so in place of an answer to the password, and the client cannot tell.
+        // A server with too many clients answers the login with that error; the client reports it as a failed login.
         ErrorKind::AuthenticationFailed if !failure.sent => (Error::Credentials, Fate::NotApplied),
         ErrorKind::AuthenticationFailed => (Error::Credentials, Fate::Refused),
         ErrorKind::InvalidClientConfig if error.to_string().contains("TLS") => (Error::NoTls, Fate::Refused),
         ErrorKind::InvalidClientConfig => (Error::Address, Fate::Refused),
-        ErrorKind::Server(_) | ErrorKind::Extension => said(error, failure.resent),
+        ErrorKind::Server(_) | ErrorKind::Extension => classify_answer(error, failure.resent),
         ErrorKind::MasterNameNotFoundBySentinel => {
             (Error::Unreachable(Arc::new(io::Error::other("the sentinels know no such master"))), Fate::NotApplied)
         }
@@ -182,7 +182,7 @@ fn judge(failure: &Failure) -> (Error, Fate) {
     }
 }
 
-/// Of a verb that is sent again silently the last sending tells nothing of those before.
+/// The fate of a verb whose last attempt was not sent. An earlier attempt may have been applied.
 fn unsent(failure: &Failure) -> Fate {
     if failure.resent {
         Fate::Unknown
@@ -191,8 +191,8 @@ fn unsent(failure: &Failure) -> Fate {
     }
 }
 
-/// What the server said.
-fn said(error: &RedisError, resent: bool) -> (Error, Fate) {
+/// Classifies an error answer of the server.
+fn classify_answer(error: &RedisError, resent: bool) -> (Error, Fate) {
     let code = error.code().unwrap_or("ERR").to_owned();
     let detail = error.detail().unwrap_or_default();
     let busy = |code| (Error::Busy { code }, if resent { Fate::Unknown } else { Fate::NotApplied });
@@ -202,16 +202,16 @@ fn said(error: &RedisError, resent: bool) -> (Error, Fate) {
         ("OOM", _) => (Error::Full, Fate::Refused),
         ("MISCONF", _) => (Error::Disk, Fate::Refused),
         ("WRONGTYPE", _) => (Error::Unreadable(Unreadable::Type), Fate::Refused),
-        // A former master during a failover: the next connection finds the new one.
+        // A former master during a failover: the next connection goes to the new one.
         ("READONLY", _) => (Error::ReadOnly, if resent { Fate::Unknown } else { Fate::NotApplied }),
         (
             "LOADING" | "BUSY" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" | "MOVED" | "ASK" | "NOREPLICAS"
             | "NOSCRIPT",
             _,
         ) => busy(code),
-        // Over the number of connections, for one.
+        // The server has no free connection.
         ("ERR", _) if detail.contains("max number of clients") => busy("max number of clients".to_owned()),
-        // A script's commands are checked one by one, and are not refused as others are.
+        // A script's commands are refused with an error of their own.
         ("ERR", _) if detail.contains("The user executing the script") => (Error::Permission, Fate::Refused),
         ("ERR", _) if detail.contains("OOM command not allowed") => (Error::Full, Fate::Refused),
         _ => (Error::Answer { code: Some(code) }, Fate::Refused),
@@ -222,7 +222,7 @@ fn unreachable_because(error: &RedisError) -> Error {
     Error::Unreachable(io_error(error))
 }
 
-/// The operating system's word on it: it has no secrets.
+/// The operating system's error, which contains no secret.
 fn io_error(error: &RedisError) -> Arc<io::Error> {
     let kind = io_kind(error).unwrap_or(io::ErrorKind::Other);
     Arc::new(io::Error::new(kind, error.to_string()))

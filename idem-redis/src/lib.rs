@@ -12,19 +12,19 @@
 //! ```
 //!
 //! # Defaults
-//! The names of records begin with `idem:`; endings are published, so that who waits elsewhere hears of them; a server that
-//! evicts is refused, one without append-only file is warned of ([`RedisStore::warnings`], and `tracing`); an attempt to
-//! connect takes two seconds at most. [`RedisStore::builder`] changes them.
+//! The names of records begin with `idem:`. The store publishes outcomes, which wakes waiting calls of other processes. It refuses
+//! a server that evicts, and warns of one without append-only file ([`RedisStore::warnings`], and `tracing`). An attempt to
+//! connect takes at most two seconds. [`RedisStore::builder`] changes the defaults.
 //!
-//! # What it promises
-//! - Each verb is atomic and takes one round trip: a replay or a conflict 1, a fresh run or a takeover 2. A server that does
+//! # Guarantees
+//! - Each verb is atomic and takes one round trip: a replay or a conflict takes 1, a new run or a takeover 2. A server that does
 //!   not know a script yet costs one more, once. A replay writes nothing.
-//! - Leases and TTLs are counted on the server's clock. A script never sees a client's.
-//! - What is under a key and no record of this version's is answered with [`Error::Unreadable`] and left as it is.
-//! - What the server has acknowledged is as durable as it is: with `appendfsync everysec`, a crash of its host costs up to a
-//!   second; **a failover costs what the replica had not got yet**. Keys whose records are lost run again.
+//! - The server's clock times leases and TTLs. No script uses a client's clock.
+//! - If a key holds something that this version cannot read, the store answers [`Error::Unreadable`] and does not change it.
+//! - An acknowledged write is as durable as the server: with `appendfsync everysec`, a crash of its host loses up to one second;
+//!   **a failover loses what the replica had not received yet**. Keys whose records are lost run again.
 //!
-//! Failures, sizes, settings that break it, measured losses: `docs/redis.md` in the repository.
+//! `docs/redis.md` in the repository lists failures, sizes, settings that break the guarantees, and measured losses.
 //!
 //! # Stored format
 //! One string for each key, under the prefix and the [`Key`](idem_core::Key)'s bytes. `redis-cli GET` shows a line
@@ -34,13 +34,13 @@
 //! ```
 //!
 //! then the finished steps, then the result. The state is `running`, `completed`, `unreplayable`, `failed` or `unknown`; flags
-//! are `f` and `b` for what this owner brought (fingerprint, at-most-once), `m` at-most-once, `u` an unknown outcome before;
-//! times are microseconds since 1970 on the server's clock, `since` and `until` (when the lease is over) 0 unless it is
-//! running. The key's own expiry is the end of the retention, a second late.
+//! are `f` and `b` if this owner was the first to set fingerprint or at-most-once, `m` at-most-once, `u` an unknown outcome
+//! before. Times are microseconds since 1970 on the server's clock; `since` and `until` (the end of the lease) are 0 unless the
+//! record is running. The key's own expiry is one second after the end of the retention.
 //!
 //! # Features
 //! `tracing` (default): warnings at the start. `cluster`, `sentinel`: those kinds of connections. `tls`: `rediss://` by rustls
-//! with ring, and the host's certificates or [one of yours](RedisStore::builder). A tokio runtime is needed.
+//! with ring, and the host's certificates or [your own](RedisStore::builder). The store needs a tokio runtime.
 
 mod builder;
 mod error;

@@ -1,4 +1,4 @@
-//! The scripts, one for each verb.
+//! The scripts, one per verb.
 
 use std::sync::LazyLock;
 
@@ -9,20 +9,20 @@ use crate::error::{Error, Unreadable};
 use crate::link::{Failure, Link};
 use crate::text;
 
-/// A script and the name that the server knows it by.
+/// A script and the hash by which the server knows it.
 pub(crate) struct Script {
     text: &'static str,
     sha: String,
 }
 
-/// What a script answers with.
+/// The answer of a script.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// The record was changed.
+    /// The script changed the record.
     Changed,
-    /// The record was written, and is now this.
+    /// The script wrote this record.
     Written(Record),
-    /// Nothing was written; this was found, at this time.
+    /// The script wrote nothing. It found this record at this time.
     Kept(Option<Record>, Timestamp),
 }
 
@@ -47,10 +47,10 @@ impl Script {
         Self { text, sha }
     }
 
-    /// Runs it on one key: one round trip, or two when the server does not know it yet.
+    /// Runs the script on one key: one round trip, or two if the server does not know the script yet.
     pub(crate) async fn run(&self, link: &Link, key: &[u8], args: &[&[u8]]) -> Result<Answer, idem_core::StoreError> {
-        let by_name = self.command("EVALSHA", &self.sha, key, args);
-        let answer = match link.send(&by_name).await {
+        let by_hash = self.command("EVALSHA", &self.sha, key, args);
+        let answer = match link.send(&by_hash).await {
             Err(failure) if is_unknown_script(&failure) => {
                 let whole = self.command("EVAL", self.text, key, args);
                 link.send(&whole).await
@@ -96,7 +96,7 @@ fn time(micros: i64) -> Timestamp {
     Timestamp::from_micros(u64::try_from(micros).unwrap_or_default())
 }
 
-/// What is under a key, as a plain read sees it.
+/// The record in the value that `GET` returns.
 pub(crate) fn stored(value: Value) -> Result<Option<Record>, Unreadable> {
     match value {
         Value::Nil => Ok(None),

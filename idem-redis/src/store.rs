@@ -1,4 +1,4 @@
-//! The store: a script for each verb.
+//! The store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,12 +21,12 @@ use crate::text::to_hex;
 
 /// Records in Redis or Valkey, shared by every process that uses the same server and prefix.
 ///
-/// Each verb is one script on one key: one round trip, atomic, and timed by the server's clock, so clients whose clocks are
-/// wrong break nothing. A replay writes nothing. What is promised, what a failover can lose and how a record reads in
-/// `redis-cli` is written in the [crate's documentation](crate).
+/// Each verb is one script on one key: one round trip, atomic, and timed by the server's clock, so a wrong clock of a client
+/// does no harm. A replay writes nothing. The [crate's documentation](crate) says what the store guarantees, what a failover can
+/// lose, and how a record looks in `redis-cli`.
 ///
-/// A clone is the same store on the same connection. Dropping a verb's future is safe at any point, and leaves the connection
-/// usable; one that was dropped after a second or more without an answer makes the store connect anew.
+/// A clone is the same store on the same connection. A verb's future may be dropped at any time; the connection stays usable. If
+/// the future is dropped after a second or more without an answer, the next verb connects again.
 #[derive(Clone)]
 pub struct RedisStore {
     inner: Arc<Inner>,
@@ -35,7 +35,7 @@ pub struct RedisStore {
 pub(crate) struct Inner {
     pub(crate) link: Link,
     pub(crate) prefix: Vec<u8>,
-    /// The largest argument that the server takes.
+    /// The largest argument that the server accepts, in bytes.
     pub(crate) limit: usize,
     pub(crate) warnings: Vec<Warning>,
     pub(crate) subscriptions: Option<Subscriptions>,
@@ -50,13 +50,13 @@ impl RedisStore {
         Self::builder().connect(url).await
     }
 
-    /// A store with settings of its own.
+    /// A store with other settings.
     #[must_use]
     pub fn builder() -> RedisStoreBuilder {
         RedisStoreBuilder::default()
     }
 
-    /// A store on a connection that the service has already, with the defaults of [`builder`](Self::builder).
+    /// A store on the service's connection, with the defaults of [`builder`](Self::builder).
     ///
     /// # Errors
     /// As [`RedisStoreBuilder::from_connection`].
@@ -64,7 +64,7 @@ impl RedisStore {
         Self::builder().from_connection(connection).await
     }
 
-    /// What was found at the start that may cost locks or records, and was allowed.
+    /// The risks to leases and records that the store found at the start and accepted.
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         &self.inner.warnings
@@ -87,13 +87,13 @@ impl RedisStore {
         script.run(&self.inner.link, &self.name(key), args).await
     }
 
-    /// The channel that news of a key is told on; empty when nobody shall be told.
+    /// The channel of a key's notifications; empty without [`push`](RedisStoreBuilder::push).
     fn channel(&self, key: &Key) -> Vec<u8> {
         self.inner.subscriptions.as_ref().map(|_| channel(&self.inner.prefix, key)).unwrap_or_default()
     }
 }
 
-/// Short, and without the key's text: names of channels are shown in statistics.
+/// Short and without the key's text, because `PUBSUB CHANNELS` shows the names. The names are the same for all versions.
 fn channel(prefix: &[u8], key: &Key) -> Vec<u8> {
     let hash = sha1_smol::Sha1::from(key.as_bytes()).digest().bytes();
     let short = to_hex(hash.get(..10).unwrap_or(&hash));
@@ -104,7 +104,7 @@ fn channel(prefix: &[u8], key: &Key) -> Vec<u8> {
 fn unchanged<V: Verb>(found: Option<&Record>, verb: V, now: Timestamp) -> Result<V::Answer, StoreError> {
     match transition(found, verb, now) {
         (Change::Keep, answer) => Ok(answer),
-        // The scripts see more than the record: that Redis is to keep one which says that it is over.
+        // A script also checks Redis' expiry, and refuses an expired record that Redis would keep.
         (Change::Write(_), _) => Err(Error::unreadable(Unreadable::Damaged)),
     }
 }
@@ -121,7 +121,7 @@ const fn bit(set: bool) -> &'static [u8] {
     }
 }
 
-/// How a done operation is called in a record, and its result.
+/// The name of a completed state in a record, and its result.
 fn done(completion: &Completion) -> (&'static str, &[u8]) {
     match completion {
         Completion::Result(payload) => ("completed", payload.as_bytes()),
@@ -201,13 +201,13 @@ impl Store for RedisStore {
         }
     }
 
-    /// In the order of Redis' hash table, by `SCAN`: two round trips a page, which may hold up to a hundred records more than
-    /// asked for, or none although more pages follow. On a cluster one master after the other.
+    /// In the order of Redis' hash table, by `SCAN`. A page costs two round trips; it may contain up to a hundred records more
+    /// than `limit`, or none even if more pages follow. On a cluster the pages go from one master to the next.
     async fn list(&self, list: &List) -> Result<Page, StoreError> {
         list::page(&self.inner.link, &self.inner.prefix, list).await
     }
 
-    /// A message from Redis, when one comes: see [`RedisStoreBuilder::push`].
+    /// Completes after a message from Redis: see [`RedisStoreBuilder::push`].
     async fn changed(&self, key: &Key) {
         match &self.inner.subscriptions {
             Some(subscriptions) => subscriptions.wait(&channel(&self.inner.prefix, key)).await,

@@ -1,4 +1,4 @@
-//! A record as text: what the scripts write, read back.
+//! Parses the text of a record, which the scripts write.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use idem_core::{Completion, Fingerprint, Owner, Payload, Record, State, Steps, T
 
 use crate::error::Unreadable;
 
-/// Beyond this a number of the scripts loses digits.
+/// A larger number loses digits in the scripts, which count with doubles.
 const LIMIT: u64 = 1 << 53;
-/// How long a head is at most; the scripts look no further either.
+/// The most bytes of a record's first line.
 const LONGEST_HEAD: usize = 512;
 
-/// Reads a stored value; what is wrong with it, if this build cannot. The scripts refuse as much, but for a step whose
-/// name is not UTF-8, which nobody writes.
+/// Parses a stored value. The scripts refuse the same values, except for a step whose name is not UTF-8, which no store
+/// writes.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Record, Unreadable> {
     let start = bytes.get(..LONGEST_HEAD).unwrap_or(bytes);
     let (head, rest) = match start.iter().position(|byte| *byte == b'\n') {
@@ -20,7 +20,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, Unreadable> {
         None => (&[][..], bytes),
     };
     let (head, rest) = (std::str::from_utf8(head).unwrap_or_default(), rest.get(1..).unwrap_or_default());
-    // Byte by byte, which is faster than text: each replay reads thirteen fields.
+    // Split bytes, not text, which is faster: each replay parses thirteen fields.
     let mut fields = head.as_bytes().split(|byte| *byte == b' ');
     match fields.next() {
         Some(b"idem1") => read(fields, rest).ok_or(Unreadable::Damaged),
@@ -38,7 +38,7 @@ fn value<'a>(fields: &mut impl Iterator<Item = &'a [u8]>, name: &str) -> Option<
     fields.next()?.strip_prefix(name.as_bytes())
 }
 
-/// The record, of its head's fields and what is behind them.
+/// Builds the record from the fields of its first line and the bytes after it.
 fn read<'a>(mut fields: impl Iterator<Item = &'a [u8]>, rest: &[u8]) -> Option<Record> {
     let state = fields.next()?;
     let owner = hex::<16>(value(&mut fields, "owner=")?)?;
@@ -61,7 +61,7 @@ fn read<'a>(mut fields: impl Iterator<Item = &'a [u8]>, rest: &[u8]) -> Option<R
     if fields.next().is_some() || (state != b"completed" && !payload.is_empty()) {
         return None;
     }
-    // Also where they do not count: the scripts read them all.
+    // Required in every state, as in the scripts.
     let (since, until) = (since?, until?);
     let state = match state {
         b"running" => State::running(Timestamp::from_micros(since), Timestamp::from_micros(until)),
@@ -86,12 +86,13 @@ fn number(digits: &[u8]) -> Option<u64> {
     if !(1..=16).contains(&digits.len()) {
         return None;
     }
-    // Sixteen digits do not overflow.
+    // Sixteen digits fit into a u64.
     let add = |number: u64, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0'));
     digits.iter().try_fold(0, add).filter(|number| *number <= LIMIT)
 }
 
-/// f and b are what this owner brought, m is at-most-once, u an unknown outcome before; in this order.
+/// In this order: f, this owner was the first to set the fingerprint; m, at-most-once; b, this owner was the first to set it;
+/// u, an unknown outcome before.
 fn read_flags(flags: &[u8], record: &mut Record) -> Option<()> {
     let mut rest = flags;
     let mut flag = |flag| {

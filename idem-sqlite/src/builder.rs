@@ -1,4 +1,4 @@
-//! A store's settings, and how it starts.
+//! A store's settings, and its start.
 
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
@@ -16,9 +16,9 @@ use crate::store::SqliteStore;
 use crate::watch::Watch;
 use crate::{reader, schema, writer};
 
-/// Below the engine's `store_timeout`, so that a caller learns what kept the store.
+/// Shorter than the engine's `store_timeout`, so that the caller gets the error `Busy` and not a time-out.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-/// One looks up a page while another answers calls.
+/// One thread can read a page while the other answers calls.
 const READERS: usize = 2;
 
 /// The settings of a [`SqliteStore`]; see [`SqliteStore::builder`].
@@ -35,31 +35,34 @@ impl SqliteStoreBuilder {
         Self { path, busy_timeout: BUSY_TIMEOUT, clock: Arc::new(WallClock) }
     }
 
-    /// How long a verb waits for the lock that another connection has, a day at most. Default: two seconds. Longer than the
-    /// `store_timeout` of your `Idem` (five seconds, if you did not set it) is of no use.
+    /// How long a verb waits for a lock that another connection holds, at most one day. Default: 2 s. A value above the
+    /// `store_timeout` of your `Idem` (default: 5 s) has no effect, because the call gives up first.
     pub const fn busy_timeout(mut self, busy_timeout: Duration) -> Self {
         self.busy_timeout = busy_timeout;
         self
     }
 
-    /// A clock of yours, for tests. Default: the host's time of day, which all processes of a machine share; a
-    /// [`SystemClock`](idem_core::SystemClock) is each process's own, and will not do.
+    /// Your own clock, for tests. Default: the host's time of day, which all processes of a machine share. Do not use a
+    /// [`SystemClock`](idem_core::SystemClock): each process has its own.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Opens the database, and makes the file and the tables where they are missing; any number of processes may do so at
-    /// once. The file is switched to a write-ahead log, and stays so.
+    /// Opens the database, and creates the file and the tables if they are missing. Several processes may do so at once. It
+    /// switches the file to a write-ahead log, which stays on.
     ///
-    /// Runs on any executor: threads of the store's own do the work. A dropped `open` leaves nothing open.
+    /// It works on any executor, because the store has its own threads.
     ///
     /// # Errors
-    /// [`SqliteError`] when the database does not serve. Nothing in it was changed then, but perhaps its journal mode.
+    /// [`SqliteError`] if the store cannot use the database. It then changed nothing in it, except perhaps the journal mode.
+    ///
+    /// # Cancel safety
+    /// A dropped `open` closes everything that it opened.
     pub async fn open(self) -> Result<SqliteStore, SqliteError> {
         let (reply, opened) = oneshot::channel();
         spawn("idem-sqlite-open", move || {
-            // Whoever asked may have gone; then the store goes, too.
+            // If `open` was dropped, this drops the store.
             let _ = reply.send(self.start());
         })?;
         opened.await.unwrap_or(Err(SqliteError::NoThread(None)))

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use idem_core::{Clock, Timestamp};
 
-/// The host's time of day, looked at anew each time: it is the one clock that all processes of a machine share.
+/// The host's time of day, which all processes of a machine share. It is read on each call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WallClock;
 

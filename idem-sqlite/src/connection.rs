@@ -1,4 +1,4 @@
-//! Connections, and what is set on each.
+//! Opens connections and sets their pragmas.
 
 use std::path::Path;
 use std::thread;
@@ -8,44 +8,45 @@ use rusqlite::Connection;
 
 use crate::error::SqliteError;
 
-/// How long to wait before another try at what SQLite does not wait for itself.
-const PAUSE: Duration = Duration::from_millis(3);
+/// The pause before the next attempt, where SQLite's own busy time-out does not apply.
+const RETRY_PAUSE: Duration = Duration::from_millis(3);
 
-/// A connection that writes: the database has a write-ahead log from now on, and a COMMIT is on the disk when it returns.
+/// Opens a connection that writes. It switches the database to a write-ahead log; a COMMIT returns when its data is on the disk.
 pub(crate) fn writing(path: &Path, busy_timeout: Duration) -> Result<Connection, SqliteError> {
     let connection = open(path, busy_timeout)?;
     let mode: String = unless_busy(busy_timeout, || {
-        connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(SqliteError::said)
+        connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(SqliteError::of_sqlite)
     })?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(SqliteError::NoWal { mode });
     }
-    // The last two are for macOS, whose plain fsync leaves the data in the disk's own memory.
+    // The last two are for macOS, whose plain fsync leaves the data in the disk's cache.
     connection
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")
-        .map_err(SqliteError::said)?;
+        .map_err(SqliteError::of_sqlite)?;
     Ok(connection)
 }
 
-/// A connection that only reads.
+/// Opens a connection that only reads.
 pub(crate) fn reading(path: &Path, busy_timeout: Duration) -> Result<Connection, SqliteError> {
     let connection = open(path, busy_timeout)?;
-    connection.execute_batch("PRAGMA query_only = ON").map_err(SqliteError::said)?;
+    connection.execute_batch("PRAGMA query_only = ON").map_err(SqliteError::of_sqlite)?;
     Ok(connection)
 }
 
 fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, SqliteError> {
     let connection = Connection::open(path).map_err(|error| match error.sqlite_error_code() {
-        // It was not even tried: no path may have a zero in it.
+        // rusqlite refused the path, which contains a zero byte.
         None => SqliteError::CannotOpen(error.into()),
-        Some(_) => SqliteError::said(error),
+        Some(_) => SqliteError::of_sqlite(error),
     })?;
     // SQLite counts milliseconds in an i32.
-    connection.busy_timeout(busy_timeout.min(Duration::from_secs(24 * 60 * 60))).map_err(SqliteError::said)?;
+    connection.busy_timeout(busy_timeout.min(Duration::from_secs(24 * 60 * 60))).map_err(SqliteError::of_sqlite)?;
     Ok(connection)
 }
 
-/// Tries again for as long as the database is busy: turning the log on, and being among the first to open it, fail at once.
+/// Repeats `attempt` while the database is busy. SQLite does not wait for the lock when it switches to the log, or when several
+/// connections open a new database at once.
 pub(crate) fn unless_busy<T>(
     busy_timeout: Duration,
     mut attempt: impl FnMut() -> Result<T, SqliteError>,
@@ -53,7 +54,7 @@ pub(crate) fn unless_busy<T>(
     let began = Instant::now();
     loop {
         match attempt() {
-            Err(error) if error.is_busy() && began.elapsed() < busy_timeout => thread::sleep(PAUSE),
+            Err(error) if error.is_busy() && began.elapsed() < busy_timeout => thread::sleep(RETRY_PAUSE),
             done => return done,
         }
     }

@@ -1,4 +1,4 @@
-//! The threads that read. They see what was committed last, and lock nothing.
+//! The threads that read. They see the last COMMIT and take no lock.
 
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender};
@@ -11,13 +11,13 @@ use crate::error::SqliteError;
 use crate::rows::{signed, Rows};
 use crate::writer::Job;
 
-/// How many bytes of records go on one page, more or less.
+/// About how many bytes of records one page contains.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Something to be looked up.
+/// A request for a reading thread.
 pub(crate) type Read = Box<dyn FnOnce(&mut Reader<'_>) + Send>;
 
-/// What a reading thread has.
+/// The state of a reading thread.
 pub(crate) struct Reader<'c> {
     pub(crate) rows: Rows<'c>,
     pub(crate) clock: &'c dyn Clock,
@@ -30,7 +30,7 @@ impl fmt::Debug for Reader<'_> {
     }
 }
 
-/// The thread's work, until nobody can ask any more. Threads take turns at the queue.
+/// Runs a reading thread until the store is dropped. The threads take turns at the queue.
 pub(crate) fn work(
     connection: &Connection,
     clock: &dyn Clock,
@@ -45,7 +45,7 @@ pub(crate) fn work(
 }
 
 impl Reader<'_> {
-    /// Hands on what has to be written. If the writer is gone its caller learns it from the reply that is dropped.
+    /// Sends a job to the writer. If the writer has ended, the job's reply is dropped, which tells the caller.
     pub(crate) fn write(&self, job: Box<dyn Job>) {
         let _ = self.writer.send(job);
     }
@@ -53,7 +53,7 @@ impl Reader<'_> {
     /// A page, in the order of the keys' bytes.
     pub(crate) fn page(&mut self, list: &List) -> Result<Page, SqliteError> {
         let now = signed(self.clock.now().as_micros());
-        // No key lies between one and the same with a zero behind it.
+        // No key sorts between a key and that key followed by a zero byte.
         let after = list.after.as_ref().map(|after| [after.as_bytes(), &[0]].concat()).unwrap_or_default();
         let from = list.prefix.as_slice().max(&after);
         let (mut records, mut last, mut rows, mut bytes) = (Vec::new(), None, 0, 0);
@@ -66,7 +66,7 @@ impl Reader<'_> {
             rows += 1;
             bytes += listing.bytes;
             last = Some(Cursor::from_bytes(listing.name.as_slice()));
-            // Rows that are over are as good as deleted; a key that is none was put there by somebody else.
+            // Skip expired rows, and rows of another program whose key is not valid.
             if let Some(key) = listing.key.filter(|_| listing.expires_at > now) {
                 if !listing.record.as_ref().is_ok_and(idem_core::Record::is_blank) {
                     records.push(Listed::new(key, listing.record));

@@ -1,4 +1,4 @@
-//! The statements, each prepared once for a connection.
+//! The statements. Each connection prepares a statement once.
 
 use idem_core::{Completion, Key, Record, RecordError, State, Timestamp};
 use rusqlite::types::ValueRef;
@@ -30,7 +30,7 @@ pub(crate) struct Rows<'c> {
 
 /// A row as `list` reads it.
 pub(crate) struct Listing {
-    /// The key's bytes, and the key, if it is one.
+    /// The key's bytes, and the key if they are valid.
     pub(crate) name: Vec<u8>,
     pub(crate) key: Option<Key>,
     pub(crate) record: Result<Record, RecordError>,
@@ -38,7 +38,7 @@ pub(crate) struct Listing {
     pub(crate) expires_at: i64,
 }
 
-/// What a waiter can see without reading a record: its state and fence. A renewal is no news.
+/// The state and the fence of a record, which the hints compare without parsing the record. A renewal changes neither.
 pub(crate) type Glance = (String, i64);
 
 impl<'c> Rows<'c> {
@@ -54,60 +54,62 @@ impl<'c> Rows<'c> {
         let place = match self.prepared.iter().position(|(known, _)| std::ptr::eq(*known, sql)) {
             Some(place) => place,
             None => {
-                self.prepared.push((sql, self.connection.prepare(sql).map_err(SqliteError::said)?));
+                self.prepared.push((sql, self.connection.prepare(sql).map_err(SqliteError::of_sqlite)?));
                 self.prepared.len() - 1
             }
         };
         let statement = self.prepared.get_mut(place).map(|(_, statement)| statement);
-        statement.ok_or_else(|| SqliteError::said(Error::InvalidQuery))
+        statement.ok_or_else(|| SqliteError::of_sqlite(Error::InvalidQuery))
     }
 
-    /// The record as stored, also when its retention is over.
+    /// The record as stored, even if it is expired.
     pub(crate) fn get(&mut self, key: &Key) -> Result<Option<Record>, SqliteError> {
         let found =
             self.prepared(GET)?.query_row([key.as_bytes()], |row| record(row, 0, Some(key)).map(|(record, _)| record));
-        Ok(there(found)?.transpose()?)
+        Ok(optional(found)?.transpose()?)
     }
 
     pub(crate) fn glance(&mut self, key: &Key) -> Result<Option<Glance>, SqliteError> {
         let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        there(self.prepared(GLANCE)?.query_row([key.as_bytes()], columns))
+        optional(self.prepared(GLANCE)?.query_row([key.as_bytes()], columns))
     }
 
-    /// Writes a record, and says how many bytes it has.
+    /// Writes a record; returns its size in bytes.
     pub(crate) fn put(&mut self, key: &Key, record: &Record) -> Result<usize, SqliteError> {
         let bytes = record.to_bytes(key);
         let (fence, expires_at) = (signed(record.fence), signed(record.expires_at.as_micros()));
         let row = params![key.as_bytes(), bytes, key.operation(), state(record), fence, expires_at];
-        self.prepared(PUT)?.execute(row).map_err(SqliteError::said)?;
+        self.prepared(PUT)?.execute(row).map_err(SqliteError::of_sqlite)?;
         Ok(bytes.len())
     }
 
-    /// The version of the tables, and a fence above which all fences are.
+    /// The version of the tables, and the highest fence of all deleted records.
     pub(crate) fn schema(&mut self) -> Result<(i64, u64), SqliteError> {
-        let (version, floor): (i64, i64) =
-            self.prepared(SCHEMA)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(SqliteError::said)?;
+        let (version, floor): (i64, i64) = self
+            .prepared(SCHEMA)?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(SqliteError::of_sqlite)?;
         Ok((version, u64::try_from(floor).unwrap_or_default()))
     }
 
-    /// Whether anything's retention is over.
-    pub(crate) fn any_over(&mut self, now: Timestamp) -> Result<bool, SqliteError> {
-        self.prepared(OVER)?.query_row([signed(now.as_micros())], |row| row.get(0)).map_err(SqliteError::said)
+    /// Whether there is an expired record.
+    pub(crate) fn any_expired(&mut self, now: Timestamp) -> Result<bool, SqliteError> {
+        self.prepared(OVER)?.query_row([signed(now.as_micros())], |row| row.get(0)).map_err(SqliteError::of_sqlite)
     }
 
-    /// Deletes what is over, keeping the highest of its fences; says how many.
+    /// Deletes expired records and stores the highest of their fences; returns how many it deleted.
     pub(crate) fn sweep(&mut self, now: Timestamp, limit: usize) -> Result<usize, SqliteError> {
         let range = [signed(now.as_micros()), i64::try_from(limit).unwrap_or(i64::MAX)];
         let highest: Option<i64> =
-            self.prepared(HIGHEST)?.query_row(range, |row| row.get(0)).map_err(SqliteError::said)?;
+            self.prepared(HIGHEST)?.query_row(range, |row| row.get(0)).map_err(SqliteError::of_sqlite)?;
         let Some(highest) = highest else {
             return Ok(0);
         };
-        self.prepared(RAISE)?.execute([highest]).map_err(SqliteError::said)?;
-        self.prepared(SWEEP)?.execute(range).map_err(SqliteError::said)
+        self.prepared(RAISE)?.execute([highest]).map_err(SqliteError::of_sqlite)?;
+        self.prepared(SWEEP)?.execute(range).map_err(SqliteError::of_sqlite)
     }
 
-    /// The rows from `from` on, in order; as many as `limit`, and as `more` says.
+    /// Passes the rows from `from` on to `more`, in order, until `more` returns false or `limit` is reached.
     pub(crate) fn page(
         &mut self,
         from: &[u8],
@@ -115,22 +117,22 @@ impl<'c> Rows<'c> {
         mut more: impl FnMut(Listing) -> bool,
     ) -> Result<(), SqliteError> {
         let range = params![from, i64::try_from(limit).unwrap_or(i64::MAX)];
-        let mut rows = self.prepared(PAGE)?.query(range).map_err(SqliteError::said)?;
-        while let Some(row) = rows.next().map_err(SqliteError::said)? {
-            if !more(listing(row).map_err(SqliteError::said)?) {
+        let mut rows = self.prepared(PAGE)?.query(range).map_err(SqliteError::of_sqlite)?;
+        while let Some(row) = rows.next().map_err(SqliteError::of_sqlite)? {
+            if !more(listing(row).map_err(SqliteError::of_sqlite)?) {
                 break;
             }
         }
         Ok(())
     }
 
-    /// A number that another connection's COMMIT changes.
+    /// A number that changes with every COMMIT of another connection.
     pub(crate) fn data_version(&mut self) -> Result<i64, SqliteError> {
-        self.prepared(DATA_VERSION)?.query_row([], |row| row.get(0)).map_err(SqliteError::said)
+        self.prepared(DATA_VERSION)?.query_row([], |row| row.get(0)).map_err(SqliteError::of_sqlite)
     }
 }
 
-/// The record in a column, and its length. Under what is no key there is none.
+/// The record in a column and its size. Without a valid key the record counts as damaged.
 fn record(row: &Row<'_>, column: usize, key: Option<&Key>) -> Result<(Result<Record, RecordError>, usize), Error> {
     let bytes = blob(row, column)?;
     Ok((key.map_or(Err(RecordError::Damaged), |key| Record::from_bytes(bytes, key)), bytes.len()))
@@ -142,7 +144,7 @@ fn listing(row: &Row<'_>) -> Result<Listing, Error> {
     Ok(Listing { name: blob(row, 0)?.to_vec(), key, record, bytes, expires_at: row.get(2)? })
 }
 
-/// What somebody else may have put there as another type is no record, and no key.
+/// The bytes of a column; none if another program stored another type there.
 fn blob<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r [u8], Error> {
     Ok(match row.get_ref(column)? {
         ValueRef::Blob(bytes) | ValueRef::Text(bytes) => bytes,
@@ -150,21 +152,21 @@ fn blob<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r [u8], Error> {
     })
 }
 
-fn there<T>(found: Result<T, Error>) -> Result<Option<T>, SqliteError> {
+fn optional<T>(found: Result<T, Error>) -> Result<Option<T>, SqliteError> {
     match found {
         Ok(found) => Ok(Some(found)),
         Err(Error::QueryReturnedNoRows) => Ok(None),
-        Err(error) => Err(SqliteError::said(error)),
+        Err(error) => Err(SqliteError::of_sqlite(error)),
     }
 }
 
-/// SQLite's integers have a sign. Nothing that is stored gets that far: a number of microseconds is below 2^53 for
-/// two hundred years to come.
+/// Converts to SQLite's signed integer. Stored numbers stay below its limit: microseconds since 1970 stay below 2^53 for the
+/// next two hundred years.
 pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// For those who look with a shell.
+/// The name of the record's state, which operators read in a shell.
 fn state(record: &Record) -> &'static str {
     match &record.state {
         State::Running { .. } => RUNNING,
@@ -177,5 +179,5 @@ fn state(record: &Record) -> &'static str {
     }
 }
 
-/// The one state in which a record has an owner at work.
+/// The state of a record whose owner runs the body.
 pub(crate) const RUNNING: &str = "running";

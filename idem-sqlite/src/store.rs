@@ -19,13 +19,13 @@ use crate::sweep::Sweep;
 use crate::verb::{Apply, Asked};
 use crate::watch::Watch;
 
-/// Records in a SQLite file: durable, and shared by all processes of one machine.
+/// Keeps records in a SQLite file: durable, and shared by all processes of one machine.
 ///
-/// A verb that was answered is on the disk. What changes nothing (a replay, a refusal) reads and locks nothing; what writes
-/// goes through one thread, which puts all that wait into one transaction.
+/// The data of an answered verb is on the disk. A verb that changes nothing (a replay, a refusal) only reads, without a lock. One
+/// thread runs the verbs that write; it puts all waiting verbs into one transaction.
 ///
-/// A clone is the same store. Its threads end when the last clone is dropped, after what was asked until then. A verb's future
-/// may be dropped: the verb may be applied all the same.
+/// A clone is the same store. After the drop of the last clone the threads run the verbs that were sent, and end. If a verb's
+/// future is dropped, the verb may still be applied.
 #[derive(Clone)]
 pub struct SqliteStore {
     inner: Arc<Inner>,
@@ -39,16 +39,16 @@ struct Inner {
 }
 
 impl SqliteStore {
-    /// Opens the store in the file at `path`, which may be a database of your service's own, with the default settings:
-    /// see [`SqliteStoreBuilder::open`].
+    /// Opens the store in the file at `path`, with the default settings: see [`SqliteStoreBuilder::open`]. The file may be a
+    /// database of your service.
     ///
     /// # Errors
-    /// [`SqliteError`] when the database does not serve.
+    /// [`SqliteError`] if the store cannot use the database.
     pub async fn open(path: impl Into<PathBuf>) -> Result<Self, SqliteError> {
         Self::builder(path).open().await
     }
 
-    /// A store with settings of its own. A path that begins with `file:` is a
+    /// A store with other settings. A path that begins with `file:` is a
     /// [URI](https://www.sqlite.org/uri.html).
     pub fn builder(path: impl Into<PathBuf>) -> SqliteStoreBuilder {
         SqliteStoreBuilder::new(path.into())
@@ -58,7 +58,7 @@ impl SqliteStore {
         Self { inner: Arc::new(Inner { path, clock, read, watch }) }
     }
 
-    /// Has a reading thread do something, and waits for what comes of it.
+    /// Runs `look` on a reading thread, and waits for its reply.
     async fn ask<T>(
         &self,
         look: impl FnOnce(&mut Reader<'_>, oneshot::Sender<Result<T, StoreError>>) + Send + 'static,
@@ -72,7 +72,7 @@ impl SqliteStore {
                 look(reader, reply);
             }
         });
-        // A thread that is gone has dropped the reply.
+        // A thread that has ended dropped the reply.
         let _ = self.inner.read.send(read);
         answer.await.unwrap_or_else(|_| Err(StoreError::unknown(SqliteError::NoThread(None))))
     }
@@ -81,7 +81,7 @@ impl SqliteStore {
         let key = key.clone();
         self.ask(move |reader, reply| {
             let asked = Asked { key, verb, answer: None, reply };
-            if let Some(asked) = asked.look(&mut reader.rows, reader.clock) {
+            if let Some(asked) = asked.answer_unchanged(&mut reader.rows, reader.clock) {
                 reader.write(Box::new(asked));
             }
         })
@@ -130,13 +130,13 @@ impl Store for SqliteStore {
         .await
     }
 
-    /// A thousand at most, in one short transaction; none, if there is nothing to delete. An unreadable record goes when the
-    /// time is over that was written beside it.
+    /// Deletes at most a thousand records, in one short transaction. Without expired records it starts no transaction. An
+    /// unreadable record is deleted when the expiry in its own column is over.
     async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
         self.ask(move |reader, reply| {
             let sweep = Sweep::new(limit, reply);
             let now = reader.clock.now();
-            match reader.rows.any_over(now) {
+            match reader.rows.any_expired(now) {
                 Ok(true) => reader.write(Box::new(sweep)),
                 Ok(false) => sweep.reply(Ok(0)),
                 Err(error) => sweep.reply(Err(error.not_applied())),
@@ -145,7 +145,7 @@ impl Store for SqliteStore {
         .await
     }
 
-    /// Completes at once when nobody is at work on the key, also in another process, and within some 5 ms of the change.
+    /// Completes at once if the key's record is not running, and about 5 ms after a change, even by another process.
     async fn changed(&self, key: &Key) {
         self.inner.watch.wait(key).await;
     }

@@ -1,4 +1,4 @@
-//! Deleting what is over.
+//! Deletes expired records.
 
 use idem_core::StoreError;
 use tokio::sync::oneshot;
@@ -6,8 +6,8 @@ use tokio::sync::oneshot;
 use crate::error::SqliteError;
 use crate::writer::{Job, Transaction};
 
-/// So many at a time at the most, that nobody waits long for the lock.
-const LIMIT: usize = 1000;
+/// The most records of one transaction, so that no other connection waits long for the lock.
+const MAX_BATCH: usize = 1000;
 
 pub(crate) struct Sweep {
     limit: usize,
@@ -17,10 +17,10 @@ pub(crate) struct Sweep {
 
 impl Sweep {
     pub(crate) fn new(limit: usize, reply: oneshot::Sender<Result<usize, StoreError>>) -> Self {
-        Self { limit: limit.min(LIMIT), swept: 0, reply }
+        Self { limit: limit.min(MAX_BATCH), swept: 0, reply }
     }
 
-    /// The answer, where none is to be waited for.
+    /// Answers without a transaction.
     pub(crate) fn reply(self, answer: Result<usize, StoreError>) {
         let _ = self.reply.send(answer);
     }
@@ -32,7 +32,7 @@ impl Job for Sweep {
     }
 
     fn run(&mut self, transaction: &mut Transaction<'_, '_>) -> Result<usize, SqliteError> {
-        // Under the lock: what is over now cannot be renewed any more.
+        // Under the lock: no owner can renew a record that is expired now.
         self.swept = transaction.rows.sweep(transaction.clock.now(), self.limit)?;
         Ok(self.swept)
     }

@@ -1,4 +1,4 @@
-//! Verbs on their way to a thread.
+//! The verbs that the threads run.
 
 use idem_core::{
     transition, Change, Claim, Claimed, Clock, Finish, Key, Owner, Ownership, Record, Renew, SaveStep, Settle, Settled,
@@ -10,7 +10,7 @@ use crate::error::SqliteError;
 use crate::rows::Rows;
 use crate::writer::{Job, Transaction};
 
-/// A verb of [`transition`] that can be applied again and again.
+/// A verb of [`transition`] that can be applied several times.
 pub(crate) trait Apply: Send + 'static {
     type Answer: Send + 'static;
 
@@ -38,7 +38,7 @@ apply! {
     Settle => Settled, |settle| settle.clone();
 }
 
-/// A verb, and who waits for its answer.
+/// A verb and the channel for its answer.
 #[derive(Debug)]
 pub(crate) struct Asked<V: Apply> {
     pub(crate) key: Key,
@@ -48,9 +48,9 @@ pub(crate) struct Asked<V: Apply> {
 }
 
 impl<V: Apply> Asked<V> {
-    /// Looks at the record first: what changes nothing needs no lock. Gives back what has to be written.
-    pub(crate) fn look(self, rows: &mut Rows<'_>, clock: &dyn Clock) -> Option<Self> {
-        // Before the record is read: a claim must not see a lease run out that was renewed meanwhile.
+    /// Answers a verb that changes nothing, without a lock. Returns a verb that has to write.
+    pub(crate) fn answer_unchanged(self, rows: &mut Rows<'_>, clock: &dyn Clock) -> Option<Self> {
+        // Read the clock before the record: otherwise a claim could see a lease as expired that was renewed in between.
         let now = clock.now();
         let answer = match rows.get(&self.key) {
             Ok(found) => match self.verb.apply(found.as_ref(), now) {
@@ -59,7 +59,7 @@ impl<V: Apply> Asked<V> {
             },
             Err(error) => Err(error.not_applied()),
         };
-        // Nobody may wait any more.
+        // The caller may have dropped the future.
         let _ = self.reply.send(answer);
         None
     }
@@ -73,7 +73,7 @@ impl<V: Apply> Job for Asked<V> {
     fn run(&mut self, transaction: &mut Transaction<'_, '_>) -> Result<usize, SqliteError> {
         let Transaction { rows, clock, fence_floor } = transaction;
         let found = rows.get(&self.key)?.or_else(|| deleted(*fence_floor));
-        // Under the lock, however long that took.
+        // Read the clock under the lock: waiting for the lock may have taken long.
         let (change, answer) = self.verb.apply(found.as_ref(), clock.now());
         let written = match change {
             Change::Write(record) => rows.put(&self.key, &record)?,
@@ -90,10 +90,10 @@ impl<V: Apply> Job for Asked<V> {
     }
 }
 
-/// What is known of a record that is not there: if it was deleted, its fence was not above this one. It counts as none.
+/// Stands for a missing record: an expired one whose fence is the highest that a deleted record can have had.
 fn deleted(fence_floor: u64) -> Option<Record> {
-    let nobody = Claim::new(Owner::from_bytes([0; 16]), std::time::Duration::ZERO, std::time::Duration::ZERO);
-    match transition(None, &nobody, Timestamp::from_micros(fence_floor)) {
+    let placeholder = Claim::new(Owner::from_bytes([0; 16]), std::time::Duration::ZERO, std::time::Duration::ZERO);
+    match transition(None, &placeholder, Timestamp::from_micros(fence_floor)) {
         (Change::Write(mut record), _) if fence_floor > 0 => {
             record.expires_at = Timestamp::from_micros(0);
             Some(record)

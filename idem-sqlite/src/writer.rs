@@ -1,7 +1,6 @@
-//! The one thread that writes.
+//! The thread that writes.
 //!
-//! While a COMMIT is on its way to the disk, verbs queue up; all of them go into the next transaction, and share its way to
-//! the disk.
+//! Verbs queue up while a COMMIT writes to the disk. All of them go into the next transaction and share one COMMIT.
 
 use std::sync::mpsc::Receiver;
 use std::sync::Arc;
@@ -14,31 +13,31 @@ use crate::rows::Rows;
 use crate::schema;
 use crate::watch::Watch;
 
-/// How much goes into one transaction: others must get at the lock, and the log must not grow without end.
-const JOBS: usize = 256;
-const BYTES: usize = 4 * 1024 * 1024;
+/// The most jobs and bytes of one transaction, so that other connections get the lock and the log does not grow without limit.
+const MAX_JOBS: usize = 256;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Something to be done in a transaction. It may have to be done again, when that transaction comes to nothing.
+/// A job for a transaction. It runs again if its transaction fails.
 pub(crate) trait Job: Send {
-    /// Whether nobody waits for the answer any more.
+    /// Whether the caller dropped the future that waits for the answer.
     fn is_dropped(&self) -> bool;
 
-    /// Does it, and says how many bytes it wrote.
+    /// Runs the job; returns how many bytes it wrote.
     fn run(&mut self, transaction: &mut Transaction<'_, '_>) -> Result<usize, SqliteError>;
 
-    /// Says how it ended.
+    /// Sends the answer after the end of the transaction.
     fn answer(self: Box<Self>, end: Result<(), StoreError>);
 }
 
-/// A transaction that has the lock.
+/// A transaction that holds the lock.
 pub(crate) struct Transaction<'t, 'c> {
     pub(crate) rows: &'t mut Rows<'c>,
     pub(crate) clock: &'t dyn Clock,
-    /// No record that was deleted had a fence above this one.
+    /// No deleted record had a fence above this one.
     pub(crate) fence_floor: u64,
 }
 
-/// The thread's work, until nobody can send jobs any more and all are done.
+/// Runs the thread until the store is dropped and all jobs are done.
 pub(crate) fn work(connection: &Connection, clock: &dyn Clock, jobs: &Receiver<Box<dyn Job>>, watch: &Arc<Watch>) {
     let mut writer = Writer { rows: Rows::new(connection), clock };
     while let Ok(first) = jobs.recv() {
@@ -53,14 +52,14 @@ struct Writer<'c> {
     clock: &'c dyn Clock,
 }
 
-/// How a transaction ended that could not be committed.
-struct Lost {
+/// Why a transaction failed.
+struct Failed {
     error: SqliteError,
     in_commit: bool,
 }
 
 impl<'c> Writer<'c> {
-    /// Does jobs in one transaction, as many as go into one; says whether something was written.
+    /// Runs as many jobs as fit into one transaction; returns whether it wrote something.
     fn batch(&mut self, queue: impl Iterator<Item = Box<dyn Job>>) -> bool {
         let mut queue = queue.filter(|job| !job.is_dropped());
         let Some(first) = queue.next() else {
@@ -72,13 +71,13 @@ impl<'c> Writer<'c> {
                 jobs.into_iter().for_each(|job| job.answer(Ok(())));
                 written
             }
-            // One of them was too much for the database. It need not be so for the others.
-            Err(lost) if jobs.len() > 1 && matches!(lost.error, SqliteError::Full(_)) => {
+            // One job may be too large for the database while the others fit, so run them one by one.
+            Err(failed) if jobs.len() > 1 && matches!(failed.error, SqliteError::Full(_)) => {
                 let one_by_one = jobs.into_iter().map(|job| self.alone(job));
                 one_by_one.fold(false, |any, written| any | written)
             }
-            Err(lost) => {
-                Self::fail(jobs, lost);
+            Err(failed) => {
+                Self::fail(jobs, failed);
                 false
             }
         }
@@ -91,68 +90,69 @@ impl<'c> Writer<'c> {
                 jobs.into_iter().for_each(|job| job.answer(Ok(())));
                 written
             }
-            Err(lost) => {
-                Self::fail(jobs, lost);
+            Err(failed) => {
+                Self::fail(jobs, failed);
                 false
             }
         }
     }
 
-    fn fail(jobs: Vec<Box<dyn Job>>, Lost { error, in_commit }: Lost) {
+    fn fail(jobs: Vec<Box<dyn Job>>, Failed { error, in_commit }: Failed) {
         let error = if in_commit { error.of_commit() } else { error.not_applied() };
         jobs.into_iter().for_each(|job| job.answer(Err(error.clone())));
     }
 
-    /// Leaves those jobs in `done` whose answer the end of the transaction decides.
+    /// Moves the jobs to `done` whose answer depends on the end of the transaction.
     fn transaction(
         &mut self,
         mut queue: impl Iterator<Item = Box<dyn Job>>,
         done: &mut Vec<Box<dyn Job>>,
-    ) -> Result<bool, Lost> {
+    ) -> Result<bool, Failed> {
         let connection = self.rows.connection();
-        let lost = |error, in_commit| {
+        let failed = |error, in_commit| {
             if !connection.is_autocommit() {
-                // The error before this one is what there is to tell; a connection without a transaction refuses it.
+                // The caller gets the error that came first.
                 let _ = connection.execute_batch("ROLLBACK");
             }
-            Lost { error, in_commit }
+            Failed { error, in_commit }
         };
         let begun = self.begin();
         let mut written = 0;
         match begun {
             Ok(fence_floor) => {
                 let mut transaction = Transaction { rows: &mut self.rows, clock: self.clock, fence_floor };
-                while let Some(mut job) = (done.len() < JOBS && written < BYTES).then(|| queue.next()).flatten() {
+                while let Some(mut job) = (done.len() < MAX_JOBS && written < MAX_BYTES).then(|| queue.next()).flatten()
+                {
                     match job.run(&mut transaction) {
                         Ok(bytes) => written += bytes,
-                        // It alone: SQLite has undone its statement, and the transaction goes on.
+                        // SQLite undid this job's statement only, and the transaction continues.
                         Err(error) if !connection.is_autocommit() => {
                             job.answer(Err(error.not_applied()));
                             continue;
                         }
                         Err(error) => {
                             done.push(job);
-                            return Err(lost(error, false));
+                            return Err(failed(error, false));
                         }
                     }
                     done.push(job);
                 }
             }
             Err(error) => {
-                // Whoever waits behind the lock would only wait as long again.
-                done.extend(queue.take(JOBS));
-                return Err(lost(error, false));
+                // The other jobs would only wait as long for the same lock, so they fail, too.
+                done.extend(queue.take(MAX_JOBS));
+                return Err(failed(error, false));
             }
         }
         match connection.execute_batch("COMMIT") {
             Ok(()) => Ok(written > 0),
-            Err(error) => Err(lost(SqliteError::said(error), true)),
+            Err(error) => Err(failed(SqliteError::of_sqlite(error), true)),
         }
     }
 
-    /// Takes the lock, and looks whether the tables are still those that this build knows.
+    /// Takes the lock, and checks that this build still knows the version of the tables.
     fn begin(&mut self) -> Result<u64, SqliteError> {
-        self.rows.connection().execute_batch("BEGIN IMMEDIATE").map_err(SqliteError::said)?;
+        self.rows.connection().execute_batch("BEGIN IMMEDIATE").map_err(SqliteError::of_sqlite)?;
         match self.rows.schema()? {
             (schema::VERSION, fence_floor) => Ok(fence_floor),
             (found, _) => Err(SqliteError::NewerSchema { found, known: schema::VERSION }),

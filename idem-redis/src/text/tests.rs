@@ -44,7 +44,7 @@ fn what_is_no_record_is_told_apart() {
         let text = String::from_utf8(whole.clone()).unwrap().replace(wrong, right);
         assert_eq!(parse(text.as_bytes()), Err(Unreadable::Damaged), "{right}");
     }
-    // What counts of a running record only must read all the same: the scripts look at all of it.
+    // Fields that matter only for a running record must be valid in every state, as in the scripts.
     for wrong in ["since=x", "until=9007199254740993", "sine=1", "since=1 \0until=2"] {
         let text = String::from_utf8(whole.clone()).unwrap().replace("running", "failed");
         let of = if wrong.starts_with("until") { "until=2" } else { "since=1" };
