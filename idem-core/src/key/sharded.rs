@@ -23,16 +23,6 @@ impl<S> Sharded<S> {
         self.shard(key).lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Without waiting; `None` where others are at it.
-    #[cfg(feature = "moka")]
-    pub(crate) fn try_lock(&self, key: &Key) -> Option<MutexGuard<'_, S>> {
-        match self.shard(key).try_lock() {
-            Ok(shard) => Some(shard),
-            Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(std::sync::TryLockError::WouldBlock) => None,
-        }
-    }
-
     fn shard(&self, key: &Key) -> &Mutex<S> {
         let [first, ..] = &self.0;
         // Maps inside use the low bits.

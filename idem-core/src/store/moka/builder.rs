@@ -1,77 +1,74 @@
 //! Settings of a `MokaStore`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use moka::sync::Cache;
 
-use super::done::{Done, Name};
 use super::expiry::ByRecord;
 use super::limits::{Limits, WhenFull};
-use super::{Inner, MokaStore};
+use super::{lock, CompletedRecord, Inner, MokaStore};
 use crate::clock::{Clock, SystemClock};
-use crate::key::{Prehashed, Sharded};
+use crate::key::{Key, Prehashed, Sharded};
 
 /// Builds a [`MokaStore`] with settings of its own.
 #[derive(Debug, Default)]
 pub struct MokaStoreBuilder {
     clock: Option<Arc<dyn Clock>>,
-    max_records: Option<u64>,
-    max_bytes: Option<u64>,
-    when_full: WhenFull,
+    limits: Limits,
 }
 
 impl MokaStoreBuilder {
-    /// How many records the store holds at most, in about. Default: as many as there is memory for.
+    /// About how many records the store holds at most. Default: no limit.
     #[must_use]
     pub const fn max_records(mut self, records: u64) -> Self {
-        self.max_records = Some(records);
+        self.limits.max_records = Some(records);
         self
     }
 
-    /// How many bytes the records have at most, in about: each its key's, its result's and 512. Default: as many as there
-    /// is memory for.
+    /// About how many bytes the records have at most: each has those of its key, its steps and its result, and 512 more.
+    /// Default: no limit.
     #[must_use]
     pub const fn max_bytes(mut self, bytes: u64) -> Self {
-        self.max_bytes = Some(bytes);
+        self.limits.max_bytes = Some(bytes);
         self
     }
 
-    /// What to do at the limit. Default: [`WhenFull::Refuse`].
+    /// What the store does at a limit. Default: [`WhenFull::Refuse`].
     #[must_use]
     pub const fn when_full(mut self, when_full: WhenFull) -> Self {
-        self.when_full = when_full;
+        self.limits.when_full = when_full;
         self
     }
 
     /// A clock of yours, for tests.
     ///
-    /// Memory of expired results is then taken back only when their keys are used again, the store is full, or
-    /// [swept](crate::Idem::sweep): moka counts real time, and your clock may be slower.
+    /// The store then frees the memory of an expired result only when its key is used again, when the store is full, or when
+    /// it is [swept](crate::Idem::sweep): moka counts real time, and your clock may be slower.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
         self
     }
 
-    /// The store, empty.
+    /// Builds an empty store.
     #[must_use]
     pub fn build(self) -> MokaStore {
-        let Self { clock, max_records, max_bytes, when_full } = self;
-        let limited = max_records.is_some() || max_bytes.is_some();
-        let limits = limited.then(|| Arc::new(Limits::new(max_records, max_bytes, when_full)));
-        let mut done = Cache::<Name, Arc<Done>, _>::builder();
+        let Limits { max_records, max_bytes, .. } = self.limits;
+        let limits = (max_records.or(max_bytes).is_some()).then(|| Arc::new(Mutex::new(self.limits)));
+        let mut completed = Cache::<Key, Arc<CompletedRecord>, _>::builder();
         if let Some(limits) = limits.clone() {
-            done = done.eviction_listener(move |_, done, _| limits.left(&done.key, &done.record));
+            completed = completed
+                .eviction_listener(move |key, done, _| lock(&limits).remove(&key, &done.record, done.sequence));
         }
-        let clock = match clock {
+        let clock = match self.clock {
             Some(clock) => clock,
             None => {
                 let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-                done = done.expire_after(ByRecord::new(Arc::clone(&clock)));
+                completed = completed.expire_after(ByRecord(Arc::clone(&clock)));
                 clock
             }
         };
-        let done = done.build_with_hasher(Prehashed::default());
-        MokaStore { inner: Arc::new(Inner { clock, open: Sharded::default(), done, limits }) }
+        let completed = completed.build_with_hasher(Prehashed::default());
+        MokaStore { inner: Arc::new(Inner { clock, open: Sharded::default(), completed, limits }) }
     }
 }

@@ -1,45 +1,40 @@
-//! When moka may take a done operation's memory back.
+//! When moka may delete a completed record.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use moka::Expiry;
 
-use super::done::{Done, Name};
+use super::CompletedRecord;
 use crate::clock::Clock;
-use crate::record::Record;
+use crate::key::Key;
 
-/// Forgets a record some time after its own expiry.
+/// Makes moka delete a record some time after the record's own expiry.
 ///
-/// Whether a record counts is decided by the store's clock when it is read. moka's clock is another one and goes on while
-/// tokio's is paused, so it may only ever be late.
-pub(super) struct ByRecord {
-    clock: Arc<dyn Clock>,
-}
+/// The store's clock decides at each read whether a record has expired. moka's clock is another one, and it runs even while
+/// tokio's is paused, so moka may only ever be later.
+pub(super) struct ByRecord(pub(super) Arc<dyn Clock>);
 
-/// How late moka is at most. Never more than the record's own lifetime again, so that short-lived records stay short-lived.
+/// How much later moka is at most. Never more than the record's own lifetime, so that short-lived records go soon.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Longer lifetimes are cut to this; moka's arithmetic has an end.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// Longer lifetimes are cut to this, because moka's arithmetic would overflow.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-impl ByRecord {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock }
+impl Expiry<Key, Arc<CompletedRecord>> for ByRecord {
+    fn expire_after_create(&self, _: &Key, done: &Arc<CompletedRecord>, _: Instant) -> Option<Duration> {
+        let left = done.record.expires_at.since(self.0.now()).min(LONGEST);
+        Some(left.saturating_add(left.min(GRACE)))
     }
 
-    fn lifetime(&self, record: &Record) -> Duration {
-        let left = record.expires_at.since(self.clock.now()).min(FOREVER);
-        left.saturating_add(left.min(GRACE))
-    }
-}
-
-impl Expiry<Name, Arc<Done>> for ByRecord {
-    fn expire_after_create(&self, _: &Name, done: &Arc<Done>, _: Instant) -> Option<Duration> {
-        Some(self.lifetime(&done.record))
-    }
-
-    fn expire_after_update(&self, _: &Name, done: &Arc<Done>, _: Instant, _: Option<Duration>) -> Option<Duration> {
-        Some(self.lifetime(&done.record))
+    /// Without this a record that replaces another would keep the other's expiry.
+    fn expire_after_update(
+        &self,
+        key: &Key,
+        done: &Arc<CompletedRecord>,
+        at: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(key, done, at)
     }
 }
