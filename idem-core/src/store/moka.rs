@@ -1,7 +1,6 @@
 //! Records in this process's memory.
 
 mod builder;
-mod expiry;
 mod limits;
 mod scan;
 
@@ -40,13 +39,13 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// Running, failed and unknown records. The lock of a key's shard makes every verb on the key atomic, including what the
     /// verb writes to `completed`: a key has a record in one of the two, and never in both after the lock is released.
-    open: Sharded<Open>,
+    open: Sharded<Shard>,
     completed: Cache<Key, Arc<CompletedRecord>, Prehashed>,
     limits: Option<Arc<Mutex<Limits>>>,
 }
 
 /// One shard.
-type Open = HashMap<Key, Record, Prehashed>;
+type Shard = HashMap<Key, Record, Prehashed>;
 
 struct CompletedRecord {
     record: Record,

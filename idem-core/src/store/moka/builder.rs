@@ -1,10 +1,11 @@
-//! Settings of a `MokaStore`.
+//! Settings of a `MokaStore`, and how long its moka keeps a record.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
+use moka::Expiry;
 
-use super::expiry::ByRecord;
 use super::limits::{Limits, WhenFull};
 use super::{lock, CompletedRecord, Inner, MokaStore};
 use crate::clock::{Clock, SystemClock};
@@ -70,5 +71,35 @@ impl MokaStoreBuilder {
         };
         let completed = completed.build_with_hasher(Prehashed::default());
         MokaStore { inner: Arc::new(Inner { clock, open: Sharded::default(), completed, limits }) }
+    }
+}
+
+/// Makes moka delete a record some time after the record's own expiry.
+///
+/// The store's clock decides at each read whether a record has expired. moka's clock is another one, and it runs even while
+/// tokio's is paused, so moka may only ever be later.
+struct ByRecord(Arc<dyn Clock>);
+
+/// How much later moka is at most. Never more than the record's own lifetime, so that short-lived records go soon.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Longer lifetimes are cut to this, because moka's arithmetic would overflow.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+impl Expiry<Key, Arc<CompletedRecord>> for ByRecord {
+    fn expire_after_create(&self, _: &Key, done: &Arc<CompletedRecord>, _: Instant) -> Option<Duration> {
+        let left = done.record.expires_at.since(self.0.now()).min(LONGEST);
+        Some(left.saturating_add(left.min(GRACE)))
+    }
+
+    /// Without this a record that replaces another would keep the other's expiry.
+    fn expire_after_update(
+        &self,
+        key: &Key,
+        done: &Arc<CompletedRecord>,
+        at: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(key, done, at)
     }
 }

@@ -1,7 +1,7 @@
 //! What reads all records: listing, sweeping, and making room.
 
 use super::limits::Exceeded;
-use super::{CompletedRecord, MokaStore, Open};
+use super::{CompletedRecord, MokaStore, Shard};
 use crate::key::Key;
 use crate::record::Record;
 use crate::store::{Cursor, List, Listed, Page};
@@ -67,7 +67,7 @@ impl MokaStore {
     }
 
     /// Removes up to `limit` records that match, and returns how many it removed.
-    pub(super) fn take(&self, open: &mut Open, limit: usize, matches: impl Fn(&Record) -> bool) -> usize {
+    pub(super) fn take(&self, open: &mut Shard, limit: usize, matches: impl Fn(&Record) -> bool) -> usize {
         let keys = open.iter().filter(|(_, record)| matches(record)).map(|(key, _)| key.clone());
         let keys: Vec<_> = keys.take(limit).collect();
         keys.iter().for_each(|key| self.count_removed(key, open.remove(key)));
