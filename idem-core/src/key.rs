@@ -197,16 +197,6 @@ impl<S> Sharded<S> {
         self.shard(key).lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Locks the key's shard without waiting. `None` when another thread holds the lock.
-    #[cfg(feature = "moka")]
-    pub(crate) fn try_lock(&self, key: &Key) -> Option<MutexGuard<'_, S>> {
-        match self.shard(key).try_lock() {
-            Ok(shard) => Some(shard),
-            Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(std::sync::TryLockError::WouldBlock) => None,
-        }
-    }
-
     fn shard(&self, key: &Key) -> &Mutex<S> {
         let [first, ..] = &self.0;
         // The high bits, because the maps inside a shard use the low bits.

@@ -47,7 +47,7 @@ pub use record::{Completed, Completion, Owner, Payload, PayloadError, Record, Re
 pub use seal::{Seal, SealError};
 pub use store::{CasStore, ConditionalStore, Cursor, KeyedNotify, List, Listed, Page, Store, Waiter};
 #[cfg(feature = "moka")]
-pub use store::{Full, MokaStore, MokaStoreBuilder, Tiered, WhenFull};
+pub use store::{FullError, MokaStore, MokaStoreBuilder, Tiered, WhenFull};
 pub use transition::{
     transition, Change, Claim, Claimed, Ending, Finish, Grant, Ownership, Renew, SaveStep, Settle, Settled, Settlement,
     Verb,

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 pub use self::cas::{CasStore, ConditionalStore};
 pub use self::list::{Cursor, List, Listed, Page};
 #[cfg(feature = "moka")]
-pub use self::moka::{Full, MokaStore, MokaStoreBuilder, WhenFull};
+pub use self::moka::{FullError, MokaStore, MokaStoreBuilder, WhenFull};
 pub use self::notify::{KeyedNotify, Waiter};
 #[cfg(feature = "moka")]
 pub use self::tiered::Tiered;

@@ -482,7 +482,7 @@ async fn store_full__store_and_the_body_does_not_run() {
     let refused = refusal(h.ok(&op(3), "no").await);
     assert!(refused.is_retryable() && refused.retry_after().is_some());
     let full = std::error::Error::source(&refused).and_then(|store| store.source());
-    assert!(full.is_some_and(|full| full.is::<idem::Full>()), "{refused:?}");
+    assert!(full.is_some_and(|full| full.is::<idem::FullError>()), "{refused:?}");
     assert_eq!(value(h.ok(&op(1), "no").await), ("a".into(), Kind::Replayed));
     assert!(matches!(refusal(h.ok(&op(2), "no").await), Error::Unreplayable { .. }));
     assert_eq!(h.ran(), 2);

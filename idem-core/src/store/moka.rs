@@ -1,40 +1,35 @@
 //! Records in this process's memory.
 
 mod builder;
-mod done;
-mod expiry;
 mod limits;
-mod look;
-mod open;
+mod scan;
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use moka::sync::Cache;
 
 pub use self::builder::MokaStoreBuilder;
-use self::done::{Done, Name};
-pub use self::limits::{Full, WhenFull};
-use self::limits::{Limits, NoRoom};
-use self::open::Open;
+use self::limits::{is_completed, Exceeded, Limits};
+pub use self::limits::{FullError, WhenFull};
 use super::{List, Page, Store};
 use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::key::{Key, Prehashed, Sharded};
-use crate::record::{Completed, Owner, Record, State};
+use crate::record::{Completed, Owner, Record};
 use crate::transition::{
     transition, Change, Claim, Claimed, Finish, Ownership, Renew, SaveStep, Settle, Settled, Verb,
 };
 
-/// Records in this process's memory: for one process, for tests, and for operations that need no more.
+/// Keeps records in this process's memory: for one process, for tests, and for operations that need no more.
 ///
-/// **Nothing survives the process, and no other process sees it.** Two replicas of a service with a `MokaStore` each will
-/// both charge the customer.
+/// **The records end with the process, and no other process sees them.** Two replicas of a service with a `MokaStore` each
+/// will both charge the customer.
 ///
-/// Claims live in a sharded map, done operations in a [moka](::moka) cache without a capacity, so nothing unexpired is
-/// ever evicted. Given a limit ([`builder`](Self::builder)), the store refuses new keys when it is full. A clone is the same
-/// store.
+/// Completed records live in a [moka](::moka) cache without a capacity, so no record is evicted before it expires. Given a
+/// limit ([`builder`](Self::builder)), the store refuses new keys when it is full. A clone is the same store.
 #[derive(Clone)]
 pub struct MokaStore {
     inner: Arc<Inner>,
@@ -42,12 +37,20 @@ pub struct MokaStore {
 
 struct Inner {
     clock: Arc<dyn Clock>,
-    /// What is not done: running, failed and unknown records; and what is. Its lock makes the verbs on a key atomic.
-    open: Sharded<Open>,
-    /// What is done, for as long as it is kept. A record that is open for the same key goes before it. What is asked for one
-    /// key is asked of `open`, which knows where these records lie.
-    done: Cache<Name, Arc<Done>, Prehashed>,
-    limits: Option<Arc<Limits>>,
+    /// Running, failed and unknown records. The lock of a key's shard makes every verb on the key atomic, including what the
+    /// verb writes to `completed`: a key has a record in one of the two, and never in both after the lock is released.
+    open: Sharded<Shard>,
+    completed: Cache<Key, Arc<CompletedRecord>, Prehashed>,
+    limits: Option<Arc<Mutex<Limits>>>,
+}
+
+/// One shard.
+type Shard = HashMap<Key, Record, Prehashed>;
+
+struct CompletedRecord {
+    record: Record,
+    /// Rises with each write; 0 without limits.
+    sequence: u64,
 }
 
 impl MokaStore {
@@ -69,64 +72,64 @@ impl MokaStore {
         MokaStoreBuilder::default()
     }
 
-    /// How many done operations were forgotten before their time, for want of room ([`WhenFull::ForgetOldest`]).
+    /// How many completed operations the store forgot before they expired, to make room ([`WhenFull::ForgetOldest`]).
     #[must_use]
     pub fn forgotten(&self) -> u64 {
-        self.inner.limits.as_ref().map_or(0, |limits| limits.forgotten())
+        self.limits().map_or(0, |limits| limits.forgotten)
     }
 
-    /// Applies a verb; where there is no room for what it writes, once more after making some.
-    fn apply<V: Verb + Clone>(&self, key: &Key, verb: V) -> Result<V::Answer, Full> {
-        match self.try_apply(key, verb.clone()) {
-            Err(no_room) => {
-                self.make_room(&no_room);
-                self.try_apply(key, verb).map_err(|no_room| no_room.full)
-            }
-            Ok(answer) => Ok(answer),
-        }
+    fn limits(&self) -> Option<MutexGuard<'_, Limits>> {
+        self.inner.limits.as_deref().map(lock)
     }
 
-    fn try_apply<V: Verb>(&self, key: &Key, verb: V) -> Result<V::Answer, NoRoom> {
-        let Inner { clock, open, done, .. } = &*self.inner;
+    /// Applies a verb. If the record does not fit, makes room and tries once more.
+    fn apply<V: Verb + Clone>(&self, key: &Key, verb: V) -> Result<V::Answer, FullError> {
+        let first = self.try_apply(key, verb.clone()).or_else(|added| {
+            self.make_room(added);
+            self.try_apply(key, verb)
+        });
+        first.map_err(|_| {
+            let (records, bytes) = self.limits().map_or((0, 0), |limits| (limits.records, limits.bytes));
+            FullError { records, bytes }
+        })
+    }
+
+    fn try_apply<V: Verb>(&self, key: &Key, verb: V) -> Result<V::Answer, Exceeded> {
+        let Inner { clock, open, completed, .. } = &*self.inner;
         let mut open = open.lock(key);
         let now = clock.now();
-        let was_done = match open.get(key) {
-            Some(_) => None,
-            None => open.done.get(key),
-        };
-        let found = open.get(key).or(was_done.as_ref().map(|done| &done.record));
+        let is_open = open.contains_key(key);
+        let done = if is_open { None } else { completed.get(key) };
+        let found = open.get(key).or(done.as_ref().map(|done| &done.record));
         let (change, answer) = transition(found, verb, now);
         let Change::Write(record) = change else {
             return Ok(answer);
         };
-        if let Some(limits) = &self.inner.limits {
-            limits.check(key, found, &record)?;
-            limits.came(key, &record);
-            // What leaves the cache says so itself.
-            if let Some(before) = open.get(key) {
-                limits.left(key, before);
-            }
+        let sequence = self.limits().map_or(Ok(0), |mut limits| limits.add(key, found, &record))?;
+        if is_completed(&record) {
+            completed.insert(key.clone(), Arc::new(CompletedRecord { record, sequence }));
+            self.count_removed(key, open.remove(key));
+            return Ok(answer);
         }
-        if matches!(record.state, State::Completed(_)) {
-            let record = Done::new(key, record);
-            open.remove(key);
-            open.done.insert(&record);
-            done.insert(Name(Arc::clone(&record.key)), record);
-            if let Some(limits) = &self.inner.limits {
-                limits.tidy(|key, fence| self.is_done(key, fence));
-            }
-        } else {
-            let swept = open.insert(key, record, now);
-            if let Some(limits) = &self.inner.limits {
-                swept.iter().for_each(|(key, record)| limits.left(key, record));
-            }
-            // Whoever peeks asks only for what is done.
-            if was_done.is_some() {
-                open.done.remove(key);
-                done.invalidate(key);
-            }
+        if open.len() == open.capacity() {
+            self.take(&mut open, usize::MAX, |record| record.is_expired(now));
+            // The next purge waits until the map has doubled, so that the cost of each write stays constant.
+            let room = open.len() + 8;
+            open.reserve(room);
+        }
+        self.count_removed(key, open.insert(key.clone(), record));
+        // Before the lock is released; otherwise `peek` would replay a result that an operator has undone.
+        if done.is_some() {
+            completed.invalidate(key);
         }
         Ok(answer)
+    }
+
+    /// Counts a record that left `open`. moka's listener counts completed ones, because moka removes expired ones itself.
+    fn count_removed(&self, key: &Key, record: Option<Record>) {
+        if let Some((mut limits, record)) = self.limits().zip(record) {
+            limits.remove(key, &record, 0);
+        }
     }
 }
 
@@ -141,14 +144,14 @@ impl Store for MokaStore {
     }
 
     async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
-        // The owner does well to record that it is done, without the result that there is no room for.
+        // Refused for good: the owner then records the completion without its result.
         self.apply(key, finish).map_err(StoreError::refused)
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let Inner { clock, open, .. } = &*self.inner;
+        let Inner { clock, open, completed, .. } = &*self.inner;
         let open = open.lock(key);
-        let record = open.get(key).cloned().or_else(|| open.done.get(key).map(|done| done.record.clone()));
+        let record = open.get(key).cloned().or_else(|| completed.get(key).map(|done| done.record.clone()));
         Ok(record.filter(|record| !record.is_expired(clock.now())))
     }
 
@@ -160,23 +163,19 @@ impl Store for MokaStore {
         self.apply(key, settle.clone()).map_err(StoreError::not_applied)
     }
 
-    /// In the order of the keys' bytes. Each page looks at every record, and holds up every verb meanwhile.
+    /// In the order of the keys' bytes. Each page reads every record and blocks every verb meanwhile.
     async fn list(&self, list: &List) -> Result<Page, StoreError> {
         Ok(self.page(list))
     }
 
     async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
-        Ok(self.take_back(limit))
+        Ok(self.purge(limit))
     }
 
     fn peek(&self, key: &Key) -> Option<Completed> {
-        let Inner { clock, open, done, .. } = &*self.inner;
-        // Where the lock is taken, moka needs none.
-        let done = match open.try_lock(key) {
-            Some(open) => open.done.get(key),
-            None => done.get(key),
-        };
-        done?.record.completed(clock.now())
+        // Without the shard's lock. A writer adds and removes the record of a key at one moment, so `peek` sees it before or
+        // after the write.
+        self.inner.completed.get(key)?.record.completed(self.inner.clock.now())
     }
 }
 
@@ -190,6 +189,10 @@ impl fmt::Debug for MokaStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MokaStore").field("clock", &self.inner.clock).finish_non_exhaustive()
     }
+}
+
+fn lock(limits: &Mutex<Limits>) -> MutexGuard<'_, Limits> {
+    limits.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

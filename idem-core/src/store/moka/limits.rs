@@ -1,56 +1,116 @@
 //! How much a store holds, and what it does when it is full.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::key::Key;
 use crate::record::{Completion, Record, State};
 
-/// What a store in memory does with a new key when it is full, or with a result that is too large for what is left. What has
-/// expired goes first either way, as far as it was seen: for new keys the store is looked through once a second at most.
+/// What a [`MokaStore`](crate::MokaStore) does at its limit, with a new key or with a result that is too large.
+///
+/// Expired records are deleted first. For new keys the store looks for them once a second at most.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// Refuses it: the body of a new key does not run, a result ends unreplayable.
+    /// Refuses the write: the body of a new key does not run, and a result is recorded as unreplayable.
     #[default]
     Refuse,
-    /// Forgets the operation that was done first. **A retry of that one runs again.** Claims and failures are never
-    /// forgotten before their time.
+    /// Forgets the operation that was completed first. **A retry of that operation runs again.** Running, failed and unknown
+    /// records are never forgotten before they expire.
     ForgetOldest,
 }
 
-/// What a record needs beside its key and its result, in about.
+/// The store has no room for a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the store is full: {records} records, {bytes} bytes")]
+#[non_exhaustive]
+pub struct FullError {
+    /// How many records the store holds.
+    pub records: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+}
+
+/// How many records and bytes a write adds that the limits do not allow.
+pub(super) type Exceeded = (u64, u64);
+
+/// About how many bytes a record needs besides its key, its steps and its result.
 const OVERHEAD: usize = 512;
 
-/// How often the whole store is looked through for what has expired, at most.
-const PAUSE: Duration = Duration::from_secs(1);
-
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Limits {
-    max_records: u64,
-    max_bytes: u64,
-    when_full: WhenFull,
-    records: AtomicU64,
-    bytes: AtomicU64,
-    /// Of those, how many are done and may be forgotten by choice.
-    done: AtomicU64,
-    done_bytes: AtomicU64,
-    forgotten: AtomicU64,
-    looked_through: Mutex<Option<Timestamp>>,
-    /// What was done, oldest first, by key and fence. Some of it is gone by now.
-    oldest: Mutex<VecDeque<(Key, u64)>>,
+    pub(super) max_records: Option<u64>,
+    pub(super) max_bytes: Option<u64>,
+    pub(super) when_full: WhenFull,
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+    completed_bytes: u64,
+    /// With `ForgetOldest`, the keys of completed records by sequence number.
+    pub(super) oldest: BTreeMap<u64, Key>,
+    last_sequence: u64,
+    last_scan: Option<Timestamp>,
+    pub(super) forgotten: u64,
 }
 
-/// Whether there is room for more; for nothing there always is.
-const fn fits(used: u64, more: u64, max: u64) -> bool {
-    more == 0 || used.saturating_add(more) <= max
+impl Limits {
+    /// A write that adds nothing is never refused: an outcome without a result can always be recorded.
+    fn fits(&self, (records, bytes): (u64, u64), added: Exceeded) -> bool {
+        let fits =
+            |used: u64, added, max: Option<u64>| added == 0 || max.is_none_or(|max| used.saturating_add(added) <= max);
+        fits(records, added.0, self.max_records) && fits(bytes, added.1, self.max_bytes)
+    }
+
+    /// Counts a record that is about to replace `found`, and returns its sequence number.
+    pub(super) fn add(&mut self, key: &Key, found: Option<&Record>, record: &Record) -> Result<u64, Exceeded> {
+        let bytes = size(key, record);
+        let added = (u64::from(found.is_none()), bytes.saturating_sub(found.map_or(0, |found| size(key, found))));
+        if !self.fits((self.records, self.bytes), added) {
+            return Err(added);
+        }
+        self.records += 1;
+        self.bytes += bytes;
+        self.last_sequence += 1;
+        if is_completed(record) {
+            self.completed_bytes += bytes;
+            if self.when_full == WhenFull::ForgetOldest {
+                self.oldest.insert(self.last_sequence, key.clone());
+            }
+        }
+        Ok(self.last_sequence)
+    }
+
+    /// Counts a record as gone. Only a completed one needs its sequence number.
+    pub(super) fn remove(&mut self, key: &Key, record: &Record, sequence: u64) {
+        self.records -= 1;
+        self.bytes -= size(key, record);
+        if is_completed(record) {
+            self.completed_bytes -= size(key, record);
+            self.oldest.remove(&sequence);
+        }
+    }
+
+    /// The record to forget next. `None` if `added` fits, or if forgetting every completed record would not make it fit.
+    pub(super) fn pop_oldest(&mut self, added: Exceeded) -> Option<(u64, Key)> {
+        let open = (self.records - self.oldest.len() as u64, self.bytes - self.completed_bytes);
+        let is_useful = !self.fits((self.records, self.bytes), added) && self.fits(open, added);
+        is_useful.then(|| self.oldest.pop_first()).flatten()
+    }
+
+    /// Whether the store may scan for expired records now, so that it does not scan for each refused call.
+    pub(super) fn may_scan(&mut self, now: Timestamp) -> bool {
+        // In both directions, because the clock may have been set back.
+        let elapsed = self.last_scan.map_or(Duration::MAX, |last| now.since(last).max(last.since(now)));
+        let may_scan = elapsed >= Duration::from_secs(1);
+        if may_scan {
+            self.last_scan = Some(now);
+        }
+        may_scan
+    }
 }
 
-/// How much a record takes.
-pub(super) fn bytes(key: &Key, record: &Record) -> u64 {
+/// About how many bytes of memory a record takes.
+pub(super) fn size(key: &Key, record: &Record) -> u64 {
     let result = match &record.state {
         State::Completed(Completion::Result(payload)) => payload.as_bytes().len(),
         _ => 0,
@@ -58,131 +118,6 @@ pub(super) fn bytes(key: &Key, record: &Record) -> u64 {
     (key.as_bytes().len() + record.steps.as_bytes().len() + result + OVERHEAD) as u64
 }
 
-const fn is_done(record: &Record) -> bool {
+pub(super) const fn is_completed(record: &Record) -> bool {
     matches!(record.state, State::Completed(_))
 }
-
-impl Limits {
-    pub(super) fn new(max_records: Option<u64>, max_bytes: Option<u64>, when_full: WhenFull) -> Self {
-        Self {
-            max_records: max_records.unwrap_or(u64::MAX),
-            max_bytes: max_bytes.unwrap_or(u64::MAX),
-            when_full,
-            records: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            done: AtomicU64::new(0),
-            done_bytes: AtomicU64::new(0),
-            forgotten: AtomicU64::new(0),
-            looked_through: Mutex::new(None),
-            oldest: Mutex::default(),
-        }
-    }
-
-    /// Refuses what there is no room for: a new record, and a result that is larger than what was there. An ending without a
-    /// result is never refused.
-    pub(super) fn check(&self, key: &Key, found: Option<&Record>, record: &Record) -> Result<(), NoRoom> {
-        let records = u64::from(found.is_none());
-        let bytes = bytes(key, record).saturating_sub(found.map_or(0, |found| bytes(key, found)));
-        if self.has_room(records, bytes) {
-            return Ok(());
-        }
-        let (held, held_bytes) = self.used();
-        Err(NoRoom { records, bytes, full: Full { records: held, bytes: held_bytes } })
-    }
-
-    /// Whether there is room for so much more.
-    pub(super) fn has_room(&self, records: u64, bytes: u64) -> bool {
-        let (used, used_bytes) = self.used();
-        fits(used, records, self.max_records) && fits(used_bytes, bytes, self.max_bytes)
-    }
-
-    /// A record came in.
-    pub(super) fn came(&self, key: &Key, record: &Record) {
-        self.records.fetch_add(1, Ordering::SeqCst);
-        self.bytes.fetch_add(bytes(key, record), Ordering::SeqCst);
-        if is_done(record) {
-            self.done.fetch_add(1, Ordering::SeqCst);
-            self.done_bytes.fetch_add(bytes(key, record), Ordering::SeqCst);
-        }
-        if self.when_full == WhenFull::ForgetOldest && is_done(record) {
-            let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
-            oldest.push_back((key.clone(), record.fence));
-        }
-    }
-
-    /// A record is gone.
-    pub(super) fn left(&self, key: &Key, record: &Record) {
-        self.records.fetch_sub(1, Ordering::SeqCst);
-        self.bytes.fetch_sub(bytes(key, record), Ordering::SeqCst);
-        if is_done(record) {
-            self.done.fetch_sub(1, Ordering::SeqCst);
-            self.done_bytes.fetch_sub(bytes(key, record), Ordering::SeqCst);
-        }
-    }
-
-    /// Whether there would be room if all that is done were forgotten. If not, nothing is.
-    pub(super) fn can_make_room(&self, wanted: &NoRoom) -> bool {
-        let stay =
-            |all: &AtomicU64, done: &AtomicU64| all.load(Ordering::SeqCst).saturating_sub(done.load(Ordering::SeqCst));
-        fits(stay(&self.records, &self.done), wanted.records, self.max_records)
-            && fits(stay(&self.bytes, &self.done_bytes), wanted.bytes, self.max_bytes)
-    }
-
-    /// Whether the store may be looked through now; not again and again by everybody who is refused.
-    pub(super) fn may_look_through(&self, now: Timestamp) -> bool {
-        let mut last = self.looked_through.lock().unwrap_or_else(PoisonError::into_inner);
-        // The clock may have been set back.
-        let paused = last.is_none_or(|last| now.since(last).max(last.since(now)) >= PAUSE);
-        if paused {
-            *last = Some(now);
-        }
-        paused
-    }
-
-    /// The operation that was done first, if it may be forgotten.
-    pub(super) fn oldest(&self) -> Option<(Key, u64)> {
-        self.oldest.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-    }
-
-    /// Keeps the list of what was done about as long as there is something done.
-    pub(super) fn tidy(&self, is_there: impl Fn(&Key, u64) -> bool) {
-        let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
-        let records = usize::try_from(self.records.load(Ordering::SeqCst)).unwrap_or(usize::MAX);
-        if oldest.len() > records.saturating_mul(2).saturating_add(64) {
-            oldest.retain(|(key, fence)| is_there(key, *fence));
-        }
-    }
-
-    pub(super) fn forgot_one(&self) {
-        self.forgotten.fetch_add(1, Ordering::SeqCst);
-    }
-
-    pub(super) fn forgotten(&self) -> u64 {
-        self.forgotten.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn used(&self) -> (u64, u64) {
-        (self.records.load(Ordering::SeqCst), self.bytes.load(Ordering::SeqCst))
-    }
-}
-
-/// There is no room for a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the store is full: {records} records, {bytes} bytes")]
-#[non_exhaustive]
-pub struct Full {
-    /// How many records it holds.
-    pub records: u64,
-    /// How many bytes they have.
-    pub bytes: u64,
-}
-
-/// What a verb needed, and what there was.
-#[derive(Debug)]
-pub(super) struct NoRoom {
-    pub(super) records: u64,
-    pub(super) bytes: u64,
-    pub(super) full: Full,
-}
-#[cfg(test)]
-mod tests;

@@ -1,185 +1,220 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use super::done::Kept;
+use tokio::time::advance;
+
+use super::limits::size;
 use super::*;
 use crate::clock::Timestamp;
-use crate::record::Completion;
-use crate::transition::Ending;
+use crate::record::{Completion, Payload};
+use crate::transition::{Ending, Settlement};
 
-const LEASE: Duration = Duration::from_secs(15);
 const TTL: Duration = Duration::from_secs(60);
-
-#[derive(Debug, Default, Clone)]
-pub(super) struct Hand(Arc<AtomicU64>);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
-    }
-}
-
-impl Hand {
-    pub(super) fn step(&self, by: Duration) {
-        self.0.fetch_add(by.as_micros() as u64, Ordering::SeqCst);
-    }
-}
 
 fn key(n: usize) -> Key {
     Key::new("", "op", &n).expect("a valid key")
 }
 
-fn claim(ttl: Duration) -> Claim {
-    Claim::new(Owner::random(), LEASE, ttl)
+fn claim(store: &MokaStore, key: &Key, ttl: Duration) -> Result<Owner, FullError> {
+    let claim = Claim::new(Owner::random(), TTL, ttl);
+    match store.apply(key, &claim)? {
+        Claimed::Granted(_) => Ok(claim.owner),
+        other => panic!("{other:?}"),
+    }
 }
 
-fn complete(store: &MokaStore, n: usize, ttl: Duration) {
-    let claim = claim(ttl);
-    assert!(matches!(store.apply(&key(n), &claim), Ok(Claimed::Granted(_))));
-    let ending = Ending::Completed(Completion::Unreplayable);
-    assert_eq!(store.apply(&key(n), &Finish::new(claim.owner, ending)), Ok(Ownership::Held));
+fn finish(store: &MokaStore, key: &Key, owner: Owner, bytes: usize) -> Result<Ownership, FullError> {
+    let result = Completion::Result(Payload::from_bytes(vec![0; bytes]));
+    store.apply(key, &Finish::new(owner, Ending::Completed(result)))
+}
+
+fn complete(store: &MokaStore, n: usize) -> Result<Ownership, FullError> {
+    finish(store, &key(n), claim(store, &key(n), TTL)?, 10)
+}
+
+fn settle(store: &MokaStore, key: &Key, settlement: Settlement) {
+    let done = store.inner.completed.get(key).expect("a completed record");
+    assert_eq!(store.apply(key, Settle::new(&done.record, Owner::random(), settlement)), Ok(Settled::Applied));
+}
+
+fn is_done(store: &MokaStore, n: usize) -> bool {
+    store.peek(&key(n)).is_some()
+}
+
+fn used(store: &MokaStore) -> (u64, u64) {
+    store.inner.completed.run_pending_tasks();
+    let limits = store.limits().expect("limits");
+    assert!(limits.oldest.len() as u64 <= limits.records);
+    (limits.records, limits.bytes)
 }
 
 #[test]
 fn of_many_claims_at_once_one_is_granted() {
-    const RIVALS: usize = 8;
-    let (store, start) = (MokaStore::new(), Barrier::new(RIVALS));
+    let (store, start) = (MokaStore::new(), Barrier::new(8));
     for n in 0..500 {
-        let granted = std::thread::scope(|scope| {
-            let rivals: Vec<_> = (0..RIVALS)
-                .map(|_| {
-                    scope.spawn(|| {
-                        let claim = claim(TTL);
-                        start.wait();
-                        matches!(store.apply(&key(n), &claim), Ok(Claimed::Granted(_)))
-                    })
-                })
-                .collect();
-            rivals.into_iter().filter_map(|rival| rival.join().ok()).filter(|granted| *granted).count()
+        let claim_key = || {
+            start.wait();
+            let claim = Claim::new(Owner::random(), TTL, TTL);
+            u32::from(matches!(store.apply(&key(n), &claim), Ok(Claimed::Granted(_))))
+        };
+        let granted: u32 = std::thread::scope(|scope| {
+            let rivals: Vec<_> = (0..8).map(|_| scope.spawn(claim_key)).collect();
+            rivals.into_iter().map(|rival| rival.join().expect("no panic")).sum()
         });
         assert_eq!(granted, 1);
     }
 }
 
 #[test]
-fn nothing_unexpired_is_ever_evicted() {
+fn no_unexpired_record_is_evicted() {
     let store = MokaStore::new();
-    (0..20_000).for_each(|n| complete(&store, n, TTL));
-    store.inner.done.run_pending_tasks();
-    assert!((0..20_000).all(|n| store.peek(&key(n)).is_some()));
+    (0..20_000).for_each(|n| assert!(complete(&store, n).is_ok()));
+    store.inner.completed.run_pending_tasks();
+    assert!((0..20_000).all(|n| is_done(&store, n)));
 }
 
 #[test]
-fn expired_results_give_their_memory_back() {
-    let store = MokaStore::new();
-    (0..1_000).for_each(|n| complete(&store, n, Duration::from_millis(1)));
-    // moka counts real time; that it comes to an end is the test, not when.
-    let patience = Instant::now() + Duration::from_secs(60);
-    while store.inner.done.entry_count() > 0 {
-        assert!(Instant::now() < patience, "{} are left", store.inner.done.entry_count());
-        store.inner.done.run_pending_tasks();
-        std::thread::yield_now();
+fn expired_results_free_their_memory() {
+    let store = MokaStore::builder().max_records(10_000).when_full(WhenFull::ForgetOldest).build();
+    for n in 0..1_000 {
+        let owner = claim(&store, &key(n), Duration::from_millis(1)).expect("room");
+        assert_eq!(finish(&store, &key(n), owner, 10), Ok(Ownership::Held));
     }
-    let found = || store.inner.open.each().map(|open| open.len()).sum::<usize>();
-    assert!(found() > 0, "where they lay is not forgotten one by one");
-    // moka lets go of the last of them as it goes on.
-    while found() > 0 {
-        assert!(Instant::now() < patience, "{} are left", found());
-        store.take_back(usize::MAX);
-        store.inner.done.run_pending_tasks();
+    // moka counts real time. The test is that the records go, not when.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while used(&store) != (0, 0) {
+        assert!(Instant::now() < deadline, "{:?} are left", used(&store));
+        store.purge(usize::MAX);
     }
-}
-
-#[test]
-fn where_records_lay_is_forgotten_as_others_come() {
-    let mut kept = Kept::default();
-    let done = |n: usize| {
-        let record = Record::new(State::Failed, Owner::random(), Timestamp::from_micros(n as u64));
-        Done::new(&key(n), record)
-    };
-    let still: Vec<_> = (0..10).map(done).collect();
-    still.iter().for_each(|done| kept.insert(done));
-    (10..10_000).for_each(|n| kept.insert(&done(n)));
-    assert!(kept.len() <= 2 * 11 + 17, "{}", kept.len());
-    assert!(still.iter().all(|done| kept.get(&done.key).is_some_and(|found| Arc::ptr_eq(&found, done))));
-    assert!(kept.get(&key(10)).is_none());
-    kept.remove(&key(1));
-    assert!(kept.get(&key(1)).is_none() && kept.get(&key(2)).is_some());
-}
-
-#[test]
-fn a_key_that_is_done_again_and_again_lies_in_one_place() {
-    let mut kept = Kept::default();
-    let others: Vec<_> = (1..1_000)
-        .map(|n| Done::new(&key(n), Record::new(State::Failed, Owner::random(), Timestamp::from_micros(1))))
-        .collect();
-    others.iter().for_each(|done| kept.insert(done));
-    for _ in 0..100 {
-        kept.insert(&Done::new(&key(0), Record::new(State::Failed, Owner::random(), Timestamp::from_micros(1))));
-    }
-    assert_eq!(kept.len(), others.len() + 1);
+    assert_eq!((store.inner.completed.entry_count(), store.forgotten()), (0, 0));
 }
 
 #[test]
 fn keys_of_one_hash_have_records_of_their_own() {
     let store = MokaStore::new();
     let (one, other) = (key(1), key(2).with_hash_of(&key(1)));
-    let done = |key: &Key| store.peek(key).is_some();
-    let complete = |key: &Key| {
-        let claim = claim(TTL);
-        assert!(matches!(store.apply(key, &claim), Ok(Claimed::Granted(_))));
-        let ending = Ending::Completed(Completion::Unreplayable);
-        assert_eq!(store.apply(key, &Finish::new(claim.owner, ending)), Ok(Ownership::Held));
-    };
+    let complete = |key| finish(&store, key, claim(&store, key, TTL).expect("no limits"), 10).expect("no limits");
     complete(&one);
-    assert!(done(&one) && !done(&other));
+    assert!(store.peek(&one).is_some() && store.peek(&other).is_none());
     complete(&other);
-    assert!(done(&one) && done(&other));
-    let found = store.inner.open.lock(&one).done.get(&one).expect("it is done");
-    let forgotten = Settle::new(&found.record, Owner::random(), crate::transition::Settlement::Forgotten);
-    assert_eq!(store.apply(&one, forgotten), Ok(Settled::Applied));
-    assert!(!done(&one) && done(&other));
+    assert!(store.peek(&one).is_some() && store.peek(&other).is_some());
+    settle(&store, &one, Settlement::Forgotten);
+    assert!(store.peek(&one).is_none() && store.peek(&other).is_some());
 }
 
-/// Where others are at the lock, moka is asked, and says the same.
+/// A reader that runs beside the operator may see the result until the operator's call returns, and never after.
 #[test]
-fn what_is_done_is_seen_beside_those_who_write() {
+fn peek_waits_for_no_lock_and_shows_no_undone_result() {
     let store = MokaStore::new();
-    complete(&store, 1, TTL);
-    let seen = |n| {
-        let free = store.peek(&key(n)).map(|completed| completed.completion);
-        let _taken = store.inner.open.lock(&key(n));
-        assert_eq!(store.peek(&key(n)).map(|completed| completed.completion), free);
-        free.is_some()
-    };
-    assert!(seen(1) && !seen(2));
-    let done = store.inner.open.lock(&key(1)).done.get(&key(1)).expect("it is done");
-    let settle = Settle::new(&done.record, Owner::random(), crate::transition::Settlement::Failed);
-    assert_eq!(store.apply(&key(1), settle), Ok(Settled::Applied));
-    assert!(!seen(1), "what an operator has undone");
-}
-
-#[test]
-fn expired_open_records_give_their_memory_back() {
-    let clock = Hand::default();
-    let store = MokaStore::with_clock(clock.clone());
-    let hour = |n: usize| (n as u64) * 3_600_000_000;
-    for n in 0..20_000 {
-        clock.0.store(hour(n), Ordering::SeqCst);
-        store.apply(&key(n), &claim(TTL)).expect("no limits");
+    for (n, settlement) in [Settlement::Failed, Settlement::Forgotten].into_iter().cycle().take(100).enumerate() {
+        complete(&store, n).expect("no limits");
+        let locked = store.inner.open.lock(&key(n));
+        assert!(is_done(&store, n));
+        drop(locked);
+        let undone = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| loop {
+                let is_over = undone.load(Ordering::SeqCst);
+                assert!(!(is_done(&store, n) && is_over), "an undone result is replayed");
+                if is_over {
+                    break;
+                }
+            });
+            settle(&store, &key(n), settlement);
+            undone.store(true, Ordering::SeqCst);
+        });
     }
-    let left: usize = (0..20_000).map(|n| store.inner.open.lock(&key(n)).len()).max().unwrap_or_default();
-    assert!((1..=18).contains(&left), "at the most what one share holds between two looks: {left}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_default_clock_is_tokios_while_that_is_paused() {
+async fn expired_open_records_free_their_memory() {
+    let store = MokaStore::builder().max_records(1_000_000).build();
+    for n in 0..20_000 {
+        claim(&store, &key(n), TTL).expect("room");
+        advance(TTL * 2).await;
+    }
+    let largest = store.inner.open.each().map(|open| open.len()).max();
+    assert!(largest.is_some_and(|records| (1..=14).contains(&records)), "{largest:?}");
+    assert!(used(&store).0 <= 64 * 14, "{:?}", used(&store));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_default_clock_follows_tokios_paused_clock() {
     let store = MokaStore::new();
-    complete(&store, 1, TTL);
-    tokio::time::advance(TTL - Duration::from_secs(1)).await;
-    assert!(store.peek(&key(1)).is_some());
-    tokio::time::advance(Duration::from_secs(1)).await;
-    assert!(store.peek(&key(1)).is_none());
-    assert!(matches!(store.apply(&key(1), &claim(TTL)), Ok(Claimed::Granted(_))));
+    complete(&store, 1).expect("room");
+    advance(TTL - Duration::from_secs(1)).await;
+    assert!(is_done(&store, 1));
+    advance(Duration::from_secs(1)).await;
+    assert!(!is_done(&store, 1));
+    claim(&store, &key(1), TTL).expect("an expired key is granted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_store_refuses_new_keys_and_serves_known_ones() {
+    let store = MokaStore::builder().max_records(3).build();
+    let running = claim(&store, &key(0), TTL).expect("room");
+    complete(&store, 1).expect("room");
+    let failed = claim(&store, &key(2), TTL).expect("room");
+    store.apply(&key(2), &Finish::new(failed, Ending::Failed)).expect("room");
+    assert_eq!(claim(&store, &key(3), TTL).expect_err("full").records, 3);
+    let may_scan = |now| store.limits().expect("limits").may_scan(now);
+    assert!(!may_scan(store.inner.clock.now()), "a refused call has just scanned");
+    assert_eq!(finish(&store, &key(0), running, 10), Ok(Ownership::Held));
+    complete(&store, 2).expect("its key is known");
+    assert!((0..3).all(|n| is_done(&store, n)));
+    assert_eq!((store.forgotten(), used(&store).0), (0, 3));
+    advance(TTL).await;
+    complete(&store, 3).expect("expired records make room");
+    assert_eq!(used(&store).0, 1);
+    assert!(may_scan(Timestamp::from_micros(0)), "even if the clock was set back");
+}
+
+#[test]
+fn bytes_are_counted_and_freed() {
+    let store = MokaStore::builder().max_bytes(10_000).build();
+    let owner = claim(&store, &key(0), TTL).expect("room");
+    let one = store.inner.open.lock(&key(0)).get(&key(0)).map(|record| size(&key(0), record)).expect("open");
+    assert_eq!(used(&store), (1, one));
+    assert_eq!(finish(&store, &key(0), owner, 10_000).expect_err("too large").bytes, one);
+    let unreplayable = Finish::new(owner, Ending::Completed(Completion::Unreplayable));
+    assert_eq!(store.apply(&key(0), &unreplayable), Ok(Ownership::Held), "a completion is never refused");
+    let other = claim(&store, &key(1), TTL).expect("room");
+    assert_eq!(finish(&store, &key(1), other, 5_000), Ok(Ownership::Held));
+    assert_eq!(used(&store), (2, 2 * one + 5_000));
+    settle(&store, &key(1), Settlement::Forgotten);
+    assert_eq!(used(&store), (2, 2 * one), "the fence stays");
+}
+
+#[test]
+fn forget_oldest_forgets_completed_records_in_order() {
+    let store = MokaStore::builder().max_records(5).when_full(WhenFull::ForgetOldest).build();
+    let running = claim(&store, &key(100), TTL).expect("room");
+    (0..5).for_each(|n| assert!(complete(&store, n).is_ok()));
+    assert!(!is_done(&store, 0) && (1..5).all(|n| is_done(&store, n)));
+    assert_eq!(finish(&store, &key(100), running, 10), Ok(Ownership::Held), "a claim is never forgotten");
+    (10..110).filter(|n| *n != 100).for_each(|n| assert!(complete(&store, n).is_ok()));
+    assert_eq!((store.forgotten(), used(&store).0), (100, 5));
+}
+
+#[test]
+fn forget_oldest_forgets_no_claim() {
+    let store = MokaStore::builder().max_records(2).when_full(WhenFull::ForgetOldest).build();
+    (0..2).for_each(|n| assert!(claim(&store, &key(n), TTL).is_ok()));
+    claim(&store, &key(2), TTL).expect_err("full");
+    assert_eq!(store.forgotten(), 0);
+}
+
+#[test]
+fn forget_oldest_makes_room_for_a_large_result() {
+    let store = MokaStore::builder().max_bytes(5_000).when_full(WhenFull::ForgetOldest).build();
+    (0..5).for_each(|n| assert!(complete(&store, n).is_ok()));
+    let owner = claim(&store, &key(9), TTL).expect("room");
+    assert_eq!(finish(&store, &key(9), owner, 3_000), Ok(Ownership::Held));
+    assert!(is_done(&store, 9) && used(&store).1 <= 5_000 && store.forgotten() >= 2);
+    finish(&store, &key(9), owner, 9_000).map(drop).expect("a repeated finish writes nothing");
+    let owner = claim(&store, &key(10), TTL).expect("room is made");
+    let (forgotten, records) = (store.forgotten(), used(&store).0);
+    finish(&store, &key(10), owner, 9_000).expect_err("larger than the store");
+    assert_eq!((store.forgotten(), used(&store).0), (forgotten, records), "forgotten in vain");
 }
