@@ -1,4 +1,4 @@
-//! Every course that three calls of one key can take.
+//! Every course that a call and up to three others of its key can take.
 
 use std::collections::BTreeMap;
 

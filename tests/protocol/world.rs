@@ -16,12 +16,6 @@ pub(crate) struct Broken(pub(crate) u8, pub(crate) &'static str);
 /// A step of a story: what it is answered, unless it breaks a law.
 pub(crate) type Step<T = ()> = Result<T, Broken>;
 
-/// A body that has begun.
-#[derive(Debug, Clone, Copy)]
-struct Run {
-    has_failed: bool,
-}
-
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) mistake: Mistake,
@@ -40,7 +34,8 @@ pub(crate) struct World {
     /// The recorded success, and the answer of a caller.
     success: Option<Completion>,
     told: Option<Completion>,
-    runs: Vec<Run>,
+    /// For each body that has begun: whether it is known to have failed.
+    failed: Vec<bool>,
     /// The decisions of this story, each with the number of its alternatives.
     decisions: Vec<(usize, usize)>,
     decided: usize,
@@ -60,7 +55,7 @@ impl World {
             live_until: None,
             success: None,
             told: None,
-            runs: Vec::new(),
+            failed: Vec::new(),
             decisions,
             decided: 0,
         }
@@ -200,17 +195,17 @@ impl World {
         if self.told.is_some() {
             return Err(Broken(4, "a body after a success that a caller was told"));
         }
-        if at_most_once && self.runs.last().is_some_and(|run| !run.has_failed) {
+        if at_most_once && self.failed.last() == Some(&false) {
             return Err(Broken(5, "a second at-most-once attempt instead of Indeterminate"));
         }
-        self.runs.push(Run { has_failed: false });
-        Ok(self.runs.len() - 1)
+        self.failed.push(false);
+        Ok(self.failed.len() - 1)
     }
 
     /// A body ends, and is known to have had no effect.
     pub(crate) fn failed(&mut self, run: usize) {
-        if let Some(run) = self.runs.get_mut(run) {
-            run.has_failed = true;
+        if let Some(failed) = self.failed.get_mut(run) {
+            *failed = true;
         }
     }
 
@@ -247,6 +242,6 @@ impl World {
     pub(crate) fn forget(&mut self) {
         self.now = self.now.after(2 * LEASE + TTL);
         (self.record, self.durable, self.success, self.told, self.live_until) = (None, None, None, None, None);
-        self.runs.clear();
+        self.failed.clear();
     }
 }
