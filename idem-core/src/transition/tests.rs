@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::fingerprint::Fingerprint;
-use crate::record::{Completion, Owner, Payload, State};
+use crate::record::{Completion, Owner, Payload, State, Step};
 
 const LEASE: Duration = Duration::from_secs(15);
 const TTL: Duration = Duration::from_secs(60);
@@ -224,6 +224,21 @@ fn settling_needs_no_live_lease_and_the_record_that_was_loaded() {
 }
 
 #[test]
+fn a_settled_record_is_kept_for_the_ttl_and_follows_no_unknown_outcome() {
+    let later = START.after(LEASE);
+    let mut cell = Cell::default();
+    for n in [1, 2] {
+        cell.claim(claim(n), START);
+        cell.finish(n, Ending::Unknown, START);
+    }
+    assert!(cell.record().after_unknown);
+    let settle = Settle::new(cell.record(), owner(9), Settlement::Failed);
+    assert_eq!(cell.apply(settle, later), Settled::Applied);
+    assert_eq!(cell.record().expires_at, later.after(TTL));
+    assert!(!cell.record().after_unknown);
+}
+
+#[test]
 fn fences_rise_after_the_record_was_forgotten() {
     let mut cell = Cell::default();
     cell.claim(claim(1), START);
@@ -244,6 +259,78 @@ fn times_without_end_are_a_hundred_years() {
     cell.claim(Claim::new(owner(1), Duration::MAX, Duration::MAX), START);
     assert_eq!(cell.record().expires_at, START.after(CENTURY * 2));
     assert!(matches!(cell.claim(claim(2), START.after(TTL * 1_000_000)), Claimed::Running { .. }));
+    let longer = CENTURY + Duration::from_nanos(1);
+    let claim = Claim::new(owner(1), longer, longer);
+    assert_eq!((claim.lease, claim.ttl), (CENTURY, CENTURY));
+}
+
+#[test]
+fn a_renewal_extends_the_owners_lease_and_retention() {
+    let half = START.after(LEASE / 2);
+    let mut cell = Cell::default();
+    cell.claim(claim(1), START);
+    assert_eq!(cell.apply(Renew::new(owner(1)), half), Ownership::Held);
+    assert_eq!(cell.record().state, State::running(START, half.after(LEASE)));
+    assert_eq!(cell.record().expires_at, half.after(LEASE + TTL));
+    assert_eq!(cell.apply(Renew::new(owner(2)), half), Ownership::Lost, "another call");
+    cell.finish(1, Ending::Failed, half);
+    let ended = cell.clone();
+    assert_eq!(cell.apply(Renew::new(owner(1)), half), Ownership::Lost, "a run that ended has no lease");
+    assert_eq!(cell.0, ended.0);
+}
+
+#[test]
+fn a_copy_of_a_claim_whose_run_ended_is_not_granted() {
+    for ending in [Ending::Failed, Ending::Withdrawn, Ending::Unknown] {
+        let mut cell = Cell::default();
+        cell.claim(claim(1), START);
+        cell.finish(1, ending.clone(), START);
+        let ended = cell.clone();
+        let attempt = ended.record().attempt;
+        assert_eq!(cell.claim(claim(1), START), Claimed::indeterminate(attempt), "{ending:?}");
+        assert_eq!(cell.0, ended.0, "{ending:?}");
+        assert!(matches!(cell.claim(claim(2), START), Claimed::Granted(_)), "{ending:?}: another claim is");
+    }
+}
+
+#[test]
+fn an_ending_with_a_fence_ends_only_the_run_of_that_fence() {
+    let finish = |fence| Finish::new(owner(1), Ending::Failed).fence(Some(fence));
+    let mut cell = Cell::default();
+    cell.claim(claim(1), START);
+    let (before, fence) = (cell.clone(), cell.record().fence);
+    for other in [fence - 1, fence + 1] {
+        assert_eq!(cell.apply(&finish(other), START), Ownership::Lost);
+        assert_eq!(cell.0, before.0);
+    }
+    assert_eq!(cell.apply(&finish(fence), START), Ownership::Held);
+    assert_eq!(cell.record().state, State::Failed);
+}
+
+#[test]
+fn steps_are_saved_in_order_and_only_by_the_owner_of_a_running_record() {
+    let step = |name: &str| Step::new(name, Payload::from_bytes(&b"\x01\x01\x001"[..]));
+    let save = |n, index| SaveStep::new(owner(n), index, step("charge"));
+    let mut cell = Cell::default();
+    assert_eq!(cell.apply(&save(1, 0), START), Ownership::Lost, "without a record");
+    cell.claim(claim(1).fingerprint(print(1)), START);
+    let empty = cell.clone();
+    for refused in [save(1, 1), save(2, 0)] {
+        assert_eq!(cell.apply(&refused, START), Ownership::Lost);
+        assert_eq!(cell.0, empty.0);
+    }
+    assert_eq!(cell.apply(&save(1, 0), START), Ownership::Held);
+    assert_eq!(cell.record().steps.count(), 1);
+    let saved = cell.clone();
+    assert_eq!(cell.apply(&save(1, 0), START), Ownership::Held, "sent again");
+    assert_eq!(cell.0, saved.0, "sent again");
+    cell.finish(1, Ending::Failed, START);
+    assert_eq!(cell.apply(&save(1, 1), START), Ownership::Lost, "the run ended");
+    assert_eq!(cell.claim(claim(2).fingerprint(print(2)), START), Claimed::Reused, "the steps are of another request");
+    let Claimed::Granted(grant) = cell.claim(claim(2).fingerprint(print(1)), START) else { panic!("the same request") };
+    assert_eq!(grant.steps.count(), 1);
+    cell.finish(2, completed(), START);
+    assert_eq!(cell.record().steps.count(), 0, "a success needs no steps");
 }
 
 /// Random walks: three owners, two fingerprints, every verb, a clock that steps both ways within the retention.
