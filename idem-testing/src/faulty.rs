@@ -178,6 +178,7 @@ impl Faulty {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl Store for Faulty {
     async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {

@@ -230,6 +230,7 @@ impl Recorded {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl Store for Recorded {
     async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {

@@ -13,6 +13,7 @@ use crate::transition::{Claim, Claimed, Finish, Ownership, SaveStep, Settle, Set
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
         // Forwards also the verbs that have a default, because the store may implement them.
+        #[deny(clippy::missing_trait_methods)]
         #[async_trait]
         impl<S: Store + ?Sized> Store for $pointer {
             async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {

@@ -97,6 +97,7 @@ impl<S> Drop for Forget<'_, S> {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl<S: Store> Store for Tiered<S> {
     async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {

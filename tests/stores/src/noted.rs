@@ -60,6 +60,7 @@ impl Noted {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl Store for Noted {
     async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {

@@ -19,6 +19,7 @@ pub(crate) struct Parked {
     pub(crate) park: Park,
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl Store for Parked {
     async fn claim(&self, key: &Key, claim: &Claim) -> Result<Claimed, StoreError> {

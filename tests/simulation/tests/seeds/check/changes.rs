@@ -196,7 +196,10 @@ fn own(view: &mut View<'_>, Changed { seq, change, .. }: Changed<'_>, before: &R
             if (*state == State::Unknown) != before.after_unknown {
                 view.fail(
                     seq,
-                    format!("{state:?} by an unguarded run that is no success, after unknown: {}", before.after_unknown),
+                    format!(
+                        "{state:?} by an unguarded run that is no success, after unknown: {}",
+                        before.after_unknown
+                    ),
                 );
             }
         }
