@@ -39,6 +39,12 @@ pub fn operation(site: &'static Site, idem: Option<&Idem>) -> Result<Options, Er
     Ok(Options::new(idem.cloned().map(IdemRef::Shared).map_or_else(|| ambient(name), Ok)?, name.into()))
 }
 
+/// The `Idem` that a call site names. A function of this crate, not `Some`: rustc shows where a mismatched argument is declared,
+/// and shows lines of the standard library only where the component `rust-src` is installed.
+pub const fn named(idem: &Idem) -> Option<&Idem> {
+    Some(idem)
+}
+
 /// Starts the call: `Err` is the answer, to be returned; `Ok` is the guard to continue with.
 ///
 /// This function and those below name the function's return type `R`, so that a type that is not a `Result` is reported once,

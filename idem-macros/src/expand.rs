@@ -284,7 +284,7 @@ fn guard(args: &Args, returns: &Type) -> TokenStream {
     let idem = match first.last() {
         Some(idem) => {
             let idem = variable(idem);
-            quote!(::core::option::Option::Some(#idem))
+            quote!(__idem_private::named(#idem))
         }
         None => quote!(::core::option::Option::None),
     };

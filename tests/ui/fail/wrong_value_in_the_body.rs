@@ -3,7 +3,7 @@ use idem::idempotent;
 #[idempotent(key = id)]
 async fn charge(id: u64) -> Result<u64, idem::Error> {
     if id == 0 {
-        return Ok("none");
+        return "none";
     }
     Ok(id)
 }
