@@ -89,7 +89,7 @@ impl<K: Eq + Hash> KeyedNotify<K> {
         K: Clone,
     {
         let mut entries = self.lock();
-        let entry = entries.entry(key.clone()).or_insert_with(|| Entry { sender: watch::Sender::new(()), waiters: 0 });
+        let entry = entries.entry(key.clone()).or_insert_with(|| Entry { sender: watch::channel(()).0, waiters: 0 });
         entry.waiters += 1;
         Waiter { receiver: entry.sender.subscribe(), key, of: self.clone() }
     }
