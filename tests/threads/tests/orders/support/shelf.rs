@@ -73,7 +73,7 @@ impl Shelf {
         self.claims.load(Ordering::SeqCst)
     }
 
-    async fn from_owner<V: Verb + Send>(&self, key: &Key, verb: V) -> Result<V::Answer, StoreError>
+    async fn owner_sends<V: Verb + Send>(&self, key: &Key, verb: V) -> Result<V::Answer, StoreError>
     where
         V::Answer: Send,
     {
@@ -107,11 +107,11 @@ impl Store for Shelf {
     }
 
     async fn renew(&self, key: &Key, owner: Owner) -> Result<Ownership, StoreError> {
-        self.from_owner(key, Renew::new(owner)).await
+        self.owner_sends(key, Renew::new(owner)).await
     }
 
     async fn finish(&self, key: &Key, finish: &Finish) -> Result<Ownership, StoreError> {
-        self.from_owner(key, finish).await
+        self.owner_sends(key, finish).await
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
