@@ -20,7 +20,8 @@ use crate::transition::Ownership;
 pub(super) struct Heartbeat {
     next: Instant,
     renewal: Option<Pin<Box<dyn Future<Output = Beat> + Send>>>,
-    backoff: Backoff,
+    /// Made at the first failure.
+    backoff: Option<Backoff>,
     /// The key is another call's: there is nothing left to renew.
     is_over: bool,
 }
@@ -36,7 +37,7 @@ pub(super) struct Beat {
 impl Heartbeat {
     /// For a lease whose claim was sent at `sent`.
     pub(super) fn new(sent: Instant, lease: Duration) -> Self {
-        Self { next: later(sent, lease / 3), renewal: None, backoff: Backoff::polling(), is_over: false }
+        Self { next: later(sent, lease / 3), renewal: None, backoff: None, is_over: false }
     }
 
     /// Goes on in another task, perhaps on another runtime: what waits for the one before is made again.
@@ -64,10 +65,13 @@ impl Heartbeat {
         match beat.answer {
             Ok(Ownership::Held) => {
                 self.next = later(beat.sent, op.lease / 3);
-                self.backoff = Backoff::polling();
+                self.backoff = None;
             }
             Ok(Ownership::Lost) => self.is_over = true,
-            Err(_) => self.next = later(Instant::now(), self.backoff.next()),
+            Err(_) => {
+                let backoff = self.backoff.get_or_insert_with(Backoff::polling);
+                self.next = later(Instant::now(), backoff.next());
+            }
         }
         Poll::Ready(beat)
     }
