@@ -120,12 +120,13 @@ impl Builder {
 
     /// Runs bodies unguarded while the store does not answer, instead of refusing their calls. Default: off.
     ///
-    /// **A retry during an outage of the store runs the body again.** Limits: within this process at most one body of a key runs
+    /// **A retry in another process, or after one lease, runs the body again while the store is down.** Limits: within this process at most one body of a key runs
     /// at a time. An operation with `at_most_once` is refused with [`Error::Store`]. A call that has learned of an owner, or
     /// whose process is still sending a success of the same key, gets [`Error::InProgress`].
     ///
-    /// The result of an unguarded run reaches only its own caller ([`Kind::Unguarded`]), unless the store may have received
-    /// its claim: then a success is sent for up to one lease, and recorded unless another call has taken over.
+    /// A success of an unguarded run ([`Kind::Unguarded`]) is recorded in the background as soon as the store answers, for up to
+    /// one lease, unless another call has taken over; a retry then replays it. A failure, a panic or a drop withdraws the claim
+    /// if the store may have received it.
     ///
     /// [`Kind::Unguarded`]: crate::Kind::Unguarded
     #[must_use]
