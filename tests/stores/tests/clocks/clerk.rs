@@ -98,6 +98,6 @@ impl Clerk {
 
     /// Whether the key that it last claimed was its own.
     pub(crate) fn finish(&mut self, key: &str) -> bool {
-        self.process.ask(format!("finish {key}")) == "Ownership"
+        self.process.ask(format!("finish {key}")) == "Held"
     }
 }
