@@ -107,7 +107,7 @@ impl Engine {
             return Err(Error::Reentrant { operation: request.name.clone() });
         }
         // A store that panics has no result.
-        let look = || self.store.peek(request.key).as_ref().map(|completed| replayable(request, completed));
+        let look = || self.store.peek(request.key).map(|completed| replayable(request, completed));
         catch_unwind(AssertUnwindSafe(look)).unwrap_or_default().transpose()
     }
 
@@ -198,13 +198,13 @@ impl Engine {
 
 /// The recorded result of a completed operation, if the request may have it.
 #[inline]
-fn replayable(request: Request<'_>, completed: &Completed) -> Result<Payload, Error> {
+fn replayable(request: Request<'_>, completed: Completed) -> Result<Payload, Error> {
     if !Fingerprint::same_request(request.fingerprint, completed.fingerprint.as_ref()) {
         return Err(Error::KeyReused { operation: request.name.clone() });
     }
-    match &completed.completion {
+    match completed.completion {
         Completion::Unreplayable => Err(Error::Unreplayable { operation: request.name.clone() }),
-        Completion::Result(payload) => Ok(payload.clone()),
+        Completion::Result(payload) => Ok(payload),
     }
 }
 

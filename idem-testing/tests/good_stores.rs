@@ -33,7 +33,7 @@ async fn a_store_without_a_memory_over_two_handles() {
 #[tokio::test]
 async fn on_a_clock_of_its_own_nothing_is_waited_for_or_skipped() {
     let clock = Clock::new();
-    let report: Report = Suite::new(MokaStore::with_clock(clock.clone())).clock(clock).run().await;
+    let report: Report = Suite::new(MokaStore::builder().clock(clock.clone()).build()).clock(clock).run().await;
     report.assert();
     assert_eq!(report.skipped.len(), 0);
     assert!(report.passed.len() >= 60, "{report}");

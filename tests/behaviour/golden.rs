@@ -103,7 +103,7 @@ async fn keys_and_records_are_written_and_read_as_the_golden_files_say() {
 
 /// The result that an engine records.
 async fn recorded(kind: &str) -> Option<Payload> {
-    let (key, store) = (key(kind), MokaStore::with_clock(Clock::new()));
+    let (key, store) = (key(kind), MokaStore::builder().clock(Clock::new()).build());
     let (body, codec): (Result<Receipt, String>, _) = match kind {
         "json" => (Ok(receipt()), Codec::Json),
         "messagepack" => (Ok(receipt()), Codec::MessagePack),

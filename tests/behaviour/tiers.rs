@@ -14,7 +14,7 @@ struct Process {
 
 /// Two processes, each with a tier of its own over one store.
 fn processes(tier: impl Fn(Faulty) -> Tiered<Faulty>) -> (Process, Process) {
-    let shared = Faulty::new(MokaStore::with_clock(Clock::new())).without_peek();
+    let shared = Faulty::new(MokaStore::builder().clock(Clock::new()).build()).without_peek();
     let process = || {
         let store = Faulty::new(shared.clone());
         Process { idem: Idem::new(tier(store.clone())), store }

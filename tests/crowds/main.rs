@@ -54,7 +54,7 @@ impl Crowd {
     /// On a store that has to be asked, or on one that has results at hand.
     fn new(peeks: bool) -> Self {
         let clock = Clock::new();
-        let store = Faulty::new(MokaStore::with_clock(clock.clone()));
+        let store = Faulty::new(MokaStore::builder().clock(clock.clone()).build());
         let store = if peeks { store } else { store.without_peek() };
         let idem = Idem::builder(store.clone()).ttl(TTL).build().unwrap();
         Self {

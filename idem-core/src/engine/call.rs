@@ -104,7 +104,7 @@ impl Call {
                     }
                 }
                 Joined::Follow(flight) => match flight.follow(&self.op, patience, self.may_fail_open(purpose)).await? {
-                    Followed::Completed(completed, kind) => return self.replay(&completed, kind),
+                    Followed::Completed(completed, kind) => return self.replay(completed, kind),
                     Followed::LeaderGone { owner_seen: seen } => owner_seen = seen.unwrap_or(owner_seen),
                 },
             }
@@ -186,7 +186,7 @@ impl Call {
                 }
                 Ok(Claimed::Completed(completed)) => {
                     let kind = if waited { Kind::Attached } else { Kind::Replayed };
-                    let replay = self.replay(&completed, kind).map(Some);
+                    let replay = self.replay(completed.clone(), kind).map(Some);
                     lead.found(completed, kind);
                     return replay;
                 }
@@ -282,7 +282,7 @@ impl Call {
         self.op.in_progress(Duration::ZERO, self.op.lease)
     }
 
-    fn replay(&self, completed: &Completed, kind: Kind) -> Result<Acquired, Error> {
+    fn replay(&self, completed: Completed, kind: Kind) -> Result<Acquired, Error> {
         replayable(self.op.request(), completed).map(|payload| Acquired::Recorded(payload, kind))
     }
 

@@ -34,6 +34,7 @@ fn different_keys_never_share_a_record() {
     for (i, a) in keys.iter().enumerate() {
         for (j, b) in keys.iter().enumerate() {
             assert_eq!(a == b, i == j, "{i} and {j}");
+            assert_eq!(a.clone().with_hash_of(b) == *b, i == j, "{i} and {j}, of one hash");
             assert_eq!(a.as_bytes() == b.as_bytes(), i == j, "{i} and {j}");
         }
     }

@@ -2,9 +2,7 @@
 
 mod builder;
 mod limits;
-mod scan;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,9 +10,9 @@ use async_trait::async_trait;
 use moka::sync::Cache;
 
 pub use self::builder::MokaStoreBuilder;
-use self::limits::{is_completed, Exceeded, Limits};
+use self::limits::{Exceeded, Limits};
 pub use self::limits::{FullError, WhenFull};
-use super::{List, Page, Store};
+use super::{Cursor, List, Listed, Page, Store};
 use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::key::{Key, Prehashed, Sharded};
@@ -28,8 +26,8 @@ use crate::transition::{
 /// **The records end with the process, and no other process sees them.** Two replicas of a service with a `MokaStore` each
 /// will both charge the customer.
 ///
-/// Completed records live in a [moka](::moka) cache without a capacity, so no record is evicted before it expires. Given a
-/// limit ([`builder`](Self::builder)), the store refuses new keys when it is full. A clone is the same store.
+/// The records are in a [moka](::moka) cache without a capacity, so no record is evicted before it expires. Given a limit
+/// ([`builder`](Self::builder)), the store refuses new keys when it is full. A clone is the same store.
 #[derive(Clone)]
 pub struct MokaStore {
     inner: Arc<Inner>,
@@ -37,17 +35,13 @@ pub struct MokaStore {
 
 struct Inner {
     clock: Arc<dyn Clock>,
-    /// Running, failed and unknown records. The lock of a key's shard makes every verb on the key atomic, including what the
-    /// verb writes to `completed`: a key has a record in one of the two, and never in both after the lock is released.
-    open: Sharded<Shard>,
-    completed: Cache<Key, Arc<CompletedRecord>, Prehashed>,
+    records: Cache<Key, Arc<Stored>, Prehashed>,
+    /// The lock of a key's shard is held while the key's record is read and replaced. A reader needs no lock.
+    locks: Sharded<()>,
     limits: Option<Arc<Mutex<Limits>>>,
 }
 
-/// One shard.
-type Shard = HashMap<Key, Record, Prehashed>;
-
-struct CompletedRecord {
+struct Stored {
     record: Record,
     /// Rises with each write; 0 without limits.
     sequence: u64,
@@ -58,12 +52,6 @@ impl MokaStore {
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
-    }
-
-    /// An empty store on a clock of yours, for tests; see [`MokaStoreBuilder::clock`].
-    #[must_use]
-    pub fn with_clock(clock: impl Clock) -> Self {
-        Self::builder().clock(clock).build()
     }
 
     /// A store with settings of its own.
@@ -78,6 +66,7 @@ impl MokaStore {
         self.limits().map_or(0, |limits| limits.forgotten)
     }
 
+    /// Not held while moka writes or deletes, because moka's listener takes it.
     fn limits(&self) -> Option<MutexGuard<'_, Limits>> {
         self.inner.limits.as_deref().map(lock)
     }
@@ -95,41 +84,47 @@ impl MokaStore {
     }
 
     fn try_apply<V: Verb>(&self, key: &Key, verb: V) -> Result<V::Answer, Exceeded> {
-        let Inner { clock, open, completed, .. } = &*self.inner;
-        let mut open = open.lock(key);
-        let now = clock.now();
-        let is_open = open.contains_key(key);
-        let done = if is_open { None } else { completed.get(key) };
-        let found = open.get(key).or(done.as_ref().map(|done| &done.record));
-        let (change, answer) = transition(found, verb, now);
-        let Change::Write(record) = change else {
-            return Ok(answer);
-        };
-        let sequence = self.limits().map_or(Ok(0), |mut limits| limits.add(key, found, &record))?;
-        if is_completed(&record) {
-            completed.insert(key.clone(), Arc::new(CompletedRecord { record, sequence }));
-            self.count_removed(key, open.remove(key));
-            return Ok(answer);
-        }
-        if open.len() == open.capacity() {
-            self.take(&mut open, usize::MAX, |record| record.is_expired(now));
-            // The next purge waits until the map has doubled, so that the cost of each write stays constant.
-            let room = open.len() + 8;
-            open.reserve(room);
-        }
-        self.count_removed(key, open.insert(key.clone(), record));
-        // Before the lock is released; otherwise `peek` would replay a result that an operator has undone.
-        if done.is_some() {
-            completed.invalidate(key);
+        let Inner { clock, records, locks, .. } = &*self.inner;
+        let _lock = locks.lock(key);
+        let stored = records.get(key);
+        let stored = stored.as_deref().map(|stored| &stored.record);
+        let (change, answer) = transition(stored, verb, clock.now());
+        if let Change::Write(record) = change {
+            let sequence = self.limits().map_or(Ok(0), |mut limits| limits.add(key, stored, &record))?;
+            records.insert(key.clone(), Arc::new(Stored { record, sequence }));
         }
         Ok(answer)
     }
 
-    /// Counts a record that left `open`. moka's listener counts completed ones, because moka removes expired ones itself.
-    fn count_removed(&self, key: &Key, record: Option<Record>) {
-        if let Some((mut limits, record)) = self.limits().zip(record) {
-            limits.remove(key, &record, 0);
+    fn make_room(&self, added: Exceeded) {
+        let now = self.inner.clock.now();
+        // A refused result is lost for good, so every owner that finishes may scan.
+        if added.0 == 0 || self.limits().is_some_and(|mut limits| limits.may_scan(now)) {
+            // A blank record holds only a fence, and a new fence is above it while the clock rises.
+            self.remove_all(usize::MAX, |record| record.is_expired(now) || record.is_blank());
+            self.inner.records.run_pending_tasks();
         }
+        let oldest = || self.limits()?.pop_oldest(added);
+        while let Some((sequence, key)) = oldest() {
+            let is_removed = self.remove(&key, |stored| stored.sequence == sequence);
+            self.limits().into_iter().for_each(|mut limits| limits.forgotten += u64::from(is_removed));
+        }
+    }
+
+    /// Removes up to `limit` records that match, and returns how many it removed.
+    fn remove_all(&self, limit: usize, matches: impl Fn(&Record) -> bool) -> usize {
+        let found = self.inner.records.iter().filter(|(_, stored)| matches(&stored.record));
+        found.filter(|(key, _)| self.remove(key, |stored| matches(&stored.record))).take(limit).count()
+    }
+
+    /// Removes the record of a key if it matches: another call may have replaced it.
+    fn remove(&self, key: &Key, matches: impl Fn(&Stored) -> bool) -> bool {
+        let _lock = self.inner.locks.lock(key);
+        let is_found = self.inner.records.get(key).is_some_and(|stored| matches(&stored));
+        if is_found {
+            self.inner.records.invalidate(key);
+        }
+        is_found
     }
 }
 
@@ -149,10 +144,8 @@ impl Store for MokaStore {
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let Inner { clock, open, completed, .. } = &*self.inner;
-        let open = open.lock(key);
-        let record = open.get(key).cloned().or_else(|| completed.get(key).map(|done| done.record.clone()));
-        Ok(record.filter(|record| !record.is_expired(clock.now())))
+        let stored = self.inner.records.get(key).map(|stored| stored.record.clone());
+        Ok(stored.filter(|record| !record.is_expired(self.inner.clock.now())))
     }
 
     async fn save_step(&self, key: &Key, save: &SaveStep) -> Result<Ownership, StoreError> {
@@ -163,19 +156,30 @@ impl Store for MokaStore {
         self.apply(key, settle.clone()).map_err(StoreError::not_applied)
     }
 
-    /// In the order of the keys' bytes. Each page reads every record and blocks every verb meanwhile.
+    /// In the order of the keys' bytes. Each page reads every record.
     async fn list(&self, list: &List) -> Result<Page, StoreError> {
-        Ok(self.page(list))
+        let now = self.inner.clock.now();
+        let is_wanted = |key: &[u8], record: &Record| {
+            let is_after = list.after.as_ref().is_none_or(|after| key > after.as_bytes());
+            is_after && key.starts_with(&list.prefix) && !record.is_expired(now) && !record.is_blank()
+        };
+        let stored = self.inner.records.iter();
+        let mut listed: Vec<_> = stored.filter(|(key, stored)| is_wanted(key.as_bytes(), &stored.record)).collect();
+        listed.sort_by(|(one, _), (other, _)| one.as_bytes().cmp(other.as_bytes()));
+        let has_more = listed.len() > list.limit;
+        listed.truncate(list.limit);
+        let next = listed.last().filter(|_| has_more).map(|(key, _)| Cursor::from_bytes(key.as_bytes()));
+        let listed = listed.into_iter().map(|(key, stored)| Listed::new((*key).clone(), Ok(stored.record.clone())));
+        Ok(Page::new(listed.collect(), next))
     }
 
     async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
-        Ok(self.purge(limit))
+        let now = self.inner.clock.now();
+        Ok(self.remove_all(limit, |record| record.is_expired(now)))
     }
 
     fn peek(&self, key: &Key) -> Option<Completed> {
-        // Without the shard's lock. A writer adds and removes the record of a key at one moment, so `peek` sees it before or
-        // after the write.
-        self.inner.completed.get(key)?.record.completed(self.inner.clock.now())
+        self.inner.records.get(key)?.record.completed(self.inner.clock.now())
     }
 }
 

@@ -196,7 +196,7 @@ async fn honest_stores_pass_also_in_trouble() {
     for trouble in [false, true] {
         let clock = TestClock::new();
         let stores: [Arc<dyn Store>; 2] =
-            [Arc::new(MokaStore::with_clock(clock.clone())), Odd::new(Wrong::Nothing, clock.clone())];
+            [Arc::new(MokaStore::builder().clock(clock.clone()).build()), Odd::new(Wrong::Nothing, clock.clone())];
         for store in stores {
             let history = History::with_clock(clock.clone());
             work(&history, store, 8, 20, 60, trouble).await;
@@ -365,7 +365,7 @@ async fn a_file_is_read_back_as_it_was() {
     let path = std::env::temp_dir().join(format!("idem-history-{}", std::process::id()));
     let history = History::in_file(&path).unwrap();
     let clock = TestClock::new();
-    work(&history, Arc::new(MokaStore::with_clock(clock)), 4, 5, 10, true).await;
+    work(&history, Arc::new(MokaStore::builder().clock(clock).build()), 4, 5, 10, true).await;
     let key = key(100);
     let store = history.store("name with spaces", MokaStore::new());
     let claim = claim();

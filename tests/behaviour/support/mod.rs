@@ -61,8 +61,10 @@ impl Harness {
     pub(crate) fn new(kind: Kind) -> Self {
         let clock = Clock::new();
         let store = match kind {
-            Kind::Peeking => Faulty::new(MokaStore::with_clock(clock.clone())),
-            Kind::Asking | Kind::Tiered => Faulty::new(MokaStore::with_clock(clock.clone())).without_peek(),
+            Kind::Peeking => Faulty::new(MokaStore::builder().clock(clock.clone()).build()),
+            Kind::Asking | Kind::Tiered => {
+                Faulty::new(MokaStore::builder().clock(clock.clone()).build()).without_peek()
+            }
             Kind::CasStore => Faulty::new(CasStore::new(Versions::new(clock.clone()))),
         };
         Self { idem: over(kind, &store), store, clock, kind, ran: Arc::default() }

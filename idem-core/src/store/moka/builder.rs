@@ -7,7 +7,7 @@ use moka::sync::Cache;
 use moka::Expiry;
 
 use super::limits::{Limits, WhenFull};
-use super::{lock, CompletedRecord, Inner, MokaStore};
+use super::{lock, Inner, MokaStore, Stored};
 use crate::clock::{Clock, SystemClock};
 use crate::key::{Key, Prehashed, Sharded};
 
@@ -43,7 +43,7 @@ impl MokaStoreBuilder {
 
     /// A clock of yours, for tests.
     ///
-    /// The store then frees the memory of an expired result only when its key is used again, when the store is full, or when
+    /// The store then frees the memory of an expired record only when its key is used again, when the store is full, or when
     /// it is [swept](crate::Idem::sweep): moka counts real time, and your clock may be slower.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -54,52 +54,49 @@ impl MokaStoreBuilder {
     /// Builds an empty store.
     #[must_use]
     pub fn build(self) -> MokaStore {
-        let Limits { max_records, max_bytes, .. } = self.limits;
-        let limits = (max_records.or(max_bytes).is_some()).then(|| Arc::new(Mutex::new(self.limits)));
-        let mut completed = Cache::<Key, Arc<CompletedRecord>, _>::builder();
+        self.keeping_expired(Duration::from_secs(10))
+    }
+
+    /// Builds a store whose moka deletes a record `grace` after it has expired.
+    pub(super) fn keeping_expired(self, grace: Duration) -> MokaStore {
+        let is_limited = self.limits.max_records.or(self.limits.max_bytes).is_some();
+        let limits = is_limited.then(|| Arc::new(Mutex::new(self.limits)));
+        let mut records = Cache::<Key, Arc<Stored>, _>::builder();
         if let Some(limits) = limits.clone() {
-            completed = completed
-                .eviction_listener(move |key, done, _| lock(&limits).remove(&key, &done.record, done.sequence));
+            records = records.eviction_listener(move |key, stored, _| lock(&limits).remove(&key, &stored));
         }
-        let clock = match self.clock {
-            Some(clock) => clock,
-            None => {
-                let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-                completed = completed.expire_after(ByRecord(Arc::clone(&clock)));
-                clock
-            }
-        };
-        let completed = completed.build_with_hasher(Prehashed::default());
-        MokaStore { inner: Arc::new(Inner { clock, open: Sharded::default(), completed, limits }) }
+        let has_own_clock = self.clock.is_some();
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        if !has_own_clock {
+            records = records.expire_after(AfterRecord { clock: Arc::clone(&clock), grace });
+        }
+        let records = records.build_with_hasher(Prehashed::default());
+        MokaStore { inner: Arc::new(Inner { clock, records, locks: Sharded::default(), limits }) }
     }
 }
 
-/// Makes moka delete a record some time after the record's own expiry.
+/// Makes moka delete a record after the record has expired.
 ///
-/// The store's clock decides at each read whether a record has expired. moka's clock is another one, and it runs even while
-/// tokio's is paused, so moka may only ever be later.
-struct ByRecord(Arc<dyn Clock>);
+/// The store's clock decides whether a record has expired. moka's clock is another one, which runs even while tokio's is
+/// paused: without the grace moka would delete records that have not expired by the store's clock.
+struct AfterRecord {
+    clock: Arc<dyn Clock>,
+    grace: Duration,
+}
 
-/// How much later moka is at most. Never more than the record's own lifetime, so that short-lived records go soon.
-const GRACE: Duration = Duration::from_secs(10);
-
-/// Longer lifetimes are cut to this, because moka's arithmetic would overflow.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-
-impl Expiry<Key, Arc<CompletedRecord>> for ByRecord {
-    fn expire_after_create(&self, _: &Key, done: &Arc<CompletedRecord>, _: Instant) -> Option<Duration> {
-        let left = done.record.expires_at.since(self.0.now()).min(LONGEST);
-        Some(left.saturating_add(left.min(GRACE)))
+impl Expiry<Key, Arc<Stored>> for AfterRecord {
+    fn expire_after_create(&self, _: &Key, stored: &Arc<Stored>, _: Instant) -> Option<Duration> {
+        Some(stored.record.expires_at.since(self.clock.now()).saturating_add(self.grace))
     }
 
     /// Without this a record that replaces another would keep the other's expiry.
     fn expire_after_update(
         &self,
         key: &Key,
-        done: &Arc<CompletedRecord>,
+        stored: &Arc<Stored>,
         at: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        self.expire_after_create(key, done, at)
+        self.expire_after_create(key, stored, at)
     }
 }

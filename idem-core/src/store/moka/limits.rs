@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Stored;
 use crate::clock::Timestamp;
 use crate::key::Key;
 use crate::record::{Completion, Record, State};
@@ -35,9 +36,6 @@ pub struct FullError {
 /// How many records and bytes a write adds that the limits do not allow.
 pub(super) type Exceeded = (u64, u64);
 
-/// About how many bytes a record needs besides its key, its steps and its result.
-const OVERHEAD: usize = 512;
-
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     pub(super) max_records: Option<u64>,
@@ -47,7 +45,7 @@ pub(super) struct Limits {
     pub(super) bytes: u64,
     completed_bytes: u64,
     /// With `ForgetOldest`, the keys of completed records by sequence number.
-    pub(super) oldest: BTreeMap<u64, Key>,
+    oldest: BTreeMap<u64, Key>,
     last_sequence: u64,
     last_scan: Option<Timestamp>,
     pub(super) forgotten: u64,
@@ -61,10 +59,10 @@ impl Limits {
         fits(records, added.0, self.max_records) && fits(bytes, added.1, self.max_bytes)
     }
 
-    /// Counts a record that is about to replace `found`, and returns its sequence number.
-    pub(super) fn add(&mut self, key: &Key, found: Option<&Record>, record: &Record) -> Result<u64, Exceeded> {
+    /// Counts a record that is about to replace `stored`, and returns its sequence number.
+    pub(super) fn add(&mut self, key: &Key, stored: Option<&Record>, record: &Record) -> Result<u64, Exceeded> {
         let bytes = size(key, record);
-        let added = (u64::from(found.is_none()), bytes.saturating_sub(found.map_or(0, |found| size(key, found))));
+        let added = (u64::from(stored.is_none()), bytes.saturating_sub(stored.map_or(0, |stored| size(key, stored))));
         if !self.fits((self.records, self.bytes), added) {
             return Err(added);
         }
@@ -80,13 +78,13 @@ impl Limits {
         Ok(self.last_sequence)
     }
 
-    /// Counts a record as gone. Only a completed one needs its sequence number.
-    pub(super) fn remove(&mut self, key: &Key, record: &Record, sequence: u64) {
+    /// Counts a record that moka no longer holds.
+    pub(super) fn remove(&mut self, key: &Key, Stored { record, sequence }: &Stored) {
         self.records -= 1;
         self.bytes -= size(key, record);
         if is_completed(record) {
             self.completed_bytes -= size(key, record);
-            self.oldest.remove(&sequence);
+            self.oldest.remove(sequence);
         }
     }
 
@@ -97,14 +95,12 @@ impl Limits {
         is_useful.then(|| self.oldest.pop_first()).flatten()
     }
 
-    /// Whether the store may scan for expired records now, so that it does not scan for each refused call.
+    /// Whether a new key may scan for expired records: once a second.
     pub(super) fn may_scan(&mut self, now: Timestamp) -> bool {
         // In both directions, because the clock may have been set back.
         let elapsed = self.last_scan.map_or(Duration::MAX, |last| now.since(last).max(last.since(now)));
         let may_scan = elapsed >= Duration::from_secs(1);
-        if may_scan {
-            self.last_scan = Some(now);
-        }
+        self.last_scan = if may_scan { Some(now) } else { self.last_scan };
         may_scan
     }
 }
@@ -115,9 +111,9 @@ pub(super) fn size(key: &Key, record: &Record) -> u64 {
         State::Completed(Completion::Result(payload)) => payload.as_bytes().len(),
         _ => 0,
     };
-    (key.as_bytes().len() + record.steps.as_bytes().len() + result + OVERHEAD) as u64
+    (key.as_bytes().len() + record.steps.as_bytes().len() + result + 512) as u64
 }
 
-pub(super) const fn is_completed(record: &Record) -> bool {
+const fn is_completed(record: &Record) -> bool {
     matches!(record.state, State::Completed(_))
 }

@@ -31,7 +31,7 @@ impl Watched {
     /// An empty one, on the clock of `wire`.
     #[must_use]
     pub fn new(wire: &Wire) -> Self {
-        Self { store: MokaStore::with_clock(wire.clone()), wire: wire.clone() }
+        Self { store: MokaStore::builder().clock(wire.clone()).build(), wire: wire.clone() }
     }
 
     /// A verb in the trouble of the moment. There is no way that takes time: what is lost is never answered.
