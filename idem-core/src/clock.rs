@@ -132,8 +132,3 @@ pub(crate) fn timer_is_missing() -> bool {
 fn tokio_sleep(deadline: Instant) -> Option<Sleep> {
     catch_unwind(AssertUnwindSafe(|| tokio::time::sleep_until(deadline))).ok()
 }
-
-/// The path under which `engine` knows [`timer_is_missing`].
-pub(crate) mod timer {
-    pub(crate) use super::timer_is_missing as is_missing;
-}

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub(crate) use runtime::Spawner;
 
-use crate::codec::Codec;
+use crate::codec::{Codec, Seal};
 use crate::context::Run;
 use crate::error::{Error, StoreError};
 use crate::fingerprint::Fingerprint;
@@ -31,7 +31,6 @@ use crate::outcome::Kind;
 use crate::record::{Completed, Completion, Payload, Record};
 use crate::results::{Encoding, OutcomePolicy};
 use crate::retry;
-use crate::seal::Seal;
 use crate::store::{List, Page, Store};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::telemetry::{self, CallOutcome};

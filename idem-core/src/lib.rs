@@ -12,7 +12,6 @@ mod sync;
 
 mod codec;
 mod key;
-mod seal;
 
 mod operation;
 mod record;
@@ -33,7 +32,7 @@ mod idem;
 pub mod private;
 
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use codec::Codec;
+pub use codec::{Codec, Seal, SealError};
 pub use context::{current, with_outcome, Current};
 pub use error::{Applied, Error, InvalidKey, StoreError, Unsupported};
 pub use fingerprint::{Fingerprint, Unserializable};
@@ -44,7 +43,6 @@ pub use idem::{
 pub use key::{hash, Hashed, IntoKey, Key, KeyPart, KeyWriter};
 pub use outcome::{CallError, Kind, Outcome};
 pub use record::{Completed, Completion, Owner, Payload, PayloadError, Record, RecordError, State, Step, Steps};
-pub use seal::{Seal, SealError};
 pub use store::{CasStore, ConditionalStore, Cursor, KeyedNotify, List, Listed, Page, Store, Waiter};
 #[cfg(feature = "moka")]
 pub use store::{FullError, MokaStore, MokaStoreBuilder, Tiered, WhenFull};

@@ -6,11 +6,10 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
-use crate::codec::Codec;
+use crate::codec::{Codec, Seal};
 use crate::fingerprint::comparable;
 use crate::key::Key;
 use crate::record::{Completion, Memo, Payload, PayloadError, Side};
-use crate::seal::Seal;
 use crate::transition::Ending;
 
 /// The largest result that is recorded, in bytes as encoded: 1 MiB.

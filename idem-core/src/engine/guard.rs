@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::call::{Acquired, Boxed, Call};
 use super::Engine;
-use crate::clock::timer;
+use crate::clock::timer_is_missing;
 use crate::context::report;
 use crate::error::Error;
 use crate::key::Key;
@@ -66,7 +66,7 @@ pub(crate) fn refuse(error: Error) -> Error {
 impl Guard {
     /// Prepares a call whose result this process does not have.
     pub(crate) fn new(engine: Arc<Engine>, op: Operation) -> Result<Self, Error> {
-        if timer::is_missing() {
+        if timer_is_missing() {
             return Err(Error::config(op.name, "this tokio runtime has no timers: build it with `enable_time`"));
         }
         let (name, call) = (op.name.clone(), Call::new(Arc::clone(&engine), op));

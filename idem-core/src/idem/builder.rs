@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Idem;
-use crate::codec::Codec;
+use crate::codec::{Codec, Seal};
 use crate::engine::{Engine, Settings, Spawner};
 use crate::error::Error;
-use crate::seal::Seal;
 use crate::store::Store;
 
 /// Builds an [`Idem`]; made by [`Idem::builder`].

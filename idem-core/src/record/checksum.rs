@@ -1,7 +1,7 @@
 //! The checksum that binds stored bytes to their key.
 //!
 //! It detects accidents: a flipped bit, a value that was copied to another key, an answer to another request on a connection
-//! that is out of step. It does not stop an attacker who can write to the store; a [`Seal`](crate::seal::Seal) does.
+//! that is out of step. It does not stop an attacker who can write to the store; a [`Seal`](crate::codec::Seal) does.
 
 use twox_hash::XxHash3_64;
 

@@ -8,9 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use super::checksum::{checksum, Domain, LENGTH};
-use crate::codec::{Codec, CodecError};
+use crate::codec::{Codec, CodecError, Seal, SealError};
 use crate::key::Key;
-use crate::seal::{Seal, SealError};
 
 /// The value that a payload was encoded from, kept in this process so that a replay can clone it.
 pub(crate) type Memo = Box<dyn Any + Send + Sync>;
