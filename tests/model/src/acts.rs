@@ -5,7 +5,7 @@ use idem_core::{Ending, State as RecordState};
 use crate::met::Event;
 use crate::phase::{Lease, Pending, Phase, Recording, Standing};
 use crate::state::{owner, result, token, Call, End, Granted, Message, Operator, State, Turn, Word};
-use crate::world::World;
+use crate::world::{Mistake, World};
 
 /// One thing that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,13 +153,17 @@ impl World {
             Act::Start(call) | Act::AskAgain(call) | Act::Take(call) | Act::ComeBack(call) => {
                 self.asks(state, call, act);
             }
-            Act::Succeed(call) => state.ends(call, Some(Ending::Completed(result(call)))),
+            Act::Succeed(call) => self.ends(state, call, Some(Ending::Completed(result(call)))),
             Act::Fail(call) => {
                 state.calls[call].counts = false;
-                state.ends(call, Some(Ending::Failed));
+                self.ends(state, call, Some(Ending::Failed));
             }
-            Act::Abandon(call) => state.ends(call, Some(Ending::Unknown)),
-            Act::Withdraw(call) => state.ends(call, None),
+            Act::Abandon(call) if self.makes(Mistake::DropWithdraws) => {
+                self.ends(state, call, Some(Ending::Withdrawn));
+            }
+            Act::Abandon(call) if self.makes(Mistake::UnknownIsFailed) => self.ends(state, call, Some(Ending::Failed)),
+            Act::Abandon(call) => self.ends(state, call, Some(Ending::Unknown)),
+            Act::Withdraw(call) => self.ends(state, call, None),
             Act::Step(call) => {
                 let step = Message::Step(state.calls[call].steps);
                 state.sent[token(call, Turn::First)].add(step);
@@ -224,7 +228,9 @@ impl World {
         let call = &mut state.calls[number];
         let (Some(grant), Some(claim)) = (call.answer.take(), call.claim()) else { return };
         let Granted { after_unknown, fence, steps } = grant;
-        call.phase.claim_granted(Lease { owner: claim.owner, fence, valid_until: claim.until, after_unknown });
+        let valid_until =
+            if self.makes(Mistake::LeaseFromTheAnswer) { state.now + u32::from(policy.lease) } else { claim.until };
+        call.phase.claim_granted(Lease { owner: claim.owner, fence, valid_until, after_unknown });
         if let Phase::Recording(Recording { ending, standing, .. }) = &call.phase {
             let (end, fence) = (End::of(ending), standing.fence());
             state.sent[token(number, Turn::Back)].ends(end, fence);
@@ -238,7 +244,7 @@ impl World {
         }
         match (must_ask, resumes) {
             // Another attempt went by, and what became of that one was not asked.
-            (true, true) if another => state.ends(number, None),
+            (true, true) if another => self.ends(state, number, None),
             (true, false) => self.look(state),
             _ => self.begins(state, number),
         }
@@ -259,13 +265,11 @@ impl World {
         state.calls[number].phase.body_started();
         self.look(state);
     }
-}
 
-impl State {
     /// A body has ended, or (without an ending) a call is dropped before its body began. What the phase says is sent until it is
     /// answered.
-    fn ends(&mut self, number: usize, ending: Option<Ending>) {
-        let call = &mut self.calls[number];
+    fn ends(&self, state: &mut State, number: usize, ending: Option<Ending>) {
+        let call = &mut state.calls[number];
         match ending {
             Some(ending) => call.phase.body_ended(ending),
             None => drop(call.phase.dropped()),
@@ -273,10 +277,12 @@ impl State {
         *call = Call { phase: call.phase.clone(), counts: call.counts, ..Default::default() };
         if let Phase::Recording(Recording { ending, standing, .. }) = &call.phase {
             let (end, fence, turn) = (End::of(ending), standing.fence(), call.turn());
-            self.sent[token(number, turn)].ends(end, fence);
+            state.sent[token(number, turn)].ends(end, fence);
         }
     }
+}
 
+impl State {
     fn says(&mut self, word: Word) {
         if let Some(record) = self.record() {
             let done = matches!(record.state, RecordState::Completed(_));

@@ -12,7 +12,7 @@ use crate::phase::Phase;
 use crate::probe::Probe;
 use crate::seen::looks;
 use crate::state::{owner, result, settle, token, Before, End, Granted, Message, Operator, State, Turn, Word};
-use crate::world::World;
+use crate::world::{Mistake, World};
 
 impl World {
     pub(crate) fn deliver(&self, state: &mut State, token: usize, message: Message) {
@@ -31,7 +31,8 @@ impl World {
                 // An answer that comes later, or never, leaves it with less.
                 let now = state.now;
                 let caller = &mut state.calls[call];
-                if held == Ownership::Held && turn == Turn::First && caller.believes_until().is_some() {
+                let is_held = held == Ownership::Held || self.makes(Mistake::LostLeaseRenewed);
+                if is_held && turn == Turn::First && caller.believes_until().is_some() {
                     caller.phase.set_valid_until(now + u32::from(self.policy(call).lease));
                 }
             }

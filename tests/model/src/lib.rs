@@ -36,4 +36,4 @@ pub use acts::Act;
 pub use law::Law;
 pub use met::Event;
 pub use state::State;
-pub use world::{Policy, World};
+pub use world::{Mistake, Policy, World};

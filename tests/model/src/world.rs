@@ -57,6 +57,19 @@ pub(crate) fn fingerprint(request: u8) -> Fingerprint {
     Fingerprint::from_bytes([request; 32])
 }
 
+/// What an engine could do wrong with a phase. A world with a mistake breaks a law.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mistake {
+    /// A lease is counted from when the grant was heard, not from when the claim was sent.
+    LeaseFromTheAnswer,
+    /// A lease is counted on after the store said that it is lost.
+    LostLeaseRenewed,
+    /// A body that is dropped withdraws its claim, as if it had not begun.
+    DropWithdraws,
+    /// A body that panics or fails without knowing is recorded as failed.
+    UnknownIsFailed,
+}
+
 /// Some calls of one key, and how far they are followed.
 pub struct World {
     pub(crate) name: &'static str,
@@ -72,6 +85,7 @@ pub struct World {
     pub(crate) operator: bool,
     /// How far the store's clock is set, once, back or forward.
     pub(crate) clock_steps: u8,
+    pub(crate) mistake: Option<Mistake>,
     /// What must happen somewhere in it.
     pub(crate) must_meet: Vec<Event>,
     pub(crate) met: Met,
@@ -92,6 +106,7 @@ impl World {
             ways_back: true,
             operator: false,
             clock_steps: 0,
+            mistake: None,
             must_meet: Vec::new(),
             met: Met::default(),
             looked_at: Mutex::default(),
@@ -126,6 +141,16 @@ impl World {
     #[must_use]
     pub fn clock_steps(self, clock_steps: u8) -> Self {
         Self { clock_steps, ..self }
+    }
+
+    /// Every call makes this mistake.
+    #[must_use]
+    pub fn mistaken(self, mistake: Mistake) -> Self {
+        Self { mistake: Some(mistake), ..self }
+    }
+
+    pub(crate) fn makes(&self, mistake: Mistake) -> bool {
+        self.mistake == Some(mistake)
     }
 
     /// All of this must happen somewhere in it.

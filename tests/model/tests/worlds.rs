@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use idem_model::{Event, Law, Policy, World};
+use idem_model::{Event, Law, Mistake, Policy, World};
 use stateright::{Checker, HasDiscoveries, Model};
 
 const PLAIN: Policy = Policy::PLAIN;
@@ -127,6 +127,23 @@ fn a_clock_that_is_set() {
     explore(plain.meeting(ANY).meeting(TAKEN));
     let once = World::new("a clock that is set, at most once", &[ONCE, ASKS]).clock_steps(1).without_renewals();
     explore(once.meeting(ANY).meeting(&[Event::Indeterminate, Event::AskedAndRan]));
+}
+
+/// What a checker that finds nothing would not notice.
+#[test]
+fn each_mistake_breaks_its_law() {
+    for (mistake, calls, law) in [
+        (Mistake::LeaseFromTheAnswer, [PLAIN.lasting(2, 2); 2], Law::Belief),
+        (Mistake::LostLeaseRenewed, [PLAIN, PLAIN], Law::Belief),
+        (Mistake::DropWithdraws, [ONCE, ONCE], Law::AtMostOnce),
+        (Mistake::UnknownIsFailed, [ONCE, ONCE], Law::AtMostOnce),
+    ] {
+        let world = World::new("a mistake", &calls).mistaken(mistake);
+        let checker = world.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+        let broken: Vec<_> = checker.discoveries().into_keys().collect();
+        let expected = Law::ALL.into_iter().find(|(each, _)| *each == law).map(|(_, name)| name);
+        assert_eq!(broken, Vec::from_iter(expected), "{mistake:?}");
+    }
 }
 
 /// Minutes, and some gigabytes.
