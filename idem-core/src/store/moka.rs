@@ -3,6 +3,7 @@
 mod builder;
 mod limits;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,10 +11,10 @@ use async_trait::async_trait;
 use moka::sync::Cache;
 
 pub use self::builder::MokaStoreBuilder;
-use self::limits::{Exceeded, Limits};
 pub use self::limits::{FullError, WhenFull};
+use self::limits::{Limits, Size};
 use super::{Cursor, List, Listed, Page, Store};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::error::StoreError;
 use crate::key::{Key, Prehashed, Sharded};
 use crate::record::{Completed, Owner, Record};
@@ -36,10 +37,14 @@ pub struct MokaStore {
 struct Inner {
     clock: Arc<dyn Clock>,
     records: Cache<Key, Arc<Stored>, Prehashed>,
-    /// The lock of a key's shard is held while the key's record is read and replaced. A reader needs no lock.
-    locks: Sharded<()>,
-    limits: Option<Arc<Mutex<Limits>>>,
+    /// The shard of a key is locked while the key's record is read and replaced. A reader needs no lock.
+    expiries: Sharded<Expiries>,
+    limits: Option<Mutex<Limits>>,
 }
+
+/// The keys of a shard by when their records expire: one entry for each record. moka's own expiry would count real time, and
+/// a store counts the time of its clock.
+type Expiries = BTreeSet<(Timestamp, Key)>;
 
 struct Stored {
     record: Record,
@@ -66,9 +71,9 @@ impl MokaStore {
         self.limits().map_or(0, |limits| limits.forgotten)
     }
 
-    /// Not held while moka writes or deletes, because moka's listener takes it.
     fn limits(&self) -> Option<MutexGuard<'_, Limits>> {
-        self.inner.limits.as_deref().map(lock)
+        let limits = self.inner.limits.as_ref()?;
+        Some(limits.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Applies a verb. If the record does not fit, makes room and tries once more.
@@ -78,53 +83,63 @@ impl MokaStore {
             self.try_apply(key, verb)
         });
         first.map_err(|_| {
-            let (records, bytes) = self.limits().map_or((0, 0), |limits| (limits.records, limits.bytes));
+            let (records, bytes) = self.limits().map_or((0, 0), |limits| limits.used);
             FullError { records, bytes }
         })
     }
 
-    fn try_apply<V: Verb>(&self, key: &Key, verb: V) -> Result<V::Answer, Exceeded> {
-        let Inner { clock, records, locks, .. } = &*self.inner;
-        let _lock = locks.lock(key);
-        let stored = records.get(key);
-        let stored = stored.as_deref().map(|stored| &stored.record);
-        let (change, answer) = transition(stored, verb, clock.now());
+    fn try_apply<V: Verb>(&self, key: &Key, verb: V) -> Result<V::Answer, Size> {
+        let mut expiries = self.inner.expiries.lock(key);
+        let (stored, now) = (self.inner.records.get(key), self.inner.clock.now());
+        let (change, answer) = transition(stored.as_deref().map(|stored| &stored.record), verb, now);
         if let Change::Write(record) = change {
-            let sequence = self.limits().map_or(Ok(0), |mut limits| limits.add(key, stored, &record))?;
-            records.insert(key.clone(), Arc::new(Stored { record, sequence }));
+            let sequence = self.limits().map_or(Ok(0), |mut limits| limits.replace(key, stored.as_deref(), &record))?;
+            if let Some(stored) = stored {
+                expiries.remove(&(stored.record.expires_at, key.clone()));
+            }
+            expiries.insert((record.expires_at, key.clone()));
+            self.inner.records.insert(key.clone(), Arc::new(Stored { record, sequence }));
+            // A write adds one record at most, so the expired ones do not pile up.
+            self.remove_expired(&mut expiries, now, 2);
         }
         Ok(answer)
     }
 
-    fn make_room(&self, added: Exceeded) {
-        let now = self.inner.clock.now();
-        // A refused result is lost for good, so every owner that finishes may scan.
-        if added.0 == 0 || self.limits().is_some_and(|mut limits| limits.may_scan(now)) {
-            // A blank record holds only a fence, and a new fence is above it while the clock rises.
-            self.remove_all(usize::MAX, |record| record.is_expired(now) || record.is_blank());
-            self.inner.records.run_pending_tasks();
-        }
+    fn make_room(&self, added: Size) {
+        self.sweep_all(usize::MAX);
         let oldest = || self.limits()?.pop_oldest(added);
         while let Some((sequence, key)) = oldest() {
-            let is_removed = self.remove(&key, |stored| stored.sequence == sequence);
-            self.limits().into_iter().for_each(|mut limits| limits.forgotten += u64::from(is_removed));
+            let mut expiries = self.inner.expiries.lock(&key);
+            // Another call may have replaced the record meanwhile.
+            if let Some(stored) = self.inner.records.get(&key).filter(|stored| stored.sequence == sequence) {
+                self.remove(&mut expiries, stored.record.expires_at, key);
+                self.limits().into_iter().for_each(|mut limits| limits.forgotten += 1);
+            }
         }
     }
 
-    /// Removes up to `limit` records that match, and returns how many it removed.
-    fn remove_all(&self, limit: usize, matches: impl Fn(&Record) -> bool) -> usize {
-        let found = self.inner.records.iter().filter(|(_, stored)| matches(&stored.record));
-        found.filter(|(key, _)| self.remove(key, |stored| matches(&stored.record))).take(limit).count()
+    fn sweep_all(&self, limit: usize) -> usize {
+        let now = self.inner.clock.now();
+        let shards = self.inner.expiries.each();
+        shards.fold(0, |removed, mut expiries| removed + self.remove_expired(&mut expiries, now, limit - removed))
     }
 
-    /// Removes the record of a key if it matches: another call may have replaced it.
-    fn remove(&self, key: &Key, matches: impl Fn(&Stored) -> bool) -> bool {
-        let _lock = self.inner.locks.lock(key);
-        let is_found = self.inner.records.get(key).is_some_and(|stored| matches(&stored));
-        if is_found {
-            self.inner.records.invalidate(key);
+    /// Removes up to `limit` expired records of a shard, and returns how many it removed.
+    fn remove_expired(&self, expiries: &mut Expiries, now: Timestamp, limit: usize) -> usize {
+        let expired = |expiries: &Expiries| expiries.first().filter(|(expires_at, _)| *expires_at <= now).cloned();
+        let mut removed = 0;
+        while let Some((expires_at, key)) = expired(expiries).filter(|_| removed < limit) {
+            self.remove(expiries, expires_at, key);
+            removed += 1;
         }
-        is_found
+        removed
+    }
+
+    fn remove(&self, expiries: &mut Expiries, expires_at: Timestamp, key: Key) {
+        if let (Some(stored), Some(mut limits)) = (self.inner.records.remove(&key), self.limits()) {
+            limits.remove(&key, &stored);
+        }
+        expiries.remove(&(expires_at, key));
     }
 }
 
@@ -165,7 +180,7 @@ impl Store for MokaStore {
         };
         let stored = self.inner.records.iter();
         let mut listed: Vec<_> = stored.filter(|(key, stored)| is_wanted(key.as_bytes(), &stored.record)).collect();
-        listed.sort_by(|(one, _), (other, _)| one.as_bytes().cmp(other.as_bytes()));
+        listed.sort_by(|(one, _), (other, _)| one.cmp(other));
         let has_more = listed.len() > list.limit;
         listed.truncate(list.limit);
         let next = listed.last().filter(|_| has_more).map(|(key, _)| Cursor::from_bytes(key.as_bytes()));
@@ -174,8 +189,7 @@ impl Store for MokaStore {
     }
 
     async fn sweep(&self, limit: usize) -> Result<usize, StoreError> {
-        let now = self.inner.clock.now();
-        Ok(self.remove_all(limit, |record| record.is_expired(now)))
+        Ok(self.sweep_all(limit))
     }
 
     fn peek(&self, key: &Key) -> Option<Completed> {
@@ -193,10 +207,6 @@ impl fmt::Debug for MokaStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MokaStore").field("clock", &self.inner.clock).finish_non_exhaustive()
     }
-}
-
-fn lock(limits: &Mutex<Limits>) -> MutexGuard<'_, Limits> {
-    limits.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
