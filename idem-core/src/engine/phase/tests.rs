@@ -116,3 +116,66 @@ fn a_call_that_claims_again_uses_the_token_that_the_store_may_know() {
     assert_eq!(token(Phase::Claiming(claim)), OWNER);
     assert_eq!(token(Phase::Granted(lease)), OWNER);
 }
+
+/// The contract's first table: what each event makes of a phase, and what the call may count on afterwards.
+#[test]
+fn what_each_event_makes_of_a_phase() {
+    let (claim, lease) = claim_and_lease();
+    let recording =
+        |standing| Phase::Recording(Recording { ending: success(), standing, guarded: true, ambiguous: false });
+    let (granted, running) = (Phase::Granted(lease), Phase::Running(Hold::Lease(lease)));
+    let unguarded = |pending| Phase::Running(Hold::Unguarded { token: OTHER, pending });
+    let lost = recording(Standing::Lost { token: OWNER });
+    let sent = recording(Standing::Pending(claim));
+    let held = recording(Standing::Held(lease));
+    let after = |phase: &Phase, event: &dyn Fn(&mut Phase)| {
+        let mut phase = phase.clone();
+        event(&mut phase);
+        phase
+    };
+    assert_eq!(after(&Phase::Idle, &|phase| phase.claim_sent(claim)), Phase::Claiming(claim));
+    assert_eq!(after(&lost, &|phase| phase.claim_sent(claim)), sent);
+    assert_eq!(after(&Phase::Claiming(claim), &Phase::claim_refused), Phase::Idle);
+    assert_eq!(after(&sent, &Phase::claim_refused), lost);
+    assert_eq!(after(&Phase::Claiming(claim), &|phase| phase.claim_granted(lease)), granted);
+    assert_eq!(after(&sent, &|phase| phase.claim_granted(lease)), held);
+    assert_eq!(after(&granted, &Phase::yield_key), Phase::Yielding(lease));
+    assert_eq!(after(&running, &Phase::yield_key), running);
+    assert_eq!(after(&Phase::Idle, &|phase| phase.run_unguarded(OTHER)), unguarded(None));
+    assert_eq!(after(&Phase::Claiming(claim), &|phase| phase.run_unguarded(OTHER)), unguarded(Some(claim)));
+    assert_eq!(after(&granted, &Phase::body_started), running);
+    assert_eq!(after(&unguarded(None), &Phase::body_started), unguarded(None));
+    let withdrawn = ended(&granted, Ending::Withdrawn);
+    for (phase, has_lease, is_renewed, fence) in [
+        (Phase::Claiming(claim), false, false, None),
+        (granted, true, true, None),
+        (Phase::Yielding(lease), false, false, None),
+        (running, true, true, None),
+        (unguarded(Some(claim)), false, false, None),
+        (held, true, true, Some(1)),
+        (withdrawn, true, false, Some(1)),
+        (sent, false, false, None),
+        (lost, false, false, None),
+    ] {
+        assert_eq!((phase.lease().is_some(), phase.is_renewed()), (has_lease, is_renewed), "{phase:?}");
+        assert_eq!(phase.is_unguarded(), matches!(phase, Phase::Running(Hold::Unguarded { .. })));
+        let later = lease.valid_until + Duration::from_secs(1);
+        assert_eq!(after(&phase, &|phase| phase.set_valid_until(later)) != phase, has_lease, "{phase:?}");
+        if let Phase::Recording(recording) = &phase {
+            assert_eq!(recording.standing.fence(), fence, "{phase:?}");
+        }
+    }
+}
+
+#[test]
+fn only_a_call_that_runs_a_body_fails_open_and_respects_an_unknown_outcome() {
+    let record = Purpose::Record { token: OWNER };
+    assert!(Purpose::Run.runs() && !record.runs());
+    assert!(!Purpose::Run.takes_over_unknown(false) && Purpose::Run.takes_over_unknown(true));
+    assert!(record.takes_over_unknown(false));
+    for (fail_open, at_most_once) in [(true, true), (true, false), (false, true), (false, false)] {
+        assert_eq!(Purpose::Run.may_fail_open(fail_open, at_most_once), fail_open && !at_most_once);
+        assert!(!record.may_fail_open(fail_open, at_most_once));
+    }
+    assert_eq!(record.token(Some(OTHER), fresh), OWNER);
+}
