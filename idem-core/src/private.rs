@@ -54,7 +54,13 @@ pub fn start<R: ReturnType>(operation: Result<Options, Error>, returns: &Returns
         // By reference, because moving it is slow.
         Ok(ref options) => match options.start() {
             Ok(Start::Guarded(guard)) => Ok(guard),
-            Ok(Start::Recorded(key, payload)) => Err(answer(returns, options.replay(key, &payload, &returns.rules))),
+            Ok(Start::Recorded(key, payload)) => match returns.rules.codec.recall(&payload, key) {
+                Some(value) => {
+                    options.replayed();
+                    Err(R::of(Ok(value)))
+                }
+                None => Err(answer(returns, options.replay(key, &payload, &returns.rules))),
+            },
             Err(error) => Err(answer(returns, Err(error))),
         },
         Err(error) => Err(answer(returns, Err(refuse(error)))),

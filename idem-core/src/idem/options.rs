@@ -14,8 +14,10 @@ use crate::error::{Error, InvalidKey};
 use crate::fingerprint::{Fingerprint, Unserializable};
 use crate::key::{IntoKey, Key};
 use crate::operation::{Operation, Request};
+use crate::outcome::Kind;
 use crate::record::Payload;
 use crate::results::OutcomePolicy;
+use crate::telemetry::{self, CallOutcome};
 
 /// An operation's options. The setters change them in place, because moving them costs more than the rest of a replay from
 /// memory.
@@ -122,6 +124,12 @@ impl Options {
     #[inline]
     pub(crate) fn replay<T, E>(&self, key: &Key, payload: &Payload, policy: &OutcomePolicy<T, E>) -> Answer<T, E> {
         self.idem.engine.replay(self.request(key), payload, policy)
+    }
+
+    /// Tells that a call was answered with a value that was in memory.
+    pub(crate) fn replayed(&self) {
+        telemetry::call_outcome(&self.name, CallOutcome::Answered(Kind::Replayed));
+        report(Some(Kind::Replayed));
     }
 
     /// Prepares the call for the store. The options were checked before.
