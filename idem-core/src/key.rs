@@ -67,7 +67,9 @@ impl Key {
     fn of(bytes: Buffer, operation: usize, end: usize) -> Self {
         // Truncated only if the operation's name is 4 GiB long; `operation` then returns a wrong name or "".
         let operation = ((end - operation) as u32, end as u32);
-        Self { hash: hasher().hash_one(&*bytes), bytes: bytes.into(), operation }
+        let mut hasher = hasher().build_hasher();
+        hasher.write(&bytes);
+        Self { hash: hasher.finish(), bytes: bytes.into(), operation }
     }
 
     /// Reads a key back from a store. `None` when the bytes are not an encoded user key.

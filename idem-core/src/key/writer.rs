@@ -86,6 +86,7 @@ impl KeyWriter {
 
     /// Writes sign and magnitude, without leading zero bytes, so that integers are compared by value. At least one byte,
     /// because zero must not be an empty key.
+    #[inline]
     pub(super) fn integer(&mut self, negative: bool, magnitude: u128) {
         let tag = if negative { Tag::Negative } else { Tag::NonNegative };
         let bytes = magnitude.to_be_bytes();
@@ -106,6 +107,7 @@ impl KeyWriter {
         self.mark(Tag::TupleEnd);
     }
 
+    #[inline]
     pub(super) fn part(&mut self, tag: Tag, bytes: &[u8]) {
         self.users = self.users.saturating_add(bytes.len());
         // Bytes over the limit are counted for the error, not kept.
@@ -117,6 +119,7 @@ impl KeyWriter {
     }
 
     /// Writes the namespace or the operation's name, before the user's parts.
+    #[inline]
     pub(super) fn prefix(&mut self, text: &str) {
         self.length(text.len());
         self.bytes.extend(text.as_bytes());
