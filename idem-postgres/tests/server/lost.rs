@@ -205,9 +205,10 @@ async fn connections_that_take_longer_than_a_verb_may_are_made_all_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_the_server_breaks_off_is_not_applied() {
     let database = fresh_database();
-    let url = format!("{}?options=-c%20statement_timeout%3D300", database.url());
+    // The tables exist before, because to create them may take longer.
+    let owner = own(&PgStore::connect(&database.url()).await.unwrap(), &key("a")).await;
+    let url = format!("{}?options=-c%20statement_timeout%3D2000", database.url());
     let store = PgStore::connect(&url).await.unwrap();
-    let owner = own(&store, &key("a")).await;
     let (client, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client.batch_execute("BEGIN; SELECT 1 FROM idem.records FOR UPDATE").await.unwrap();
