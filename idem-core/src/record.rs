@@ -155,6 +155,10 @@ impl Record {
         }
     }
 
+    pub(crate) const fn is_completed(&self) -> bool {
+        matches!(self.state, State::Completed(_))
+    }
+
     /// Whether the record keeps only its fencing token: an operator forgot the record, or the first claim was withdrawn.
     #[must_use]
     pub fn is_blank(&self) -> bool {

@@ -1,6 +1,5 @@
 //! Records in this process's memory.
 
-mod builder;
 mod limits;
 
 use std::collections::BTreeSet;
@@ -10,11 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use moka::sync::Cache;
 
-pub use self::builder::MokaStoreBuilder;
 pub use self::limits::{FullError, WhenFull};
 use self::limits::{Limits, Size};
 use super::{Cursor, List, Listed, Page, Store};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::StoreError;
 use crate::key::{Key, Prehashed, Sharded};
 use crate::record::{Completed, Owner, Record};
@@ -36,20 +34,27 @@ pub struct MokaStore {
 
 struct Inner {
     clock: Arc<dyn Clock>,
-    records: Cache<Key, Arc<Stored>, Prehashed>,
+    records: Cache<Arc<Key>, Arc<Stored>, Prehashed>,
     /// The shard of a key is locked while the key's record is read and replaced. A reader needs no lock.
     expiries: Sharded<Expiries>,
     limits: Option<Mutex<Limits>>,
 }
 
-/// The keys of a shard by when their records expire: one entry for each record. moka's own expiry would count real time, and
-/// a store counts the time of its clock.
-type Expiries = BTreeSet<(Timestamp, Key)>;
+/// The keys of a shard by when their records expire: one entry for each record. moka's own expiry would count real time,
+/// and a store counts the time of its clock.
+type Expiries = BTreeSet<(Timestamp, Arc<Key>)>;
 
 struct Stored {
+    key: Arc<Key>,
     record: Record,
     /// Rises with each write; 0 without limits.
     sequence: u64,
+}
+
+impl Stored {
+    fn expiry(&self) -> (Timestamp, Arc<Key>) {
+        (self.record.expires_at, Arc::clone(&self.key))
+    }
 }
 
 impl MokaStore {
@@ -94,11 +99,16 @@ impl MokaStore {
         let (change, answer) = transition(stored.as_deref().map(|stored| &stored.record), verb, now);
         if let Change::Write(record) = change {
             let sequence = self.limits().map_or(Ok(0), |mut limits| limits.replace(key, stored.as_deref(), &record))?;
-            if let Some(stored) = stored {
-                expiries.remove(&(stored.record.expires_at, key.clone()));
-            }
-            expiries.insert((record.expires_at, key.clone()));
-            self.inner.records.insert(key.clone(), Arc::new(Stored { record, sequence }));
+            let key = stored.map_or_else(
+                || Arc::new(key.clone()),
+                |stored| {
+                    expiries.remove(&stored.expiry());
+                    Arc::clone(&stored.key)
+                },
+            );
+            let stored = Stored { key: Arc::clone(&key), record, sequence };
+            expiries.insert(stored.expiry());
+            self.inner.records.insert(key, Arc::new(stored));
             // A write adds one record at most, so the expired ones do not pile up.
             self.remove_expired(&mut expiries, now, 2);
         }
@@ -112,7 +122,7 @@ impl MokaStore {
             let mut expiries = self.inner.expiries.lock(&key);
             // Another call may have replaced the record meanwhile.
             if let Some(stored) = self.inner.records.get(&key).filter(|stored| stored.sequence == sequence) {
-                self.remove(&mut expiries, stored.record.expires_at, key);
+                self.remove(&mut expiries, &stored);
                 self.limits().into_iter().for_each(|mut limits| limits.forgotten += 1);
             }
         }
@@ -126,20 +136,70 @@ impl MokaStore {
 
     /// Removes up to `limit` expired records of a shard, and returns how many it removed.
     fn remove_expired(&self, expiries: &mut Expiries, now: Timestamp, limit: usize) -> usize {
-        let expired = |expiries: &Expiries| expiries.first().filter(|(expires_at, _)| *expires_at <= now).cloned();
         let mut removed = 0;
-        while let Some((expires_at, key)) = expired(expiries).filter(|_| removed < limit) {
-            self.remove(expiries, expires_at, key);
+        while removed < limit && expiries.first().is_some_and(|(expires_at, _)| *expires_at <= now) {
+            let (_, key) = expiries.pop_first().unzip();
+            if let Some(stored) = key.and_then(|key| self.inner.records.get(&key)) {
+                self.remove(expiries, &stored);
+            }
             removed += 1;
         }
         removed
     }
 
-    fn remove(&self, expiries: &mut Expiries, expires_at: Timestamp, key: Key) {
-        if let (Some(stored), Some(mut limits)) = (self.inner.records.remove(&key), self.limits()) {
-            limits.remove(&key, &stored);
-        }
-        expiries.remove(&(expires_at, key));
+    fn remove(&self, expiries: &mut Expiries, stored: &Stored) {
+        self.inner.records.invalidate(&stored.key);
+        expiries.remove(&stored.expiry());
+        self.limits().into_iter().for_each(|mut limits| limits.remove(&stored.key, stored));
+    }
+}
+
+/// Builds a [`MokaStore`] with settings of its own.
+#[derive(Debug, Default)]
+pub struct MokaStoreBuilder {
+    clock: Option<Arc<dyn Clock>>,
+    limits: Limits,
+}
+
+impl MokaStoreBuilder {
+    /// About how many records the store holds at most. Default: no limit.
+    #[must_use]
+    pub const fn max_records(mut self, records: u64) -> Self {
+        self.limits.max_records = Some(records);
+        self
+    }
+
+    /// About how many bytes the records have at most: each has those of its key, its steps and its result, and 512 more.
+    /// Default: no limit.
+    #[must_use]
+    pub const fn max_bytes(mut self, bytes: u64) -> Self {
+        self.limits.max_bytes = Some(bytes);
+        self
+    }
+
+    /// What the store does at a limit. Default: [`WhenFull::Refuse`].
+    #[must_use]
+    pub const fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.limits.when_full = when_full;
+        self
+    }
+
+    /// A clock of yours, for tests. Default: a [`SystemClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Builds an empty store.
+    #[must_use]
+    pub fn build(self) -> MokaStore {
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        // Without a capacity, so that moka never evicts a record.
+        let records = Cache::builder().build_with_hasher(Prehashed::default());
+        let is_limited = self.limits.max_records.or(self.limits.max_bytes).is_some();
+        let limits = is_limited.then(|| Mutex::new(self.limits));
+        MokaStore { inner: Arc::new(Inner { clock, records, expiries: Sharded::default(), limits }) }
     }
 }
 
@@ -184,7 +244,7 @@ impl Store for MokaStore {
         let has_more = listed.len() > list.limit;
         listed.truncate(list.limit);
         let next = listed.last().filter(|_| has_more).map(|(key, _)| Cursor::from_bytes(key.as_bytes()));
-        let listed = listed.into_iter().map(|(key, stored)| Listed::new((*key).clone(), Ok(stored.record.clone())));
+        let listed = listed.into_iter().map(|(key, stored)| Listed::new((**key).clone(), Ok(stored.record.clone())));
         Ok(Page::new(listed.collect(), next))
     }
 

@@ -53,7 +53,7 @@ impl Settle {
     /// Makes a request about `record`, as it was loaded. `owner` is a fresh token.
     #[must_use]
     pub const fn new(record: &Record, owner: Owner, settlement: Settlement) -> Self {
-        Self { fence: record.fence, done: is_done(record), owner, settlement }
+        Self { fence: record.fence, done: record.is_completed(), owner, settlement }
     }
 }
 
@@ -65,10 +65,6 @@ impl Settled {
     }
 }
 
-const fn is_done(record: &Record) -> bool {
-    matches!(record.state, State::Completed(_))
-}
-
 impl Verb for Settle {
     type Answer = Settled;
 
@@ -76,7 +72,7 @@ impl Verb for Settle {
         let record = match found.record {
             // The request was sent again.
             Some(record) if record.owner == self.owner => return (Change::Keep, Settled::Applied),
-            Some(record) if record.fence == self.fence && is_done(record) == self.done => record,
+            Some(record) if record.fence == self.fence && record.is_completed() == self.done => record,
             _ => return (Change::Keep, Settled::Changed),
         };
         if let State::Running { lease_until, .. } = record.state {

@@ -66,7 +66,7 @@ impl Limits {
         stored.into_iter().for_each(|stored| self.remove(key, stored));
         self.last_sequence += 1;
         self.used = (self.used.0 + new.0, self.used.1 + new.1);
-        if is_completed(record) {
+        if record.is_completed() {
             self.completed = (self.completed.0 + new.0, self.completed.1 + new.1);
             if self.when_full == WhenFull::ForgetOldest {
                 self.oldest.insert(self.last_sequence, key.clone());
@@ -76,10 +76,10 @@ impl Limits {
     }
 
     /// Counts a record as gone.
-    pub(super) fn remove(&mut self, key: &Key, Stored { record, sequence }: &Stored) {
+    pub(super) fn remove(&mut self, key: &Key, Stored { record, sequence, .. }: &Stored) {
         let size = size(key, record);
         self.used = less(self.used, size);
-        if is_completed(record) {
+        if record.is_completed() {
             self.completed = less(self.completed, size);
             self.oldest.remove(sequence);
         }
@@ -104,8 +104,4 @@ fn size(key: &Key, record: &Record) -> Size {
 
 const fn less(from: Size, size: Size) -> Size {
     (from.0 - size.0, from.1 - size.1)
-}
-
-const fn is_completed(record: &Record) -> bool {
-    matches!(record.state, State::Completed(_))
 }
