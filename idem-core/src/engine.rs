@@ -9,7 +9,6 @@ pub(crate) mod guard;
 mod heartbeat;
 mod inflight;
 mod phase;
-mod runtime;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,10 +18,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use runtime::Spawner;
+pub(crate) use detach::Spawner;
 
 use crate::codec::{Codec, Seal};
 use crate::context::Run;
+use crate::drain::Calls;
 use crate::error::{Error, StoreError};
 use crate::fingerprint::Fingerprint;
 use crate::key::Key;
@@ -37,7 +37,6 @@ use crate::telemetry::{self, CallOutcome};
 use crate::transition::{Settle, Settled};
 use guard::{refuse, Answer};
 use inflight::InFlight;
-use runtime::Calls;
 
 /// What all calls of an `Idem` and its clones share.
 pub(crate) struct Engine {

@@ -24,6 +24,8 @@ mod results;
 mod retry;
 mod store;
 
+mod drain;
+
 mod engine;
 
 mod idem;

@@ -1,6 +1,7 @@
-//! Bodies that run to their end although their caller is gone.
+//! What outlives its caller: tasks on an executor, and bodies that run to their end in one.
 
 use std::any::Any;
+use std::fmt;
 use std::future::{poll_fn, Future};
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::pin::{pin, Pin};
@@ -10,10 +11,47 @@ use std::task::Poll;
 use tokio::sync::oneshot;
 
 use super::guard::{Answer, Guard};
+use super::Engine;
 use crate::context::inherit;
 use crate::error::Error;
 use crate::results::OutcomePolicy;
 use crate::telemetry;
+
+/// Work that outlives the call that made it.
+pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A user's way to spawn, for executors other than tokio.
+#[derive(Clone)]
+pub(crate) struct Spawner(Arc<dyn Fn(Task) + Send + Sync>);
+
+impl Spawner {
+    pub(crate) fn new(spawn: impl Fn(Task) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(spawn))
+    }
+}
+
+impl fmt::Debug for Spawner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Spawner")
+    }
+}
+
+impl Engine {
+    /// Spawns `task` on the spawner that the `Idem` was given, else on the tokio runtime around the call. Without either the
+    /// task is dropped.
+    pub(super) fn spawn(&self, task: Task) {
+        if let Some(Spawner(spawn)) = &self.spawner {
+            spawn(task);
+        } else if let Ok(tokio) = tokio::runtime::Handle::try_current() {
+            drop(tokio.spawn(task));
+        }
+    }
+
+    /// Whether there is anything to spawn on.
+    pub(super) fn can_spawn(&self) -> bool {
+        self.spawner.is_some() || tokio::runtime::Handle::try_current().is_ok()
+    }
+}
 
 impl Guard {
     /// Refuses the call if there is nothing to spawn on. Asked before the first request.

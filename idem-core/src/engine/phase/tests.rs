@@ -108,15 +108,6 @@ fn a_withdrawal_is_sent_until_its_claim_cannot_be_granted_any_more() {
     assert_eq!(recording.answered(Ownership::Lost, claim.until, fresh), Answered::LeaseLost);
 }
 
-#[test]
-fn a_call_that_claims_again_uses_the_token_that_the_store_may_know() {
-    let (claim, lease) = claim_and_lease();
-    let token = |phase: Phase| Purpose::Run.token(phase.token(), fresh);
-    assert_eq!(token(Phase::Idle), OTHER);
-    assert_eq!(token(Phase::Claiming(claim)), OWNER);
-    assert_eq!(token(Phase::Granted(lease)), OWNER);
-}
-
 /// The contract's first table: what each event makes of a phase, and what the call may count on afterwards.
 #[test]
 fn what_each_event_makes_of_a_phase() {
@@ -158,6 +149,7 @@ fn what_each_event_makes_of_a_phase() {
         (lost, false, false, None),
     ] {
         assert_eq!((phase.lease().is_some(), phase.is_renewed()), (has_lease, is_renewed), "{phase:?}");
+        assert!(phase.token().is_some(), "{phase:?}");
         assert_eq!(phase.is_unguarded(), matches!(phase, Phase::Running(Hold::Unguarded { .. })));
         let later = lease.valid_until + Duration::from_secs(1);
         assert_eq!(after(&phase, &|phase| phase.set_valid_until(later)) != phase, has_lease, "{phase:?}");
@@ -177,5 +169,6 @@ fn only_a_call_that_runs_a_body_fails_open_and_respects_an_unknown_outcome() {
         assert_eq!(Purpose::Run.may_fail_open(fail_open, at_most_once), fail_open && !at_most_once);
         assert!(!record.may_fail_open(fail_open, at_most_once));
     }
-    assert_eq!(record.token(Some(OTHER), fresh), OWNER);
+    assert_eq!((record.token(None, fresh), record.token(Some(OTHER), fresh)), (OWNER, OWNER));
+    assert_eq!((Purpose::Run.token(None, fresh), Purpose::Run.token(Some(OWNER), fresh)), (OTHER, OWNER));
 }
