@@ -1,4 +1,4 @@
-//! The guarded call that the running code is part of. It is set whenever a body is polled, so it works on any executor.
+//! The guarded call that the running code is part of. Each poll of a body sets it, so it works on any executor.
 
 mod current;
 
@@ -25,27 +25,27 @@ pub(crate) struct Run {
     engine: usize,
     key: Key,
     outer: Option<Arc<Run>>,
-    /// The call has ended. A detached body inside it may go on.
+    /// Whether the call has ended. A detached body inside it may still run.
     over: AtomicBool,
-    /// This library refused a guarded call in the body.
+    /// Whether this library refused a guarded call in the body.
     refused: AtomicBool,
     granted: Mutex<Granted>,
     is_lost: AtomicBool,
     lost: Notify,
 }
 
-/// What the store said when it granted the key.
+/// Attempt and fencing token of a grant. Both are 0 without one.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Granted {
     pub(crate) attempt: u32,
     pub(crate) fence: u64,
 }
 
-/// Where a `with_outcome` reads how its guarded call was answered.
+/// How the guarded call of a `with_outcome` was answered.
 #[derive(Debug)]
 struct Outcome {
     kind: Mutex<Option<Kind>>,
-    /// Of the `with_outcome` around it, which reads the same calls.
+    /// That of the `with_outcome` around this one, which sees the same calls.
     around: Option<Arc<Outcome>>,
 }
 
@@ -60,7 +60,7 @@ thread_local! {
 }
 
 impl Run {
-    /// A call inside the one whose body is being polled.
+    /// Makes a call. It is inside the call that is being polled, if there is one.
     pub(crate) fn new(engine: usize, key: Key) -> Arc<Self> {
         Arc::new(Self {
             engine,
@@ -74,7 +74,7 @@ impl Run {
         })
     }
 
-    /// Whether the running code is part of a body for this very key.
+    /// Whether the running code is part of a body of this key and engine.
     pub(crate) fn is_inside(engine: usize, key: &Key) -> bool {
         CONTEXT.with_borrow(|context| {
             let outward = std::iter::successors(context.run.as_deref(), |run| run.outer.as_deref());
@@ -82,7 +82,7 @@ impl Run {
         })
     }
 
-    /// The call has ended or was dropped, and its lease with it.
+    /// The call has ended or was dropped. Its lease counts as lost from now on.
     pub(crate) fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
         self.lose();
@@ -93,12 +93,12 @@ impl Run {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Forgets what was refused in `reconcile`: it says nothing of the body's error.
+    /// Forgets that a guarded call in `reconcile` was refused, because the body's error is not that refusal.
     pub(crate) fn forgive(&self) {
         self.refused.store(false, Ordering::Relaxed);
     }
 
-    /// The key was granted.
+    /// Keeps the attempt and the fencing token of a grant. The lease no longer counts as lost.
     pub(crate) fn grant(&self, granted: Granted) {
         if !self.over.load(Ordering::Relaxed) {
             self.is_lost.store(false, Ordering::SeqCst);
@@ -110,7 +110,7 @@ impl Run {
         *self.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lease is lost. Returns whether it was not lost before.
+    /// Marks the lease as lost. Returns `false` if it was already lost.
     pub(crate) fn lose(&self) -> bool {
         let first = !self.is_lost.swap(true, Ordering::SeqCst);
         self.lost.notify_waiters();
@@ -123,13 +123,13 @@ impl Run {
 
     /// Polls a body as part of this call.
     pub(crate) fn poll<T>(self: &Arc<Self>, poll: impl FnOnce() -> T) -> T {
-        // Only the outermost guarded call is reported to `with_outcome`, and calls inside the body are not.
+        // `outcome` is `None`, because `with_outcome` reports the outermost guarded call, not calls inside its body.
         let _restore = enter(Context { run: Some(Arc::clone(self)), outcome: None });
         poll()
     }
 }
 
-/// Keeps `future` part of the body that makes it, even if another task polls it.
+/// Makes `future` part of the body that creates it, even if another task polls it.
 pub(crate) fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let run = CONTEXT.with_borrow(|context| context.run.clone());
     async move {
@@ -142,7 +142,7 @@ pub(crate) fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
     }
 }
 
-/// Tells the body around that a guarded call was refused.
+/// Tells the call around that this library refused a guarded call in its body.
 pub(crate) fn refused() {
     CONTEXT.with_borrow(|context| {
         if let Some(run) = &context.run {
@@ -151,7 +151,7 @@ pub(crate) fn refused() {
     });
 }
 
-/// Tells each `with_outcome` around how a guarded call was answered; `None` when a call begins.
+/// Tells each `with_outcome` around how a guarded call was answered; `None` if it was refused.
 pub(crate) fn report(kind: Option<Kind>) {
     CONTEXT.with_borrow(|context| {
         let outward = std::iter::successors(context.outcome.as_deref(), |outcome| outcome.around.as_deref());
@@ -184,7 +184,7 @@ fn enter(context: Context) -> Restore {
     Restore(CONTEXT.with_borrow_mut(|current| std::mem::replace(current, context)))
 }
 
-/// Puts the context back, also when the body panics.
+/// Restores the context, even if the body panics.
 struct Restore(Context);
 
 impl Drop for Restore {

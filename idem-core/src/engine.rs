@@ -1,7 +1,8 @@
 //! A guarded call, from its claim to its record.
 //!
-//! [`phase`] says what a call is doing, [`call`] does it, and [`guard`] holds it for its typed caller. [`inflight`] lets the calls
-//! of this process for one key share one claim, [`heartbeat`] renews the lease, [`outcome`] encodes and decodes results.
+//! [`phase`] is the state machine of a call, [`call`] drives it, and [`guard`] connects it with the types of the body.
+//! [`inflight`] lets one call of this process lead and the other calls of the same key follow, [`heartbeat`] renews the lease,
+//! and [`detach`] spawns tasks. [`results`](crate::results) encodes and decodes results.
 
 mod call;
 mod detach;
@@ -49,7 +50,7 @@ pub(crate) struct Engine {
     unguarded: AtomicU64,
 }
 
-/// What an `Idem` was built with.
+/// The settings of an `Idem`, from its builder.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) namespace: Box<str>,
@@ -60,12 +61,12 @@ pub(crate) struct Settings {
     pub(crate) codec: Codec,
     pub(crate) seal: Option<Arc<dyn Seal>>,
     pub(crate) fail_open: bool,
-    /// Whether nothing is guarded at all.
+    /// Whether every body runs unguarded (`Idem::disabled`).
     pub(crate) disabled: bool,
 }
 
 impl Settings {
-    /// Refuses durations with which nothing would be guarded.
+    /// Refuses a TTL or a lease that is too short to protect a body.
     pub(crate) fn check(ttl: Duration, lease: Duration) -> Result<(), &'static str> {
         if ttl < Duration::from_millis(1) {
             Err("`ttl` must be at least 1 ms")
@@ -89,27 +90,27 @@ impl Engine {
         }
     }
 
-    /// A body runs without a lease, or without a key.
     fn count_unguarded_run(&self) {
         self.unguarded.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many did.
+    /// How many bodies ran unguarded.
     pub(crate) fn count_unguarded(&self) -> u64 {
         self.unguarded.load(Ordering::Relaxed)
     }
 
-    /// The answers that need no request: a call from inside its own body, and a result that this process has.
+    /// Answers a call without a request to the store, if possible: `Reentrant` for a call from inside its own body, or a result
+    /// in this process's memory.
     pub(crate) fn peek(&self, request: Request<'_>) -> Result<Option<Payload>, Error> {
         if Run::is_inside(self.id(), request.key) {
             return Err(Error::Reentrant { operation: request.name.clone() });
         }
-        // A store that panics has no result.
+        // A store that panics in `peek` counts as a store without the result.
         let look = || self.store.peek(request.key).map(|completed| replayable(request, completed));
         catch_unwind(AssertUnwindSafe(look)).unwrap_or_default().transpose()
     }
 
-    /// The answer of a call whose result [`peek`](Self::peek) found.
+    /// Answers a call with the result that [`peek`](Self::peek) found.
     #[inline]
     pub(crate) fn replay<T, E>(
         &self,
@@ -137,12 +138,12 @@ impl Engine {
         replayed.map_err(|error| Error::Decode { operation: name.clone(), source: error.into() })
     }
 
-    /// Accepts no new claims and waits for the calls under way; says how many there still are.
+    /// Accepts no new claims, waits up to `timeout` for the calls under way, and returns how many have not ended.
     pub(crate) async fn drain(&self, timeout: Duration) -> usize {
         self.calls.drain(timeout).await
     }
 
-    /// The record as it is.
+    /// Loads a record for an operator. A blank record counts as none.
     pub(crate) async fn load(&self, op: &Operation) -> Result<Option<Record>, Error> {
         let watch = |error: &StoreError| telemetry::store_failed(&op.name, "load", error);
         let answer = retry::retry_until(op.store_timeout, |_| self.store.load(&op.key), watch).await;
@@ -150,15 +151,15 @@ impl Engine {
         Ok(record.filter(|record| !record.is_blank()))
     }
 
-    /// The records of an operation, page by page.
+    /// Loads one page of an operation's records, for an operator.
     pub(crate) async fn list(&self, name: Cow<'static, str>, list: &List) -> Result<Page, Error> {
         let mut page = self.ask(name, "list", self.store.list(list)).await?;
-        // A store need not leave them out.
+        // A store may return blank records; operators do not see them.
         page.records.retain(|listed| !listed.record.as_ref().is_ok_and(Record::is_blank));
         Ok(page)
     }
 
-    /// Takes back the memory of expired records.
+    /// Deletes up to `limit` expired records.
     pub(crate) async fn sweep(&self, limit: usize) -> Result<usize, Error> {
         self.ask("idem".into(), "sweep", self.store.sweep(limit)).await
     }
@@ -176,25 +177,25 @@ impl Engine {
         })
     }
 
-    /// An operator's word.
+    /// Resolves, retries or forgets a record, for an operator.
     pub(crate) async fn settle(&self, op: &Operation, settle: &Settle) -> Result<Settled, Error> {
         let watch = |error: &StoreError| telemetry::store_failed(&op.name, "settle", error);
         let answer = retry::retry_until(op.store_timeout, |_| self.store.settle(&op.key, settle), watch).await;
         answer.map_err(|error| op.store(error))
     }
 
-    /// How results of a key's calls are written down.
+    /// The codec and the seal of this `Idem`, for results of `key`.
     pub(crate) fn encoding<'a>(&'a self, key: &'a Key) -> Encoding<'a> {
         Encoding { codec: self.settings.codec, seal: self.settings.seal.as_deref(), key }
     }
 
-    /// Which engine this is, among all of the process.
+    /// Identifies this engine among the engines of this process.
     pub(crate) fn id(&self) -> usize {
         std::ptr::from_ref(self) as usize
     }
 }
 
-/// The recorded result of a completed operation, if the request may have it.
+/// The recorded result, if this request has the same fingerprint and the result can be replayed.
 #[inline]
 fn replayable(request: Request<'_>, completed: Completed) -> Result<Payload, Error> {
     if !Fingerprint::same_request(request.fingerprint, completed.fingerprint.as_ref()) {

@@ -1,4 +1,4 @@
-//! What an outcome is recorded as, and how a recorded result comes back.
+//! How outcomes are recorded, and how recorded results are replayed.
 
 use std::fmt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -15,7 +15,7 @@ use crate::transition::Ending;
 /// The largest result that is recorded, in bytes as encoded: 1 MiB.
 const LARGEST: usize = 1024 * 1024;
 
-/// A yes or no of the user's.
+/// A user's predicate on a value or an error.
 type Rule<T> = fn(&T) -> bool;
 
 /// How the outcomes of one function are recorded and replayed.
@@ -34,8 +34,8 @@ impl<T, E> OutcomePolicy<T, E> {
         Self { codec, record_if: None, record_err: None, unknown_err: None }
     }
 
-    /// The ending of a body with this outcome. `was_refused` says that the error may be one of this library's; those are never
-    /// recorded. If a rule of the user's panics, the safer answer counts: a value is a success, an error is unknown.
+    /// What to record for this outcome of a body. If `was_refused`, the error may be a refusal by this library, which is never
+    /// recorded. A rule that panics counts as `true`, the safer answer: a value is a success, an error is unknown or recorded.
     pub(crate) fn ending(&self, outcome: &Result<T, E>, was_refused: bool, encoding: Encoding<'_>) -> Ending {
         match outcome {
             Ok(value) if self.record_if.is_some_and(|record_if| !says(record_if, value)) => Ending::Failed,
@@ -50,7 +50,7 @@ impl<T, E> OutcomePolicy<T, E> {
         }
     }
 
-    /// A recorded result, of either side.
+    /// The value or the error that was recorded.
     #[inline]
     pub(crate) fn replay(&self, payload: &Payload, encoding: Encoding<'_>) -> Result<Result<T, E>, PayloadError> {
         if let Some(value) = self.codec.recall(payload, encoding.key) {
@@ -73,7 +73,7 @@ fn says<T>(rule: Rule<T>, of: &T) -> bool {
     catch_unwind(AssertUnwindSafe(|| rule(of))).unwrap_or(true)
 }
 
-/// How results of a key are written down.
+/// How the results of a key are encoded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Encoding<'a> {
     pub(crate) codec: Codec,
@@ -92,14 +92,14 @@ impl Encoding<'_> {
         (opened.as_ref() == Some(&plain)).then_some(sealed)
     }
 
-    /// A stored result without its seal; `None` if it has none.
+    /// Opens a sealed result. `None` if it is not sealed.
     pub(crate) fn open(&self, payload: &Payload) -> Result<Option<Payload>, PayloadError> {
         caught(|| Some(payload.open(self.seal, self.key)))
             .unwrap_or_else(|| Err(PayloadError::Seal("its `Seal` panicked".into())))
     }
 }
 
-/// What the engine knows of a result's type. The bounds are checked once, where this is made.
+/// Encodes and decodes the values of one type. The constructors check the trait bounds, so the engine needs none.
 pub struct ResultCodec<T> {
     side: Side,
     encode: fn(&T, Encoding<'_>, Side) -> Option<(Payload, T)>,
@@ -109,7 +109,7 @@ pub struct ResultCodec<T> {
 }
 
 impl<T> ResultCodec<T> {
-    /// Values that come back by decoding.
+    /// Replays values by decoding them.
     #[must_use]
     pub(crate) fn decoding() -> Self
     where
@@ -118,7 +118,7 @@ impl<T> ResultCodec<T> {
         Self::of_side(Side::Ok)
     }
 
-    /// Errors that come back by decoding.
+    /// Replays errors by decoding them.
     pub(crate) fn decoding_errors() -> Self
     where
         T: Serialize + DeserializeOwned,
@@ -133,7 +133,7 @@ impl<T> ResultCodec<T> {
         Self { side, encode: encode_checked, decode: Payload::decode, remember: |_| None, recall: |_| None }
     }
 
-    /// The same; while this process remembers a value, it comes back as a clone.
+    /// Replays a value by cloning it, while it is in this process's memory.
     #[must_use]
     pub(crate) fn cloning(self) -> Self
     where
@@ -146,7 +146,7 @@ impl<T> ResultCodec<T> {
         }
     }
 
-    /// What is recorded of a success. Never fails: if the value's own code panics, the success is unreplayable.
+    /// What to record for a success. Never fails: if the value's own code panics, the success is unreplayable.
     ///
     /// The remembered value is the decoded one, so that replays from memory and from the store are the same.
     pub(crate) fn record(&self, value: &T, encoding: Encoding<'_>) -> Completion {
@@ -159,26 +159,26 @@ impl<T> ResultCodec<T> {
         recorded.map_or(Completion::Unreplayable, Completion::Result)
     }
 
-    /// The value itself, if this process remembers it.
+    /// A clone of the value, if it is in this process's memory.
     #[inline]
     pub(crate) fn recall(&self, payload: &Payload, key: &Key) -> Option<T> {
         payload.memo(key).and_then(|memo| caught(|| (self.recall)(memo)))
     }
 
-    /// The value from its bytes.
+    /// Decodes the value.
     pub(crate) fn decode(&self, payload: &Payload, key: &Key) -> Result<T, PayloadError> {
         caught(|| Some((self.decode)(payload, self.side, key)))
             .unwrap_or_else(|| Err(PayloadError::Type("its `Deserialize` panicked".into())))
     }
 }
 
-/// The encoded value and what decoding makes of it; `None` if that is not serialized as the same again.
+/// Encodes the value and decodes it again. `None` if the decoded value does not serialize like the original.
 fn encode_checked<T: Serialize + DeserializeOwned>(
     value: &T,
     encoding: Encoding<'_>,
     side: Side,
 ) -> Option<(Payload, T)> {
-    // First, because it limits the depth of the value, and codecs do not.
+    // First, because `comparable` limits the depth of the value, and codecs do not.
     let known = comparable(value)?;
     let payload = Payload::encode(value, encoding.codec, side, encoding.key).ok()?;
     let decoded = payload.decode::<T>(side, encoding.key).ok()?;
@@ -190,7 +190,7 @@ fn encode_checked<T: Serialize + DeserializeOwned>(
     None
 }
 
-/// What the value's own code comes to; nothing when it panics.
+/// Runs code of the user (such as `Serialize`, `Clone` or `Seal`). `None` if it panics.
 fn caught<T>(run: impl FnOnce() -> Option<T>) -> Option<T> {
     catch_unwind(AssertUnwindSafe(run)).ok().flatten()
 }

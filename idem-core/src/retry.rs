@@ -1,4 +1,4 @@
-//! Waiting and trying again: deadlines, a store's answer, and the pauses between two requests.
+//! Waiting and retrying: deadlines, a store's answer, and the pauses between two requests.
 
 use std::cell::Cell;
 use std::future::{poll_fn, Future};
@@ -14,9 +14,9 @@ use crate::error::{Applied, StoreError};
 use crate::sync::seed;
 use crate::telemetry::Timer;
 
-/// What `event` comes to, or `None` at the deadline. No timer is made when `event` is ready at once.
+/// Waits for `event` and returns its output, or `None` at the deadline. Makes no timer if `event` is ready at once.
 ///
-/// Here and below, futures are taken pinned: what an `async fn` takes and pins itself lies in its future twice.
+/// The functions here take pinned futures, because an `async fn` that pins its argument stores the argument twice.
 pub(crate) fn until<T>(
     mut event: impl Future<Output = T> + Unpin,
     deadline: impl FnOnce() -> Instant,
@@ -36,18 +36,18 @@ pub(crate) fn until<T>(
     })
 }
 
-/// A store's answer, or an error if it does not come within `limit`. A store that panics has not answered either.
+/// Waits up to `limit` for a store's answer. A time-out is an error, and so is a panic of the store.
 pub(crate) async fn answer<T>(
     answer: impl Future<Output = Result<T, StoreError>> + Unpin,
     limit: Duration,
 ) -> Result<T, StoreError> {
     until(catch_panic(answer), || later(Instant::now(), limit)).await.unwrap_or_else(|| {
-        // Which says nothing of what the store did.
+        // The store may or may not have applied the request.
         Err(StoreError::unknown(format!("the store did not answer within {limit:?}")))
     })
 }
 
-/// A store's notification that a key may have changed. A store that panics has notified.
+/// Waits for a store's notification that a key may have changed. A panic of the store counts as a notification.
 pub(crate) async fn notification(changed: impl Future<Output = ()>) {
     let changed = pin!(async {
         changed.await;
@@ -56,7 +56,7 @@ pub(crate) async fn notification(changed: impl Future<Output = ()>) {
     let _ = catch_panic(changed).await;
 }
 
-/// Polls a notification for the first time, and says whether it has come already.
+/// Polls a notification once, and returns whether it has arrived.
 pub(crate) async fn poll_once(notification: &mut (impl Future<Output = ()> + Unpin)) -> bool {
     poll_fn(|cx| Poll::Ready(Pin::new(&mut *notification).poll(cx).is_ready())).await
 }
@@ -70,8 +70,7 @@ fn catch_panic<T>(
     })
 }
 
-/// A store's answer to a request that may be sent again: one that was not applied is sent once more, one that may have been
-/// applied as often as `limit` allows. `send` is told when it sends.
+/// Sends a request again until the store answers or `limit` ends. `send` gets the time at which it sends.
 pub(crate) async fn retry_until<T, F>(
     limit: Duration,
     mut send: impl FnMut(Instant) -> F,
@@ -83,7 +82,7 @@ where
     let mut now = Instant::now();
     let until = later(now, limit);
     let mut backoff = Backoff::polling();
-    let (mut once_more, mut ever_unknown) = (true, false);
+    let mut ever_unknown = false;
     loop {
         let left = until.saturating_duration_since(now);
         let error = match answer(pin!(async { send(now).await }), left).await {
@@ -91,11 +90,10 @@ where
             Err(error) => error,
         };
         failed(&error);
-        let unknown = error.applied() == Applied::Unknown;
-        ever_unknown |= unknown;
-        let again = error.is_retryable() && (unknown || std::mem::take(&mut once_more));
-        if !again || until <= Instant::now() {
-            // If one of the requests may have been applied, the last error must not say otherwise.
+        ever_unknown |= error.applied() == Applied::Unknown;
+        if !error.is_retryable() || until <= Instant::now() {
+            // If one of the requests may have been applied, the last error must not deny that. Test:
+            // `an_error_says_unknown_if_any_of_its_requests_may_have_been_applied`.
             return Err(if ever_unknown { error.or_unknown() } else { error });
         }
         sleep_until(later(Instant::now(), backoff.next()).min(until)).await;
@@ -103,7 +101,7 @@ where
     }
 }
 
-/// How long a call waits for another one, counted from when it first sees that one running.
+/// How long a call waits for another call, counted from when it first learns that the other call runs.
 #[derive(Debug)]
 pub(crate) struct Patience {
     wait: Duration,
@@ -116,7 +114,7 @@ impl Patience {
         Self { wait, until: None, timer: None }
     }
 
-    /// When it first saw the call that it waits for.
+    /// When the call began to wait; `None` if it has not waited.
     pub(crate) const fn began(&self) -> Option<Timer> {
         self.timer
     }
@@ -124,6 +122,11 @@ impl Patience {
     pub(crate) fn until(&mut self) -> Instant {
         self.timer.get_or_insert_with(Timer::start);
         *self.until.get_or_insert_with(|| later(Instant::now(), self.wait))
+    }
+
+    /// Whether the call has begun to wait and may wait longer.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() < until)
     }
 
     pub(crate) fn is_over(&mut self) -> bool {
@@ -137,7 +140,7 @@ impl Patience {
 pub(crate) struct Backoff {
     longest: Duration,
     seed: Option<u64>,
-    /// Made at the first pause: most calls never pause.
+    /// Made at the first pause, because most calls never pause.
     pauses: Option<ExponentialBackoff>,
 }
 
@@ -146,28 +149,29 @@ pub(crate) const SHORTEST: Duration = Duration::from_millis(10);
 pub(crate) const LONGEST: Duration = Duration::from_millis(500);
 
 thread_local! {
-    /// The seed of this thread's next backoff, where a simulation set one.
+    /// The seed of this thread's next backoff, if a simulation set one.
     static JITTER: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// From now on, backoffs that begin on this thread have the same pauses for the same seed: a simulation can be repeated.
+/// Makes the pauses of later backoffs on this thread depend on `seed` only, so that a simulation can be repeated.
 pub(crate) fn seed_jitter(seed: u64) {
     JITTER.set(Some(seed));
 }
 
 impl Backoff {
-    /// For a call that waits for another one.
+    /// Pauses of up to [`LONGEST`]: between the claims of a waiting call, and between retries of a request.
     pub(crate) fn polling() -> Self {
         Self::up_to(LONGEST)
     }
 
-    /// For an outcome that the store does not take. The longer the store is gone, the less often all of them ask for it.
+    /// Pauses of up to 10 s: for an outcome that the store does not acknowledge. The longer the store fails, the fewer requests
+    /// it gets.
     pub(crate) fn recording() -> Self {
         Self::up_to(Duration::from_secs(10))
     }
 
     fn up_to(longest: Duration) -> Self {
-        // An outcome may have to be recorded while the thread's locals are being destroyed.
+        // `try_with`, because a call may be dropped, and record its outcome, while the thread destroys its locals.
         let seed = JITTER.try_with(|jitter| jitter.replace(jitter.get().map(|seed| seed.wrapping_add(1))));
         Self { longest, seed: seed.ok().flatten(), pauses: None }
     }
@@ -175,7 +179,7 @@ impl Backoff {
     pub(crate) fn next(&mut self) -> Duration {
         let Self { longest, seed: seeded, pauses } = self;
         let pauses = pauses.get_or_insert_with(|| {
-            // backon adds up to as much again as jitter.
+            // backon adds a jitter of up to the delay itself, so the delays are halved here.
             let exponential = ExponentialBuilder::new().with_min_delay(SHORTEST / 2).with_max_delay(*longest / 2);
             let seed = seeded.unwrap_or_else(seed);
             exponential.with_factor(2.0).without_max_times().with_jitter().with_jitter_seed(seed).build()

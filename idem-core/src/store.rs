@@ -121,10 +121,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         Err(StoreError::unsupported("save_step"))
     }
 
-    /// Applies an operator's settlement to the record that was just loaded.
+    /// Resolves, retries or forgets the record that an operator loaded.
     ///
-    /// Required for correctness: it is refused while a lease is live, and when the record is another one by now. Default:
-    /// fails with [`Unsupported`](crate::Unsupported).
+    /// Required for correctness: it is refused while a lease is live, and if the record was granted again or completed since it
+    /// was loaded. Default: fails with [`Unsupported`](crate::Unsupported).
     async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
         let _ = (key, settle);
         Err(StoreError::unsupported("settle"))

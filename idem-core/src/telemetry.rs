@@ -1,6 +1,6 @@
-//! What calls tell those who observe them: `tracing` spans and events, and counters and durations through `metrics`.
+//! Spans and events through `tracing`, counters and durations through `metrics`.
 //!
-//! Neither shows a key or a result above `debug`.
+//! A key or a result appears in them at level `debug` or below only.
 #![allow(clippy::ptr_arg)] // A static name is not copied for a label.
 
 use std::borrow::Cow;
@@ -13,35 +13,35 @@ use crate::error::{Error, StoreError};
 use crate::key::Key;
 use crate::outcome::Kind;
 
-/// How a call ended for its caller: exactly one for each call.
+/// How a call ended for its caller. Each call reports exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallOutcome {
     Answered(Kind),
-    /// The body's error.
+    /// The body returned an error.
     Failed,
     Refused(&'static str),
-    /// The caller dropped it.
+    /// The caller dropped the call.
     Cancelled,
     Panicked,
 }
 
-/// What can happen to a call on the way.
+/// What can happen during a call, besides its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// The key was granted after an attempt whose outcome is unknown.
+    /// The store granted the lease after an attempt with an unknown outcome.
     TakenOver,
     LeaseLost,
-    /// The call was not polled, and a renewal was sent this much too late.
+    /// A renewal was sent this much too late, because the call was not polled.
     Starved(Duration),
-    /// The outcome was not recorded while the caller waited; it is sent again in the background.
+    /// The store did not acknowledge the outcome while the caller waited. It is sent again in the background.
     NotRecorded,
-    /// The outcome was not recorded in the background either.
+    /// The store did not acknowledge the outcome in the background either.
     GaveUp,
     /// A success was recorded without its result.
     Unreplayable,
 }
 
-/// What took a while.
+/// A part of a call that is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Timing {
     Claim,
@@ -119,13 +119,13 @@ impl Timing {
     }
 }
 
-/// Observes one call, and tells its outcome once.
+/// The span of one call. Reports the call's outcome exactly once.
 pub(crate) struct CallSpan {
     operation: Cow<'static, str>,
     #[cfg(feature = "tracing")]
     span: tracing::Span,
     outcome_told: bool,
-    /// The call is being polled. If it is dropped like that, it has panicked.
+    /// Whether a part of the call is being polled. A call that is dropped meanwhile has panicked.
     in_poll: bool,
 }
 
@@ -162,7 +162,7 @@ impl CallSpan {
         polled
     }
 
-    /// The key was granted.
+    /// The store granted the lease.
     pub(crate) fn granted(&self, attempt: u32) {
         let _ = attempt;
         #[cfg(feature = "tracing")]
@@ -179,7 +179,7 @@ impl CallSpan {
         refused(error);
     }
 
-    /// The call is dropped: without an outcome it was cancelled, or it panicked.
+    /// The call is dropped. If it has reported no outcome, it was cancelled or has panicked.
     pub(crate) fn dropped(&mut self) {
         if !self.outcome_told {
             self.outcome(if self.in_poll { CallOutcome::Panicked } else { CallOutcome::Cancelled });
@@ -237,7 +237,7 @@ impl Timer {
     }
 }
 
-/// The outcome of a call that has no span: it was answered at once.
+/// Reports the outcome of a call. A call that is answered without a request has no span.
 pub(crate) fn call_outcome(operation: &Cow<'static, str>, outcome: CallOutcome) {
     let name = outcome.name();
     #[cfg(feature = "tracing")]
@@ -258,7 +258,7 @@ pub(crate) fn call_outcome(operation: &Cow<'static, str>, outcome: CallOutcome) 
     count("idem_calls_total", operation, "outcome", name);
 }
 
-/// A call was refused.
+/// Reports that a call was refused.
 pub(crate) fn refused(error: &Error) {
     call_outcome(error.name(), CallOutcome::Refused(error.variant()));
 }
@@ -268,7 +268,7 @@ pub(crate) fn store_failed(operation: &Cow<'static, str>, verb: &'static str, er
     #[cfg(feature = "tracing")]
     {
         tracing::warn!(%operation, verb, %error, "store request failed");
-        // At `debug` only: a store's own words may quote what it was asked.
+        // At `debug` only, because the text of a store's error may quote a key or a result.
         let cause = std::error::Error::source(error).map(tracing::field::display);
         tracing::debug!(%operation, verb, cause, "store request failed");
     }

@@ -343,13 +343,60 @@ rows! {
         assert_eq!((h.store.count(Verb::Claim), h.record().await.unwrap().attempt), (3, 1), "and is one claim");
     }
 
-    async fn a_claim_that_was_not_applied_is_tried_once_more(h) {
-        h.store.fault(Verb::Claim, Fault::NotApplied(1));
-        assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed));
+    async fn a_claim_that_was_not_applied_is_sent_again_until_store_timeout(h) {
+        h.store.fault(Verb::Claim, Fault::NotApplied(8));
+        assert_eq!(value(h.ok(&h.op(), "a").await), ("a".into(), Kind::Executed), "a blip");
         let other = h.idem.operation(NAME).key("other");
-        h.store.fault(Verb::Claim, Fault::NotApplied(9));
+        h.store.fault(Verb::Claim, Fault::NotApplied(1000));
+        let (before, claims) = (tokio::time::Instant::now(), h.store.count(Verb::Claim));
         assert!(matches!(refusal(h.ok(&other, "b").await), Error::Store { .. }));
-        assert_eq!((h.store.count(Verb::Claim), h.store.count(Verb::Finish)), (4, 1), "there was nothing to withdraw");
+        assert!((4 * SECOND..=5 * SECOND).contains(&before.elapsed()), "{:?}", before.elapsed());
+        assert!((10..40).contains(&(h.store.count(Verb::Claim) - claims)), "with growing pauses");
+        assert_eq!((h.store.count(Verb::Finish), h.ran()), (1, 1), "there was nothing to withdraw");
+    }
+
+    async fn running_elsewhere_and_the_store_away_for_longer_than_its_time_out__its_result(h) {
+        let (op, lease) = (h.op().lease(120 * SECOND), 120 * SECOND);
+        let owner = tokio::spawn({
+            let (there, op) = (h.elsewhere(), h.elsewhere().op().lease(lease));
+            async move { there.ok_after(&op, "theirs", 15 * SECOND).await }
+        });
+        tokio::time::sleep(SECOND).await;
+        let waiting = [(); 3].map(|()| {
+            let (here, op) = (h.clone(), op.clone());
+            tokio::spawn(async move { here.ok(&op, "no").await })
+        });
+        tokio::time::sleep(SECOND).await;
+        h.store.fault(Verb::Claim, Fault::NotApplied(1_000_000));
+        let claims = h.store.count(Verb::Claim);
+        tokio::time::sleep(12 * SECOND).await;
+        assert!(waiting.iter().all(|call| !call.is_finished()), "they have 25 s of patience");
+        assert!(h.store.count(Verb::Claim) - claims < 60, "one of the three asks: {}", h.store.count(Verb::Claim) - claims);
+        h.store.fault(Verb::Claim, Fault::None);
+        for call in waiting {
+            assert_eq!(value(call.await.unwrap()), ("theirs".into(), Kind::Attached));
+        }
+        assert_eq!(value(owner.await.unwrap()).1, Kind::Executed);
+        assert_eq!(h.ran(), 1);
+    }
+
+    async fn running_elsewhere_and_the_store_away_past_wait__store(h) {
+        let owner = tokio::spawn({
+            let (there, op) = (h.elsewhere(), h.elsewhere().op().lease(120 * SECOND));
+            async move { there.ok_after(&op, "theirs", 40 * SECOND).await }
+        });
+        tokio::time::sleep(SECOND).await;
+        let before = tokio::time::Instant::now();
+        let call = tokio::spawn({
+            let (here, op) = (h.clone(), h.op());
+            async move { here.ok(&op, "no").await }
+        });
+        tokio::time::sleep(SECOND).await;
+        h.store.fault(Verb::Claim, Fault::NotApplied(1_000_000));
+        assert!(matches!(refusal(call.await.unwrap()), Error::Store { .. }));
+        assert!((25 * SECOND..=30 * SECOND).contains(&before.elapsed()), "{:?}", before.elapsed());
+        h.store.fault(Verb::Claim, Fault::None);
+        assert_eq!(value(owner.await.unwrap()).1, Kind::Executed);
     }
 
     async fn the_claims_fate_is_unknown__store_and_the_claim_is_withdrawn(h) {

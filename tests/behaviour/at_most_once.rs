@@ -147,7 +147,7 @@ async fn a_detached_body_that_never_began_may_be_tried_again() {
     ))
     .await;
     tokio::time::sleep(LEASE + SECOND).await;
-    h.store.fault(Verb::Claim, Fault::NotApplied(2));
+    h.store.fault(Verb::Claim, Fault::NotApplied(1000));
     tokio::spawn(queue.lock().unwrap().pop().unwrap());
     assert!(matches!(refusal(call.await), Error::Store { .. }));
     for task in queue.lock().unwrap().drain(..) {

@@ -115,10 +115,20 @@ rows! {
         not_again_until_it_lands(&h, &open, "open", LEASE / 2).await;
     }
 
-    async fn a_retry_after_a_blip_of_the_store__replays_the_unguarded_run(h) {
+    async fn a_blip_of_the_store__guarded(h) {
         let open = open(&h);
-        h.store.fault(Verb::Claim, Fault::NotApplied(2));
+        h.store.fault(Verb::Claim, Fault::NotApplied(8));
+        assert_eq!(value(open.ok(&open.op(), "guarded").await), ("guarded".into(), Kind::Executed));
+        h.store.fault(Verb::Claim, Fault::NotApplied(8));
+        assert_eq!(value(open.ok(&open.op(), "no").await), ("guarded".into(), Kind::Replayed));
+        assert_eq!((h.ran(), open.idem.unguarded()), (1, 0));
+    }
+
+    async fn a_retry_after_an_outage_of_the_store__replays_the_unguarded_run(h) {
+        let open = open(&h);
+        h.store.fault(Verb::Claim, Fault::NotApplied(1_000_000));
         assert_eq!(value(open.ok(&open.op(), "open").await), ("open".into(), Kind::Unguarded));
+        h.store.fault(Verb::Claim, Fault::None);
         assert_eq!(value(open.ok(&open.op(), "no").await).0, "open");
         assert_eq!(value(h.ok(&h.op(), "no").await), ("open".into(), Kind::Replayed));
         assert_eq!(h.ran(), 1);

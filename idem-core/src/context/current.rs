@@ -1,4 +1,4 @@
-//! What a body may know of its own call.
+//! What a body can read about its own call.
 
 use std::future::Future;
 use std::pin::pin;
@@ -22,28 +22,28 @@ pub fn current() -> Option<Current> {
 }
 
 impl Current {
-    /// The name of the call's record.
+    /// The call's key.
     #[must_use]
     pub fn key(&self) -> &Key {
         &self.0.key
     }
 
-    /// Which attempt this is, counted from 1; 0 if the body runs without the store's answer
+    /// Which attempt this is, counted from 1; 0 if the body runs unguarded because the store did not answer
     /// ([`Builder::fail_open`](crate::Builder::fail_open)).
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.0.granted().attempt
     }
 
-    /// The fencing token: it rises with each grant of the key. Hand it to systems that refuse a smaller token than the largest
-    /// they have seen.
+    /// The fencing token, which rises with each grant of the key; 0 if the body runs unguarded. Send it to downstream systems
+    /// that refuse a token below the largest one they have seen.
     #[must_use]
     pub fn fencing_token(&self) -> u64 {
         self.0.granted().fence
     }
 
-    /// An idempotency key for a system downstream: 32 hexadecimal digits. It is the same in every attempt at this call, in every
-    /// process, and differs for every call and every `label`.
+    /// An idempotency key for a downstream system: 32 hexadecimal digits. It is the same in every attempt of this operation and
+    /// in every process. It differs for each key and each `label`.
     #[must_use]
     pub fn derived_key(&self, label: &str) -> String {
         let key = self.0.key.as_bytes();
@@ -56,8 +56,8 @@ impl Current {
         digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Completes when the lease is lost: another call took over, or the store did not acknowledge a renewal before the lease ran
-    /// out. The body keeps running; a body that has not had its effect yet should stop.
+    /// Completes when the lease is lost: another call took over, or the store did not acknowledge a renewal before the lease
+    /// expired. The body keeps running; a body that has not had its effect yet should stop.
     ///
     /// # Cancel safety
     /// Dropping it has no effect.

@@ -1,5 +1,5 @@
-//! A guarded call from top to bottom: `acquire` asks whether to run, `run_body` runs, `record` writes the outcome down, and
-//! `dropped` ends a call whose caller is gone. What it is doing is its [`Phase`].
+//! A guarded call from its claim to its record: `acquire` claims the key, `run_body` runs the body, `record` sends the outcome
+//! to the store, and `dropped` ends a call that its caller dropped. The call keeps its state as a [`Phase`].
 
 use std::future::{poll_fn, Future};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -23,48 +23,48 @@ use crate::retry::{self, Backoff, Patience, LONGEST, SHORTEST};
 use crate::telemetry::{CallSpan, Event, Timer, Timing};
 use crate::transition::{Claim, Claimed, Ending, Finish, Ownership};
 
-/// A guarded call that was not answered at once.
+/// A call with a key that `Engine::peek` did not answer.
 pub(crate) struct Call {
     pub(super) engine: Arc<Engine>,
     pub(super) op: Operation,
-    /// What the body may know of its call.
+    /// What `current()` shows to the body.
     pub(super) run: Arc<Run>,
     pub(super) span: CallSpan,
     pub(super) phase: Phase,
     lead: Option<Arc<Lead>>,
     heartbeat: Option<Heartbeat>,
-    /// Counts this call as long as it may hold a key.
+    /// Makes `drain` wait for this call, from its first claim on.
     under_way: Option<UnderWay>,
 }
 
-/// What `acquire` came to.
+/// The result of `acquire`.
 pub(super) enum Acquired {
-    /// The key is this call's.
+    /// The store granted the lease.
     Granted,
-    /// The store did not answer, and the body may run all the same.
+    /// The store did not answer, and the body runs without a lease (`fail_open`).
     Unguarded,
-    /// The recorded result.
+    /// The operation has this recorded result; the body does not run.
     Recorded(Payload, Kind),
 }
 
-/// What `record` came to.
+/// The result of `record`.
 enum Recorded {
-    /// There is nothing left to do.
+    /// There is nothing left to record.
     Done,
-    /// Another call's result is recorded, and goes before this call's own.
+    /// Another call took over and recorded this result. The caller gets it instead of its own.
     Theirs(Payload),
-    /// The store did not take it in time.
+    /// The store did not acknowledge the outcome in time.
     NotYet,
 }
 
-/// Whether a caller waits for the record.
+/// Whether the caller waits for `record`.
 #[derive(PartialEq, Eq)]
 enum Caller {
     Waits,
     Gone,
 }
 
-/// What goes on outside the caller's future, which so holds the user's body and result and little more.
+/// A boxed part of a call. Boxing keeps the caller's future small: it holds the body, the result and little more.
 pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl Call {
@@ -74,7 +74,7 @@ impl Call {
         Self { engine, op, run, span, phase: Phase::Idle, lead: None, heartbeat: None, under_way: None }
     }
 
-    // ---- Whether to run: the first table of the contract. ----
+    // ---- Up to the grant: the table "What the call is doing" in docs/design.md. ----
 
     /// Claims the key in order to run the body.
     pub(super) async fn begin(&mut self) -> Result<Acquired, Error> {
@@ -86,7 +86,7 @@ impl Call {
         acquired
     }
 
-    /// Leads or follows until this call has the key or an answer, or is refused.
+    /// Leads or follows until the store grants the lease, a recorded result is found, or the call is refused.
     async fn acquire(&mut self, purpose: Purpose, patience: &mut Patience) -> Result<Acquired, Error> {
         let mut owner_seen = false;
         loop {
@@ -112,12 +112,12 @@ impl Call {
     }
 
     fn join(&mut self, purpose: Purpose) -> Joined {
-        // Longer than a claim takes to fail: a leader that is alive tells its followers before.
+        // Longer than a claim takes to fail. A leader that is polled publishes the answer before that.
         let silence = self.op.store_timeout + LONGEST;
         match &self.lead {
             Some(lead) if !purpose.runs() => self.engine.in_flight.rejoin(lead, purpose),
             _ => {
-                // A call must not wait for itself.
+                // Ends the flight of this call; otherwise the call could follow itself.
                 self.lead = None;
                 self.engine.in_flight.join(&self.op.key, purpose, |now| later(now, silence))
             }
@@ -128,7 +128,8 @@ impl Call {
         purpose.may_fail_open(self.engine.settings.fail_open, self.op.at_most_once)
     }
 
-    /// Sends claims until one is granted, answered or refused. `None` when another call of this process goes before this one.
+    /// Sends claims until one is granted, answered or refused. `None` if this call must join again, because another call of
+    /// this process overtook it or has a success.
     async fn claim_until_answered(
         &mut self,
         lead: &Lead,
@@ -146,6 +147,8 @@ impl Call {
         let changed = || Box::pin(retry::notification(async { engine.store.changed(&key).await }));
         let (mut notification, mut backoff, mut waited, mut is_first) = (None, Backoff::polling(), false, true);
         loop {
+            // A call that has waited must not begin its body after `drain`; a call that records a success goes on. Tests:
+            // `no_waiting_call_begins_its_body_after_drain`, `success_lease_lost_while_draining__recorded_all_the_same`.
             if !std::mem::take(&mut is_first) && purpose.runs() {
                 if self.engine.calls.are_draining() {
                     return Err(self.op.shutting_down());
@@ -158,8 +161,13 @@ impl Call {
             let (sent, answer) = self.claim(&claim).await;
             self.span.record_duration(Timing::Claim, timer);
             match answer {
+                // The store failed while this call waits for another one: claim again until `patience` ends, because the store
+                // may answer before that. The last claim was sent for `store_timeout`, so the next one needs no pause.
+                Err(error) if purpose.runs() && error.is_retryable() && patience.is_waiting() => {
+                    lead.still_claims(later(Instant::now(), LONGEST + self.op.store_timeout));
+                }
                 Err(error) => return self.unanswered(lead, purpose, owner, error, owner_seen).map(Some),
-                // The answer waited for this call to be polled, and the lease is over: claim again, or withdraw.
+                // This call was not polled until the lease had expired: claim again with the same token.
                 Ok(Claimed::Granted(_)) if later(sent, self.op.lease) <= Instant::now() => {
                     self.phase.claim_sent(Pending { owner, until: later(sent, self.op.lease) });
                 }
@@ -177,7 +185,8 @@ impl Call {
                         Ok(()) => Ok(Some(Acquired::Granted)),
                         Err(Conflict::LocalSuccess) => {
                             self.phase.yield_key();
-                            // If the withdrawal is not answered, it is sent again before the next claim, or at the end.
+                            // If the store does not acknowledge the withdrawal, this call sends it again before its next claim,
+                            // or when it is dropped.
                             let _ = self.withdraw_yielded().await;
                             Ok(None)
                         }
@@ -198,7 +207,7 @@ impl Call {
                 Ok(Claimed::Running { lease_left, age, fingerprint }) => {
                     (waited, owner_seen) = (true, true);
                     let now = Instant::now();
-                    // Followers hear of it again after the next claim.
+                    // This call pauses for at most `LONGEST`, claims again, and then publishes a later `stale_at`.
                     let stale_at = later(now, LONGEST + self.op.store_timeout);
                     lead.running(Running::elsewhere(now, age, later(now, lease_left), stale_at, fingerprint));
                     let pause = later(now, backoff.next().min(lease_left)).min(patience.until());
@@ -208,17 +217,18 @@ impl Call {
                             notification = None;
                         }
                     }
-                    // A store may notify as often as it likes; it is not asked more often for that.
+                    // However often the store notifies, this call claims at most once every `SHORTEST`.
                     sleep_until(later(sent, SHORTEST).min(pause)).await;
                 }
             }
         }
     }
 
-    /// Sends a claim until it is answered, for `store_timeout`. However often it is sent, it is one claim.
+    /// Sends a claim until the store answers, for up to `store_timeout`. All copies have one token, so the store treats them as
+    /// one claim. Also returns when the last copy was sent.
     async fn claim(&mut self, claim: &Claim) -> (Instant, Result<Claimed, StoreError>) {
         let Self { engine, op, phase, span, .. } = self;
-        // A grant from before may still be in the store.
+        // If the store may have granted an earlier claim of this call, the failure of this one does not change that.
         let mut nothing_held = !matches!(phase, Phase::Claiming(_) | Phase::Granted(_))
             && !matches!(phase, Phase::Recording(Recording { standing: Standing::Pending(_), .. }));
         let mut sent = None;
@@ -238,12 +248,12 @@ impl Call {
         (sent.unwrap_or_else(Instant::now), answer)
     }
 
-    /// The key was granted beside a success of this process and goes back. As long as the withdrawal is not answered, a claim
-    /// with the same token could be mistaken for the withdrawn one, so the call is refused.
+    /// Withdraws a grant, because another call of this process has a success to record. Until the store acknowledges the
+    /// withdrawal, a claim with the same token could be mistaken for the withdrawn one, so the call is refused.
     async fn withdraw_yielded(&mut self) -> Result<(), Error> {
         let Phase::Yielding(lease) = self.phase else { return Ok(()) };
         let finish = Finish::new(lease.owner, Ending::Withdrawn).fence(Some(lease.fence));
-        // Rare, and it would be the largest part of a call that waits.
+        // Boxed because it is rare and would be the largest part of a waiting call.
         let sent: Boxed<'_, _> = Box::pin(self.send(&finish));
         if sent.await.is_err() {
             return Err(self.in_progress());
@@ -252,7 +262,8 @@ impl Call {
         Ok(())
     }
 
-    /// Without the store's answer the body does not run, unless `fail_open` was chosen; and then not beside another body.
+    /// The store did not answer the claim. The call is refused, unless `fail_open` is set and no other body of the key may be
+    /// running: then the body runs unguarded.
     fn unanswered(
         &mut self,
         lead: &Lead,
@@ -261,9 +272,9 @@ impl Call {
         error: StoreError,
         owner_seen: bool,
     ) -> Result<Acquired, Error> {
-        // A record that this build cannot read is an answer.
+        // A record that this build cannot read is an answer, so the body does not run.
         if !self.may_fail_open(purpose) || error.is_unreadable() {
-            // Those who wait for a success go on waiting.
+            // If this call records a success, its followers go on waiting for it.
             if purpose.runs() {
                 lead.store_failed(error.clone());
             }
@@ -273,7 +284,7 @@ impl Call {
             return Err(self.in_progress());
         }
         self.phase.run_unguarded(token);
-        // A grant from before says nothing of this run.
+        // `current()` must not show the attempt and the fencing token of an earlier grant.
         self.run.grant(Granted::default());
         Ok(Acquired::Unguarded)
     }
@@ -288,7 +299,7 @@ impl Call {
 
     // ---- The body. ----
 
-    /// Runs the body to its end. The lease is renewed from the body's first pause on, for as long as this is polled.
+    /// Runs the body to its end. Renews the lease from the body's first `Pending` on, while this future is polled.
     pub(super) async fn run_body<F: Future>(&mut self, body: Pin<&mut F>) -> F::Output {
         self.phase.body_started();
         if self.phase.is_unguarded() {
@@ -313,7 +324,7 @@ impl Call {
         .await
     }
 
-    /// What `work` comes to, the lease renewed meanwhile.
+    /// Awaits `work` and renews the lease meanwhile.
     async fn while_renewing<T>(&mut self, mut work: impl Future<Output = T> + Unpin) -> T {
         poll_fn(|cx| {
             let output = Pin::new(&mut work).poll(cx);
@@ -347,7 +358,8 @@ impl Call {
                     lead.renewed(valid_until);
                 }
             }
-            // After an ending that was applied and not answered, there is no lease either.
+            // `Lost` also when the store has applied the outcome and its answer did not arrive. That is not a lost lease. Test:
+            // `no_lease_was_lost_where_the_ending_was_applied_and_its_answer_came_late`.
             Ok(Ownership::Lost) if matches!(self.phase, Phase::Recording(_)) => {}
             Ok(Ownership::Lost) => {
                 self.phase.set_valid_until(sent);
@@ -355,7 +367,7 @@ impl Call {
             }
             Err(error) => {
                 self.span.store_failed("renew", &error);
-                // As far as this process knows. The store may still hold the lease, and renew it.
+                // The lease has expired as far as this process knows. A later renewal may succeed, if no other call took over.
                 if valid_until <= Instant::now() {
                     self.lease_lost();
                 }
@@ -363,24 +375,24 @@ impl Call {
         }
     }
 
-    /// Tells the body and the log that the lease is lost, once.
+    /// Reports the lost lease to the body (`Current::lost`) and to the log, once.
     fn lease_lost(&self) {
         if self.run.lose() {
             self.span.event(Event::LeaseLost);
         }
     }
 
-    /// Whether the lease ran out before the body began, as far as this process knows.
+    /// Whether the lease expired before the body began, as far as this process knows.
     pub(super) fn is_stale(&self) -> bool {
         matches!(self.phase, Phase::Granted(lease) if lease.valid_until <= Instant::now())
     }
 
-    /// Whether the key was granted only to find out what became of the attempt before.
+    /// Whether `reconcile` must be called before the body, because the outcome of the attempt before is unknown.
     pub(super) const fn must_ask(&self) -> bool {
         self.op.reconciling && matches!(self.phase, Phase::Granted(lease) if lease.after_unknown)
     }
 
-    // ---- How it ended: the second table of the contract. ----
+    // ---- Recording the outcome: the table "What a drop sends" in docs/design.md. ----
 
     /// Keeps the outcome locally; `record` sends it to the store.
     pub(super) fn body_ended(&mut self, ending: Ending) {
@@ -389,16 +401,16 @@ impl Call {
         }
         self.phase.body_ended(ending);
         match (&self.phase, &self.lead) {
-            // No other call of this process runs the body while the success is not recorded.
+            // Until the success is recorded, no other call of this process may run the body.
             (Phase::Recording(recording), Some(lead)) if recording.is_success() => lead.succeeded(),
             (Phase::Recording(recording), _) if recording.guarded => {}
-            // The next call need not wait for what an unguarded failure withdraws.
+            // The next call does not wait until the store acknowledges the withdrawal of an unguarded failure.
             _ => self.lead = None,
         }
     }
 
-    /// Records the outcome, for as long as a caller waits for that. Returns the recorded result that goes before this call's own,
-    /// if another call took over.
+    /// Records the outcome, for up to `store_timeout`. If another call took over and recorded a result, returns that result:
+    /// the caller gets it instead of its own.
     pub(super) async fn record_for_caller(&mut self) -> Option<Payload> {
         let timer = Timer::start();
         let recorded = self.record(self.op.store_timeout, Caller::Waits).await;
@@ -414,7 +426,7 @@ impl Call {
         }
     }
 
-    /// Sends the outcome and renews the lease until the record says so, another call's result goes before it, or `limit` is over.
+    /// Sends the outcome and renews the lease until the store acknowledges it, another call's result is found, or `limit` ends.
     async fn record(&mut self, limit: Duration, caller: Caller) -> Recorded {
         let until = later(Instant::now(), limit);
         let (mut patience, mut backoff) = (Patience::new(self.op.wait), Backoff::recording());
@@ -428,12 +440,14 @@ impl Call {
             match answered {
                 Ok(Answered::Recorded) => return Recorded::Done,
                 Ok(Answered::LeaseLost) => return self.done(),
-                // The claim may never be granted: followers may as well ask the store themselves.
+                // The store may never grant the claim, so the followers do not wait for it: the next call leads.
                 Ok(Answered::SendAgain) => self.lead = None,
                 Ok(Answered::Reclaim(token)) => {
                     let claimed: Boxed<'_, _> = Box::pin(self.acquire(Purpose::Record { token }, &mut patience));
                     match claimed.await {
-                        // Once without a pause: a store that grants and forgets must not be asked again and again.
+                        // Only the first grant is used without a pause. Otherwise a store that grants every claim and answers
+                        // every outcome with `Lost` is asked in a busy loop. Test:
+                        // `a_store_that_grants_and_forgets_is_not_asked_without_a_pause`.
                         Ok(Acquired::Granted) if !std::mem::replace(&mut reclaimed, true) => continue,
                         Ok(Acquired::Granted | Acquired::Unguarded) | Err(Error::Store { .. }) => {}
                         Ok(Acquired::Recorded(payload, _)) => {
@@ -444,7 +458,7 @@ impl Call {
                     }
                 }
                 Err(error) if error.is_retryable() => {}
-                // Waiting does not change a refusal. A success is sent again later, in the background.
+                // The store refused for good. Only a success is sent again, in the background.
                 Err(_) if !is_success => return self.done(),
                 Err(_) if caller == Caller::Waits => return Recorded::NotYet,
                 Err(_) => {}
@@ -458,7 +472,7 @@ impl Call {
         Recorded::Done
     }
 
-    /// Sends the ending once; and without its result, if the store refuses that for good.
+    /// Sends the outcome once. If the store refuses a result for good, sends the success without it.
     async fn send_ending(&mut self) -> Result<Answered, StoreError> {
         let Phase::Recording(Recording { ending, standing, .. }) = &self.phase else { return Ok(Answered::Recorded) };
         let (mut ending, standing) = (ending.clone(), *standing);
@@ -495,7 +509,9 @@ impl Call {
     async fn send_as(&mut self, ending: Ending, standing: Standing) -> Result<Ownership, StoreError> {
         let finish = Finish::new(standing.token(), ending).fence(standing.fence());
         match self.send(&finish).await? {
-            // A copy of this call's own claim may have been granted since, under which nothing runs: the success counts.
+            // In this order: another call took over and failed; a late copy of this call's claim was granted, with a new
+            // fencing token; this success got `Lost` because of its old one. No body runs under the new grant, so the
+            // success is recorded there. Tests: tests/behaviour/copies.rs.
             Ownership::Lost if finish.fence.is_some() && matches!(finish.ending, Ending::Completed(_)) => {
                 self.send(&finish.fence(None)).await
             }
@@ -510,8 +526,8 @@ impl Call {
         self.while_renewing(answer).await
     }
 
-    /// The record says how the body ended. Followers get the result, unless only the store knows which one it is, or for which
-    /// request the claim was granted.
+    /// The store acknowledged the outcome. Followers get the result, unless this call does not know what the store recorded
+    /// (`ambiguous`) or, without an answer to its claim, which fingerprint the record has.
     fn recorded(&mut self, ending: Ending) {
         if let (
             Phase::Recording(Recording { standing: Standing::Held(_), ambiguous: false, .. }),
@@ -530,8 +546,8 @@ impl Call {
         Recorded::Done
     }
 
-    /// Ends a call whose caller is gone, as its phase says. A store in memory knows before this returns; for others there must be
-    /// something to spawn on, and without that the lease runs out.
+    /// Ends a call that its caller dropped: sends the outcome that its phase requires. A store in memory has it when this
+    /// returns. For other stores a background task sends it; if there is no executor to spawn on, the lease expires instead.
     pub(super) fn dropped(mut self: Box<Self>) {
         self.run.end();
         self.span.dropped();
@@ -546,7 +562,8 @@ impl Call {
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.restart();
         }
-        // This may be the drop of a body that panics: a second panic would end the process.
+        // The drop may be part of the unwinding after a panic of the body. A second panic would abort the process. Test:
+        // `a_store_that_panics_in_a_drop_does_not_end_the_process`.
         let _ = catch_unwind(AssertUnwindSafe(move || {
             if !self.record_now() {
                 let engine = Arc::clone(&self.engine);
@@ -559,7 +576,8 @@ impl Call {
         }));
     }
 
-    /// Sends the ending to a store that answers at its first poll, as one in memory does. Says whether nothing is left to do.
+    /// Sends the outcome and polls the request once: a store in memory answers at the first poll. Returns whether there is
+    /// nothing left to record.
     fn record_now(&mut self) -> bool {
         let Phase::Recording(Recording { ending, standing, .. }) = &mut self.phase else { return true };
         if let Standing::Lost { .. } = standing {

@@ -1,4 +1,4 @@
-//! What outlives its caller: tasks on an executor, and bodies that run to their end in one.
+//! Tasks that outlive the caller: outcomes that are recorded in the background, and detached bodies.
 
 use std::any::Any;
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::telemetry;
 /// Work that outlives the call that made it.
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A user's way to spawn, for executors other than tokio.
+/// The spawn function of the `Idem`'s builder, for executors other than tokio.
 #[derive(Clone)]
 pub(crate) struct Spawner(Arc<dyn Fn(Task) + Send + Sync>);
 
@@ -37,8 +37,7 @@ impl fmt::Debug for Spawner {
 }
 
 impl Engine {
-    /// Spawns `task` on the spawner that the `Idem` was given, else on the tokio runtime around the call. Without either the
-    /// task is dropped.
+    /// Spawns `task` with the builder's spawner, else on the current tokio runtime. Without either, drops the task.
     pub(super) fn spawn(&self, task: Task) {
         if let Some(Spawner(spawn)) = &self.spawner {
             spawn(task);
@@ -47,14 +46,14 @@ impl Engine {
         }
     }
 
-    /// Whether there is anything to spawn on.
+    /// Whether there is a spawner or a current tokio runtime.
     pub(super) fn can_spawn(&self) -> bool {
         self.spawner.is_some() || tokio::runtime::Handle::try_current().is_ok()
     }
 }
 
 impl Guard {
-    /// Refuses the call if there is nothing to spawn on. Asked before the first request.
+    /// Refuses the call if it cannot spawn a task. Called before the first request to the store.
     pub(crate) fn can_detach(&mut self) -> Result<(), Error> {
         if self.engine.can_spawn() {
             return Ok(());
@@ -68,8 +67,8 @@ impl Guard {
         Err(error)
     }
 
-    /// The second half, body and record, in a task of its own. The first half is the caller's: until the key is granted, a
-    /// drop loses nothing.
+    /// Runs the second half, body and record, in a task of its own. The first half runs in the caller's future: a drop before
+    /// the grant only withdraws the claim.
     pub(crate) async fn run_detached<F, T, E>(self, policy: OutcomePolicy<T, E>, body: Pin<Box<F>>) -> Answer<T, E>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
@@ -78,11 +77,11 @@ impl Guard {
     {
         let (engine, operation) = (Arc::clone(&self.engine), self.name.clone());
         let (result, caller) = oneshot::channel();
-        // A call without a key has no context of its own: its body is part of the call around it.
+        // The task inherits the context, because the body of a call without a key is part of the call around it.
         let run = inherit(to_its_end(self, policy, body));
         engine.spawn(Box::pin(async move {
             let ended = run.await;
-            // The caller may be gone; the record is what counts.
+            // The caller may have been dropped. The outcome is recorded all the same.
             let _ = result.send(ended);
         }));
         match caller.await {
@@ -94,7 +93,7 @@ impl Guard {
     }
 }
 
-/// Runs the body and its record. A panic of the body is returned after the call was ended in the store.
+/// Runs the body and records its outcome. Returns a panic of the body after `guard` has ended the call in the store.
 async fn to_its_end<F, T, E>(
     mut guard: Guard,
     policy: OutcomePolicy<T, E>,
@@ -105,7 +104,7 @@ where
 {
     let ended = {
         let mut run = pin!(async {
-            // The executor may have been busy for a lease or more.
+            // The executor may start this task after the lease has expired.
             match guard.resume(&policy).await? {
                 Some(answer) => Ok(answer),
                 None => Ok(guard.run(&policy, body.as_mut()).await),
@@ -118,7 +117,8 @@ where
         })
         .await
     };
-    // A panic in its drop must not change the answer.
+    // A panic in the body's drop must not change the answer. Test:
+    // `a_detached_body_that_panics_in_its_drop_is_not_shutting_down`.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(body)));
     ended
 }

@@ -1,4 +1,4 @@
-//! The typed side of a call: what stands between a body and its caller.
+//! The typed side of a call: this module knows the types of the body and of its result, [`Call`] does not.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,10 +20,10 @@ use crate::results::OutcomePolicy;
 use crate::telemetry::{self, CallOutcome};
 use crate::transition::Ending;
 
-/// A call that was not answered at once, or one without a key, which runs unguarded.
+/// A call that `Engine::peek` did not answer, or a call without a key, which runs unguarded.
 ///
-/// Its drop ends the call in the store, however the call ended. So it is made before the body is pinned: the body is dropped
-/// first.
+/// Its drop ends the call in the store, however the call ended. It must be made before the body is pinned, so that a drop of
+/// the call drops the body first.
 pub struct Guard {
     pub(super) engine: Arc<Engine>,
     pub(super) name: Cow<'static, str>,
@@ -31,21 +31,21 @@ pub struct Guard {
     pub(super) call: Option<Box<Call>>,
 }
 
-/// What a guarded call came to: an outcome and where it came from, or a refusal.
+/// The answer of a call: an outcome and its kind, or a refusal.
 pub(crate) type Answer<T, E> = Result<Answered<T, E>, Error>;
 
-/// An outcome and where it came from.
+/// The outcome of the body or a recorded one, and its kind.
 pub(crate) type Answered<T, E> = (Result<T, E>, Kind);
 
-/// A call after its first, synchronous look.
+/// How a call goes on after `Engine::peek`.
 pub(crate) enum Start<'a> {
-    /// This process has the recorded result.
+    /// The recorded result is in this process's memory.
     Recorded(&'a Key, Payload),
     Guarded(Guard),
 }
 
-/// Tells the `with_outcome` and the body around how a call was answered. Every answer passes here, once, where its caller is
-/// polled.
+/// Reports an answer to the `with_outcome`s around the call, or a refusal to the body around the call. Each answer passes here
+/// once, in the task that polls the caller.
 #[inline]
 pub(crate) fn told<T, E>(answer: Answer<T, E>) -> Answer<T, E> {
     match &answer {
@@ -55,16 +55,16 @@ pub(crate) fn told<T, E>(answer: Answer<T, E>) -> Answer<T, E> {
     answer
 }
 
-/// A call that ends before its first request.
+/// Refuses a call before its first request to the store.
 pub(crate) fn refuse(error: Error) -> Error {
-    // What was reported before is of another call.
+    // Clears what an earlier call reported.
     report(None);
     telemetry::refused(&error);
     error
 }
 
 impl Guard {
-    /// Prepares a call whose result this process does not have.
+    /// Prepares a call with a key that `Engine::peek` did not answer.
     pub(crate) fn new(engine: Arc<Engine>, op: Operation) -> Result<Self, Error> {
         if timer_is_missing() {
             return Err(Error::config(op.name, "this tokio runtime has no timers: build it with `enable_time`"));
@@ -78,19 +78,19 @@ impl Guard {
         Self { engine, name, call: None }
     }
 
-    /// The call, from its claim to its record.
+    /// Runs the call, from its claim to its record.
     pub(crate) async fn execute<F, T, E>(&mut self, policy: &OutcomePolicy<T, E>, body: Pin<&mut F>) -> Answer<T, E>
     where
         F: Future<Output = Result<T, E>>,
     {
-        // Not a `match`: that would keep its answer, empty, beside the body.
+        // Not a `match`, because that keeps room for the answer in the future while the body runs.
         if let Some(answer) = self.begin(policy).await? {
             return Ok(answer);
         }
         Ok(self.run(policy, body).await)
     }
 
-    /// The first half: an answer, or `None` to run the body.
+    /// The first half of the call, up to the grant. Returns an answer, or `None` if the body must run.
     pub(crate) async fn begin<T, E>(&mut self, policy: &OutcomePolicy<T, E>) -> Result<Option<Answered<T, E>>, Error> {
         let Some(call) = &mut self.call else {
             return Ok(None);
@@ -110,8 +110,8 @@ impl Guard {
         begun
     }
 
-    /// The first half of a call that can find out what became of an earlier attempt: an answer, or `None` to run the body.
-    /// `reconcile` is called only if there is such an attempt.
+    /// The first half of a call with `reconcile`. Returns an answer, or `None` if the body must run. Calls `reconcile` only if
+    /// the outcome of the attempt before is unknown.
     pub(crate) async fn begin_reconciling<F, T, E>(
         &mut self,
         policy: &OutcomePolicy<T, E>,
@@ -125,14 +125,14 @@ impl Guard {
         }
         let must_ask = self.call.as_ref().is_some_and(|call| call.must_ask());
         match must_ask.then(reconcile).flatten() {
-            // Boxed because it is rare and would be room in every call that could ask.
+            // Boxed because it is rare and would enlarge the future of every call with `reconcile`.
             Some(reconcile) => Box::pin(self.reconcile(policy, Box::pin(reconcile))).await,
             None => Ok(None),
         }
     }
 
-    /// Asks what became of the attempt before. The body has not begun, so an error or a drop withdraws the claim: the outcome
-    /// stays unknown.
+    /// Runs `reconcile`, which finds out the outcome of the attempt before. The body has not begun, so an error or a drop
+    /// withdraws the claim, and that outcome stays unknown.
     async fn reconcile<F, T, E>(
         &mut self,
         policy: &OutcomePolicy<T, E>,
@@ -157,18 +157,20 @@ impl Guard {
             Ok(None) => {
                 call.run.forgive();
                 drop(reconcile);
-                // It did not happen. If the lease ran out meanwhile, that holds only if no other call had the key since.
+                // The effect did not happen. If the lease expired meanwhile, another call may have run since then: `resume`
+                // checks that.
                 return self.resume(policy).await;
             }
         };
-        // The answer is kept, should the drop panic.
+        // After `body_ended`, because the drop may panic, and the outcome must be kept. Test:
+        // `a_reconcile_that_panics_in_its_drop_does_not_undo_what_it_found`.
         drop(reconcile);
         let recorded: Boxed<'_, _> = Box::pin(call.record_for_caller());
         let theirs = recorded.await;
         Ok(Some(call.answer(policy, theirs, answer, Kind::Reconciled)))
     }
 
-    /// The first half again, if the second half comes so late that the lease is over.
+    /// Runs the first half again, if the lease has expired before the body began.
     pub(super) async fn resume<T, E>(&mut self, policy: &OutcomePolicy<T, E>) -> Result<Option<Answered<T, E>>, Error> {
         let fence = match &self.call {
             Some(call) if call.is_stale() => call.phase.lease().map(|lease| lease.fence),
@@ -176,7 +178,9 @@ impl Guard {
         };
         let answer = self.begin(policy).await?;
         match &mut self.call {
-            // Another attempt went by, and what became of that one was not asked.
+            // In this order: the lease expired; another call claimed, and its outcome is unknown; this call claimed again.
+            // `reconcile` did not answer about that other attempt, so this call is refused, and the next call reconciles. Test:
+            // `a_detached_body_that_begins_after_a_takeover_is_not_run_before_reconcile`.
             Some(call) if call.must_ask() && call.phase.lease().map(|lease| lease.fence) != fence => {
                 let error = call.op.in_progress(Duration::ZERO, call.op.lease);
                 call.span.refused(&error);
@@ -201,7 +205,8 @@ impl Guard {
         let is_unguarded = call.phase.is_unguarded();
         call.body_ended(policy.ending(&outcome, call.run.was_refused(), call.engine.encoding(&call.op.key)));
         if is_unguarded {
-            // The store did not answer the claim; the caller does not wait for it again. The drop records a success.
+            // The store did not answer the claim, so the caller does not wait for it again. The drop of this guard records a
+            // success in the background.
             call.span.outcome(CallOutcome::Answered(Kind::Unguarded));
             return (outcome, Kind::Unguarded);
         }
@@ -212,7 +217,7 @@ impl Guard {
 }
 
 impl Call {
-    /// What the caller gets: the recorded result where another call's goes before this call's own.
+    /// What the caller gets: the result that another call recorded, if there is one, otherwise this call's own outcome.
     fn answer<T, E>(
         &mut self,
         policy: &OutcomePolicy<T, E>,

@@ -1,4 +1,4 @@
-//! Renewing the lease, from the body's first pause until the outcome is recorded.
+//! Renews the lease, from the body's first `Pending` until the outcome is recorded.
 
 use std::future::Future;
 use std::pin::{pin, Pin};
@@ -15,37 +15,39 @@ use crate::retry::{self, Backoff};
 use crate::store::Store;
 use crate::transition::Ownership;
 
-/// The renewals of one lease: one each third of it, and one after a growing pause when the store fails. They go on for as long
-/// as the call polls them; the call acts on what they find.
+/// The renewals of one lease: one after each third of the lease, or after a growing pause if the store failed. They are sent
+/// only while the call polls them, and the call acts on the answers.
 pub(super) struct Heartbeat {
     next: Instant,
     renewal: Option<Pin<Box<dyn Future<Output = Beat> + Send>>>,
     /// Made at the first failure.
     backoff: Option<Backoff>,
-    /// The key is another call's: there is nothing left to renew.
+    /// The store answered `Lost`: there is nothing left to renew.
     is_over: bool,
 }
 
-/// What one renewal found.
+/// The answer to one renewal.
 pub(super) struct Beat {
     pub(super) sent: Instant,
     pub(super) answer: Result<Ownership, StoreError>,
-    /// How long after its time it was sent, because the call was not polled.
+    /// How long after its due time the renewal was sent, because the call was not polled.
     pub(super) late: Duration,
 }
 
 impl Heartbeat {
-    /// For a lease whose claim was sent at `sent`.
+    /// Makes the renewals of a lease. Its claim was sent at `sent`.
     pub(super) fn new(sent: Instant, lease: Duration) -> Self {
         Self { next: later(sent, lease / 3), renewal: None, backoff: None, is_over: false }
     }
 
-    /// Goes on in another task, perhaps on another runtime: what waits for the one before is made again.
+    /// The call continues in another task, perhaps on another runtime. The renewal under way uses the timers of the old
+    /// runtime, so it is dropped and made again.
     pub(super) fn restart(&mut self) {
         (self.renewal, self.is_over) = (None, false);
     }
 
-    /// Completes with the next renewal's answer. The renewal is made at the first poll: most bodies never pause.
+    /// Completes with the next renewal's answer. Makes the renewal at the first poll, because most bodies never return
+    /// `Pending`.
     pub(super) fn poll(
         &mut self,
         store: &Arc<dyn Store>,
@@ -80,7 +82,8 @@ impl Heartbeat {
 async fn renew(store: Arc<dyn Store>, key: Key, owner: Owner, at: Instant, limit: Duration) -> Beat {
     sleep_until(at).await;
     let sent = Instant::now();
-    // A store's client may take part in the body's cooperative budget, which a busy body has spent.
+    // `unconstrained`, because a busy body may have spent the task's cooperative budget in tokio. A store's client that
+    // takes part in the budget could then not send the request.
     let answer = tokio::task::unconstrained(async { store.renew(&key, owner).await });
     let answer = retry::answer(pin!(answer), limit).await;
     Beat { sent, answer, late: sent.saturating_duration_since(at) }

@@ -1,7 +1,8 @@
-//! Single flight: the calls of this process for one key. The leader asks the store, its followers wait for it.
+//! Single flight: of the calls of this process for one key, the leader asks the store, and the followers wait for the leader.
 //!
-//! A leader that was not heard of in time is overtaken: the next call leads, and the overtaken one may still be at work. So an
-//! entry knows all of them, and every question about other local calls is asked of the whole entry under one lock.
+//! A leader becomes stale if it does not publish in time, because it is not polled or the store does not answer it. The next
+//! call overtakes it and leads, while the overtaken call may still run its body. So the entry of a key holds both, and every
+//! question about other local calls is asked of the whole entry under one lock.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -21,14 +22,14 @@ use crate::record::{Completed, Completion};
 use crate::retry::{self, Patience};
 use crate::sync::{Mutex, MutexGuard};
 
-/// All keys that have calls in this process. A clone is the same.
+/// The calls in flight, by key. Clones share the map.
 #[derive(Clone, Default)]
 pub(super) struct InFlight(Arc<Sharded<HashMap<Key, Entry, Prehashed>>>);
 
-/// The calls of one key that lead or led.
+/// The leader of a key, and the leaders that were overtaken.
 struct Entry {
     leader: Arc<Flight>,
-    /// Leaders that were not heard of in time, in the order in which they were overtaken.
+    /// In the order in which they were overtaken.
     overtaken: Vec<Arc<Flight>>,
 }
 
@@ -40,17 +41,18 @@ pub(super) struct Flight {
 
 struct State {
     stage: Stage,
-    /// The body of this flight has succeeded, and the record does not say so yet. Until it does, every new call follows.
+    /// The body has succeeded, and the store has not acknowledged that. Until it does, every new call that would run the body
+    /// follows this flight.
     has_success: bool,
 }
 
 #[derive(Clone)]
 enum Stage {
-    /// The leader asks the store. Without an answer until then it is stale.
+    /// The leader waits for the answer to its claim. It becomes stale at `stale_at`.
     Claiming {
         stale_at: Instant,
     },
-    /// A body runs, or has succeeded and is being recorded.
+    /// A body runs, here or in another process, or its outcome is being recorded.
     Running(Running),
     Ended(End),
 }
@@ -58,27 +60,27 @@ enum Stage {
 /// How a flight ended for its followers.
 #[derive(Clone)]
 enum End {
-    /// With a recorded result; `Kind` is what a follower's answer is.
+    /// With a recorded result. The followers' answers have this `Kind`.
     Recorded(Completed, Kind),
-    /// The store failed, and would fail the followers too.
+    /// The store failed the leader's claim. Without `fail_open`, the followers get the same error.
     StoreFailed(StoreError),
-    /// Without an answer: one of the followers leads next. `owner_seen` as in [`Followed::LeaderGone`].
+    /// Without an answer: a follower leads next. `owner_seen` as in [`Followed::LeaderGone`].
     Nothing { owner_seen: Option<bool> },
 }
 
 /// A running body.
 #[derive(Clone)]
 pub(super) struct Running {
-    /// How long it had been running at a moment.
+    /// How long the body had been running, and when that was measured.
     age: (Duration, Instant),
     lease_until: Instant,
-    /// Not heard of until then, it is stale.
+    /// When the flight becomes stale, unless the leader publishes a renewal or another claim's answer before.
     stale_at: Instant,
     fingerprint: Option<Fingerprint>,
     body: Body,
 }
 
-/// Where a body runs.
+/// Where a body runs: in this process, in this process without a lease, or in another process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Body {
     Here,
@@ -86,30 +88,29 @@ enum Body {
     Elsewhere,
 }
 
-/// What a call of a key does next.
+/// Whether a call leads or follows.
 pub(super) enum Joined {
-    /// It leads.
     Lead(Arc<Lead>),
-    /// It waits for the leader.
+    /// The call waits for this flight: that of the leader, or of an overtaken call with a success.
     Follow(Arc<Flight>),
 }
 
-/// What a follower was left with.
+/// How a follower's wait ended.
 pub(super) enum Followed {
     Completed(Completed, Kind),
-    /// The leader ended without a recorded result, or is stale. Whether it saw another process own the key; `None` if it had no
-    /// answer from the store.
+    /// The leader ended without a recorded result, or is stale. `owner_seen` is `Some(true)` if an owner may still run its
+    /// body, `Some(false)` if the leader's own body has ended, and `None` if the leader had no answer from the store.
     LeaderGone {
         owner_seen: Option<bool>,
     },
 }
 
-/// Why a granted key must not be used: another call of this process goes before.
+/// Why a call must not use its grant: what another call of this process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Conflict {
-    /// It has succeeded, and records its success.
+    /// The other call has succeeded, and records its success.
     LocalSuccess,
-    /// It runs the body without a lease.
+    /// The other call runs the body without a lease.
     LocalUnguarded,
 }
 
@@ -126,8 +127,8 @@ impl InFlight {
         self.0.each().map(|shard| shard.len()).sum()
     }
 
-    /// Joins the key's calls: leads if there is no leader, or a stale one. A call that is to run a body follows a success of
-    /// this process, whichever call leads.
+    /// Joins the calls of the key. The call leads if there is no leader or a stale one, and follows otherwise. A call that
+    /// would run a body also follows an overtaken call with a success.
     pub(super) fn join(&self, key: &Key, purpose: Purpose, stale_at: impl FnOnce(Instant) -> Instant) -> Joined {
         let mut shard = self.0.lock(key);
         let now = Instant::now();
@@ -144,7 +145,7 @@ impl InFlight {
         Joined::Lead(Arc::new(Lead { all: self.clone(), key: key.clone(), flight }))
     }
 
-    /// The same for a call that led and has a success to record: it keeps its flight, so that its followers keep waiting.
+    /// Like `join`, for a call that has led and has a success to record. It keeps its flight, so its followers keep waiting.
     pub(super) fn rejoin(&self, lead: &Arc<Lead>, purpose: Purpose) -> Joined {
         let mut shard = self.0.lock(&lead.key);
         if let Some(entry) = shard.get_mut(&lead.key).filter(|entry| !Arc::ptr_eq(&entry.leader, &lead.flight)) {
@@ -158,7 +159,7 @@ impl InFlight {
 }
 
 impl Entry {
-    /// The flight that a new call waits for, if there is one.
+    /// The flight that a new call follows; `None` if the new call leads.
     fn to_follow(&self, purpose: Purpose, now: Instant) -> Option<Arc<Flight>> {
         if !self.leader.is_stale(now) {
             return Some(Arc::clone(&self.leader));
@@ -173,7 +174,7 @@ impl Entry {
         self.overtaken.retain(|other| !other.is_ended() && !Arc::ptr_eq(other, flight));
     }
 
-    /// All flights of the key but this one that have not ended.
+    /// The other flights of the key that have not ended.
     fn others<'a>(&'a self, flight: &'a Arc<Flight>) -> impl Iterator<Item = &'a Arc<Flight>> {
         let all = std::iter::once(&self.leader).chain(&self.overtaken);
         all.filter(move |other| !Arc::ptr_eq(other, flight) && !other.is_ended())
@@ -189,7 +190,7 @@ impl Flight {
         matches!(self.state().stage, Stage::Ended(_))
     }
 
-    /// Whether it does not count as a leader any more. A success never goes stale.
+    /// Whether this flight has ended, or another call may overtake it. A flight with a success does not become stale.
     fn is_stale(&self, now: Instant) -> bool {
         let state = self.state();
         match &state.stage {
@@ -209,7 +210,8 @@ impl Flight {
         matches!(&self.state().stage, Stage::Running(Running { body: Body::HereUnguarded, .. }))
     }
 
-    /// Whether a body may be running: one of this process, or one of another process whose lease was heard of.
+    /// Whether a body may be running or has succeeded: in this process, or in another process under a lease that has not
+    /// expired, as far as the leader knows.
     fn may_run_a_body(&self, now: Instant) -> bool {
         let state = self.state();
         match &state.stage {
@@ -222,7 +224,7 @@ impl Flight {
         }
     }
 
-    /// Waits for the leader: for the answer to its claim, then for the body, for as long as patience lasts.
+    /// Waits for the leader: for the answer to its claim, then for the body until `patience` ends.
     pub(super) async fn follow(
         &self,
         op: &Operation,
@@ -231,7 +233,7 @@ impl Flight {
     ) -> Result<Followed, Error> {
         let mut seen = None;
         loop {
-            // Made before the state is read: otherwise a change between the two is missed.
+            // Created before the state is read; otherwise a change between the two is missed.
             let changed = pin!(self.changed.notified());
             let (stage, has_success) = {
                 let state = self.state();
@@ -270,19 +272,19 @@ impl Flight {
 }
 
 impl Running {
-    /// The leader's own body, whose claim was sent at `sent`.
+    /// The leader's own body. Its claim was sent at `sent`.
     pub(super) const fn here(sent: Instant, lease_until: Instant, fingerprint: Option<Fingerprint>) -> Self {
         let age = (Duration::ZERO, sent);
         Self { age, lease_until, stale_at: lease_until, fingerprint, body: Body::Here }
     }
 
-    /// The leader's own body without a lease. It never goes stale.
+    /// The leader's own body without a lease. It never becomes stale.
     fn unguarded(now: Instant, fingerprint: Option<Fingerprint>) -> Self {
         let never = later(now, Duration::MAX);
         Self { body: Body::HereUnguarded, ..Self::here(now, never, fingerprint) }
     }
 
-    /// The body of another process.
+    /// A body in another process.
     pub(super) const fn elsewhere(
         now: Instant,
         age: Duration,
@@ -302,14 +304,15 @@ impl Running {
 }
 
 impl Lead {
-    /// Whether this is still the leader. One that was overtaken rejoins before its next claim.
+    /// Whether this call is still the leader. An overtaken call joins again before its next claim.
     pub(super) fn is_current(&self) -> bool {
         let shard = self.all.0.lock(&self.key);
         shard.get(&self.key).is_some_and(|entry| Arc::ptr_eq(&entry.leader, &self.flight))
     }
 
-    /// The key was granted. Refused if another call of this process is in the way; a call that runs nothing is never refused.
-    /// Asked and published under one lock.
+    /// The store granted the lease: publishes that the body runs. Fails if another call of this process has a success or runs
+    /// the body unguarded. Never fails for a call that runs no body. Checks and publishes under one lock, because otherwise two
+    /// calls could both pass the check.
     pub(super) fn publish(&self, purpose: Purpose, running: Running) -> Result<(), Conflict> {
         let shard = self.all.0.lock(&self.key);
         if let (true, Some(entry)) = (purpose.runs(), shard.get(&self.key)) {
@@ -325,7 +328,8 @@ impl Lead {
         Ok(())
     }
 
-    /// The body is to run without a lease. Says whether it may: not where this process may have another body for the key.
+    /// Publishes that the body runs unguarded, and returns `true`. Returns `false` if this call was overtaken, or another body
+    /// of the key may be running: then the body must not run.
     pub(super) fn publish_unguarded(&self, fingerprint: Option<Fingerprint>) -> bool {
         let shard = self.all.0.lock(&self.key);
         let now = Instant::now();
@@ -339,7 +343,7 @@ impl Lead {
         alone
     }
 
-    /// A body runs. Followers that knew as much are not woken.
+    /// Publishes that a body runs. Wakes the followers only if this is new to them.
     pub(super) fn running(&self, running: Running) {
         let mut state = self.flight.state();
         let known = matches!(&state.stage, Stage::Running(known) if known.fingerprint == running.fingerprint);
@@ -350,7 +354,15 @@ impl Lead {
         }
     }
 
-    /// The lease was renewed.
+    /// The store did not answer, and the leader claims again: its followers wait at least until `until`.
+    pub(super) fn still_claims(&self, until: Instant) {
+        if let Stage::Claiming { stale_at } | Stage::Running(Running { stale_at, .. }) = &mut self.flight.state().stage
+        {
+            *stale_at = until;
+        }
+    }
+
+    /// Publishes that the lease was renewed.
     pub(super) fn renewed(&self, lease_until: Instant) {
         if let Stage::Running(running) = &mut self.flight.state().stage {
             running.lease_until = lease_until;
@@ -358,12 +370,12 @@ impl Lead {
         }
     }
 
-    /// The body has succeeded. Followers look again at their own deadline.
+    /// Publishes that the body has succeeded. Followers are not woken: each reads it when its own deadline passes.
     pub(super) fn succeeded(&self) {
         self.flight.state().has_success = true;
     }
 
-    /// The leader's own result is recorded.
+    /// Ends the flight with the leader's own result, which the store has recorded.
     pub(super) fn recorded(&self, completion: Completion, ttl: Duration) {
         let fingerprint = match &self.flight.state().stage {
             Stage::Running(running) => running.fingerprint,
@@ -372,12 +384,12 @@ impl Lead {
         self.found(Completed::new(fingerprint, completion, ttl), Kind::Attached);
     }
 
-    /// The store had a recorded result.
+    /// Ends the flight with a recorded result that the store returned.
     pub(super) fn found(&self, completed: Completed, kind: Kind) {
         self.end(End::Recorded(completed, kind));
     }
 
-    /// The store did not answer the claim: the followers have waited as long as the leader.
+    /// Ends the flight with the store's error. The followers need not ask the store, because they waited as long as the leader.
     pub(super) fn store_failed(&self, error: StoreError) {
         self.end(End::StoreFailed(error));
     }
@@ -399,7 +411,7 @@ impl Lead {
                 }
             }
         }
-        // Followers are woken when they can take the lock.
+        // Wakes the followers after the lock is released, because they take it next.
         drop(shard);
         if !was_ended {
             self.flight.changed.notify_waiters();

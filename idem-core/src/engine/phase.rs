@@ -1,28 +1,29 @@
-//! What a call is doing, as one value, and why it claims its key.
+//! The state machine of a call: what the call is doing ([`Phase`]), and why it claims its key ([`Purpose`]).
 //!
-//! Pure: no lock, no clock, no I/O, no async. [`call`](super::call) performs what the phase says; `tests/model` explores every
-//! order of messages around this very file.
+//! Pure: no lock, no clock, no I/O, no async code. [`call`](super::call) sends the requests. The model checker in `tests/model`
+//! compiles this file and tries every order of messages.
 
 use crate::clock::Instant;
 use crate::record::Owner;
 use crate::transition::{Ending, Ownership};
 
-/// What a call is doing, as far as the store is concerned.
+/// What a call is doing, and what the store may hold of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The store holds nothing of this call.
     Idle,
-    /// A claim was sent, and the store may have granted it.
+    /// The call sent a claim, and the store may have granted it.
     Claiming(Pending),
-    /// The key was granted; the body has not been polled.
+    /// The store granted the lease; the body has not been polled.
     Granted(Lease),
-    /// The key was granted beside a success of this process; the store has not acknowledged the withdrawal.
+    /// The store granted the lease, but another call of this process has a success to record. This call withdraws its claim,
+    /// and the store has not acknowledged that.
     Yielding(Lease),
     /// The body has been polled and has not ended.
     Running(Hold),
-    /// The body has ended; the record does not say so yet.
+    /// The call has an outcome to record, and the store has not acknowledged it.
     Recording(Recording),
-    /// The record says how the body ended, or there is nothing to say.
+    /// There is nothing left to record.
     Done,
 }
 
@@ -30,18 +31,18 @@ pub(crate) enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pending {
     pub(crate) owner: Owner,
-    /// From then on a grant of this claim is over before it is heard of.
+    /// One lease after the claim was sent. A grant that arrives later is not used, because its lease may have expired.
     pub(crate) until: Instant,
 }
 
-/// A granted key.
+/// A lease that the store granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lease {
     pub(crate) owner: Owner,
     pub(crate) fence: u64,
-    /// The key is this call's until then, as far as this process knows. Counted from when the claim or the renewal was sent.
+    /// When the lease expires, as far as this process knows: one lease after the claim or the last renewal was sent.
     pub(crate) valid_until: Instant,
-    /// The outcome of the attempt before this one is unknown.
+    /// Whether the outcome of the attempt before this one is unknown.
     pub(crate) after_unknown: bool,
 }
 
@@ -49,60 +50,60 @@ pub(crate) struct Lease {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hold {
     Lease(Lease),
-    /// Nothing (`fail_open`): the store did not answer the claim with this token, and may still grant it if it is pending.
+    /// Nothing (`fail_open`): the store did not answer the claim with this token. It may still grant a claim that is pending.
     Unguarded {
         token: Owner,
         pending: Option<Pending>,
     },
 }
 
-/// An outcome on its way into the record.
+/// An outcome that this call sends to the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Recording {
     pub(crate) ending: Ending,
     pub(crate) standing: Standing,
-    /// The body ran under a lease, and not under `fail_open`.
+    /// `false` if the body ran unguarded (`fail_open`).
     pub(crate) guarded: bool,
-    /// The ending was sent with its result and without: only the store knows which of the two it applied.
+    /// The call sent the success with its result and without it, and does not know which of the two the store applied.
     pub(crate) ambiguous: bool,
 }
 
-/// By what right an outcome is recorded.
+/// What the call holds in the store while it records an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
     Held(Lease),
-    /// The store may still grant this claim.
+    /// A claim that the store may still grant.
     Pending(Pending),
-    /// The key is not this call's. A success claims it again, always with this token, so that all its claims are one.
+    /// Nothing. A success claims the key again, always with this token, so that the store treats all these claims as one.
     Lost {
         token: Owner,
     },
 }
 
-/// For how long an outcome is sent again, and its lease renewed.
+/// How long an outcome is sent, and whether the lease is renewed meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
-    /// One lease, which is not renewed: a lease that runs out says the same.
+    /// One lease, which is not renewed. When it expires, the next claim treats the record as `Unknown`.
     Lease,
     /// The TTL; the lease is renewed.
     Ttl,
 }
 
-/// What the store's answer to an ending leaves to do.
+/// What the call does after the store's answer to an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answered {
-    /// Nothing: the record says how the body ended.
+    /// Nothing: the store acknowledged the outcome.
     Recorded,
-    /// Nothing: another call owns the key, and this outcome is not a success.
+    /// Nothing: the lease is lost, and this outcome is not a success.
     LeaseLost,
     /// Claim the key with this token, in order to record the success.
     Reclaim(Owner),
-    /// Send the ending again after a pause: its claim may still be granted.
+    /// Send the outcome again after a pause, because the store may still grant the claim.
     SendAgain,
 }
 
 impl Phase {
-    /// The token under which the store may hold something of this call.
+    /// The token of this call's claims. `None` if the store holds nothing of this call.
     pub(crate) const fn token(&self) -> Option<Owner> {
         match self {
             Self::Idle | Self::Done => None,
@@ -113,7 +114,7 @@ impl Phase {
         }
     }
 
-    /// The lease of a call that still counts on its key.
+    /// The lease that this call holds. `None` while the call yields.
     pub(crate) const fn lease(&self) -> Option<&Lease> {
         match self {
             Self::Granted(lease) | Self::Running(Hold::Lease(lease)) => Some(lease),
@@ -133,7 +134,7 @@ impl Phase {
         }
     }
 
-    /// The lease was renewed, or (with a moment that is past) lost.
+    /// Sets when the lease expires: later after a renewal, in the past if the lease is lost.
     pub(crate) fn set_valid_until(&mut self, valid_until: Instant) {
         match self {
             Self::Granted(lease) | Self::Running(Hold::Lease(lease)) => lease.valid_until = valid_until,
@@ -142,7 +143,7 @@ impl Phase {
         }
     }
 
-    /// A claim is sent, for the first time or again.
+    /// The call sends a claim, for the first time or again.
     pub(crate) fn claim_sent(&mut self, claim: Pending) {
         match self {
             Self::Recording(recording) => recording.standing = Standing::Pending(claim),
@@ -150,7 +151,7 @@ impl Phase {
         }
     }
 
-    /// The store holds nothing of the claim that was sent: it said so, or the claim did not reach it.
+    /// The store holds nothing of the claim: it answered so, or the claim did not reach it.
     pub(crate) fn claim_refused(&mut self) {
         match self {
             Self::Recording(recording) => recording.standing = Standing::Lost { token: recording.standing.token() },
@@ -158,7 +159,7 @@ impl Phase {
         }
     }
 
-    /// The store granted the key.
+    /// The store granted the claim.
     pub(crate) fn claim_granted(&mut self, lease: Lease) {
         match self {
             Self::Recording(recording) => recording.standing = Standing::Held(lease),
@@ -166,7 +167,7 @@ impl Phase {
         }
     }
 
-    /// The key goes back because a success of this process is on its way.
+    /// The call withdraws its claim, because another call of this process has a success to record.
     pub(crate) fn yield_key(&mut self) {
         if let Self::Granted(lease) = *self {
             *self = Self::Yielding(lease);
@@ -193,15 +194,17 @@ impl Phase {
         }
     }
 
-    /// The body has ended, or `reconcile` has said what its outcome is.
+    /// The body has ended, or `reconcile` has returned a value or an error.
     pub(crate) fn body_ended(&mut self, ending: Ending) {
         let (ending, standing, guarded) = match *self {
             Self::Granted(lease) | Self::Running(Hold::Lease(lease)) => (ending, Standing::Held(lease), true),
-            // A success without a lease takes the path of one that lost its lease. All claims of its call are one.
+            // An unguarded success is recorded like a success that lost its lease. It claims with the token of the first claim,
+            // so that the store treats all claims of this call as one.
             Self::Running(Hold::Unguarded { token, pending }) if is_success(&ending) => {
                 (ending, pending.map_or(Standing::Lost { token }, Standing::Pending), false)
             }
-            // The store did not say what became of earlier attempts, so a withdrawal leaves the record as it was.
+            // The store did not answer, so this call does not know the outcomes of earlier attempts. A withdrawal leaves them
+            // as they are in the record.
             Self::Running(Hold::Unguarded { pending: Some(claim), .. }) => {
                 (Ending::Withdrawn, Standing::Pending(claim), false)
             }
@@ -210,7 +213,7 @@ impl Phase {
         *self = Self::Recording(Recording { ending, standing, guarded, ambiguous: false });
     }
 
-    /// The call is dropped. Says for how long what is left to record is sent; `None` if there is nothing.
+    /// The call is dropped. Returns how long the outcome that is left to record is sent; `None` if there is none.
     pub(crate) fn dropped(&mut self) -> Option<Limit> {
         let (ending, standing, guarded) = match *self {
             Self::Idle | Self::Done | Self::Running(Hold::Unguarded { pending: None, .. }) => return None,
@@ -234,8 +237,8 @@ impl Recording {
         is_success(&self.ending)
     }
 
-    /// For how long the ending is sent. `standing` does not count: a success that claims its key again has none and is sent
-    /// until the TTL all the same.
+    /// How long the outcome is sent. Not derived from `standing`: a success that claims its key again holds no lease, and is
+    /// sent for the TTL all the same.
     pub(crate) const fn limit(&self) -> Limit {
         match self.ending {
             Ending::Completed(_) | Ending::Failed if self.guarded => Limit::Ttl,
@@ -243,7 +246,7 @@ impl Recording {
         }
     }
 
-    /// The store answered the ending.
+    /// The store answered the outcome. Returns what the call does next.
     pub(crate) fn answered(&mut self, answer: Ownership, now: Instant, fresh: impl FnOnce() -> Owner) -> Answered {
         if answer == Ownership::Held {
             return Answered::Recorded;
@@ -251,7 +254,8 @@ impl Recording {
         match self.standing {
             _ if self.is_success() => {
                 let token = match self.standing {
-                    // A token whose run has ended is not used for another claim.
+                    // A fresh token, because the run of the old one may have ended. The store would take a claim with the old
+                    // token for a late copy.
                     Standing::Held(_) => fresh(),
                     other => other.token(),
                 };
@@ -273,7 +277,7 @@ impl Standing {
         }
     }
 
-    /// The fencing token that the ending names. A claim that was not answered has none: its ending ends what was granted.
+    /// The fencing token to send with the outcome. A claim without an answer has none: the outcome ends any grant of its token.
     pub(crate) const fn fence(self) -> Option<u64> {
         match self {
             Self::Held(lease) => Some(lease.fence),
@@ -286,17 +290,17 @@ const fn is_success(ending: &Ending) -> bool {
     matches!(ending, Ending::Completed(_))
 }
 
-/// Why a call claims its key: the only place where running a body and recording a success differ.
+/// Why a call claims its key. Calls that run a body and calls that record a success differ only in the methods of this type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// To run the body.
     Run,
-    /// To record the success of a body that has ended. Nothing runs.
+    /// To record the success of a body that has ended. No body runs.
     Record { token: Owner },
 }
 
 impl Purpose {
-    /// The token to claim with. `known` is the one under which the store may hold something of this call already.
+    /// The token to claim with. `known` is the token of this call's earlier claims, if the store may hold something of them.
     pub(crate) fn token(self, known: Option<Owner>, fresh: impl FnOnce() -> Owner) -> Owner {
         match self {
             Self::Run => known.unwrap_or_else(fresh),
@@ -304,7 +308,8 @@ impl Purpose {
         }
     }
 
-    /// Whether an unknown outcome before may be taken over whatever the policy: nothing runs after it.
+    /// Whether the store may grant the claim after an unknown outcome even if the policy is at most once. Always so for a claim
+    /// that records a success, because no body runs.
     pub(crate) const fn takes_over_unknown(self, reconciling: bool) -> bool {
         reconciling || !self.runs()
     }
@@ -313,8 +318,8 @@ impl Purpose {
         fail_open && !at_most_once && self.runs()
     }
 
-    /// Whether a body runs when the key is granted. Then the call yields to a success of this process, ends when the `Idem`
-    /// drains, rejoins when another call overtook it, and answers its followers with the store's error.
+    /// Whether a body runs after the grant. Then the call yields to a success of this process, ends when the `Idem` drains,
+    /// joins again if another call overtook it, and passes the store's error to its followers.
     pub(crate) const fn runs(self) -> bool {
         matches!(self, Self::Run)
     }

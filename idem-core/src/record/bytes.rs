@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! version 1 | state 1 | flags 1 | checksum 8 | owner 16 | fence 8 | attempt 4 | lease 8 | ttl 8 | expires_at 8
-//!     | fingerprint 32, if flagged | length 4 and steps, if flagged | running: since 8, lease_until 8; completed with a result: the payload
+//!     | fingerprint 32, if flagged | length 4 and steps, if flagged
+//!     | running: since 8, lease_until 8; completed with a result: the payload
 //! ```
 //! Numbers are big-endian. Times and durations are in microseconds; a duration of more than 2^64 µs is written as 2^64 - 1 µs.
 //! The [checksum](super::checksum) covers the record's key and everything but the payload, which has its own. So a record with

@@ -1,13 +1,13 @@
 //! The checksum that binds stored bytes to their key.
 //!
-//! It detects accidents: a flipped bit, a value that was copied to another key, an answer to another request on a connection
-//! that is out of step. It does not stop an attacker who can write to the store; a [`Seal`](crate::codec::Seal) does.
+//! It detects accidents: a flipped bit, a value that was copied to another key, a connection that returns the answer to another
+//! request. It does not stop an attacker who can write to the store; a [`Seal`](crate::codec::Seal) does.
 
 use twox_hash::XxHash3_64;
 
 use crate::key::Key;
 
-/// What the checksum is of. A different first seed for each, so that a result's checksum is not valid for a record.
+/// What the checksum covers. Each has its own first seed, so that a result's checksum is not valid for a record.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub(super) enum Domain {

@@ -28,7 +28,7 @@ pub struct Payload(Arc<Content>);
 
 struct Content {
     bytes: Box<[u8]>,
-    /// The hash of the key that this process encoded it for. Its checksum needs no check for that key.
+    /// The hash of the key for which this process encoded the payload. For that key the checksum is not checked again.
     made_for: Option<u64>,
     memo: Option<Memo>,
 }
@@ -109,7 +109,7 @@ impl Payload {
         Self::from_bytes(read.as_bytes())
     }
 
-    /// Writes head and checksum into the first bytes, which the caller left for them.
+    /// Writes head and checksum into the first bytes, which the caller reserved for them.
     fn with_head(mut bytes: Vec<u8>, codec: Codec, side: Side, key: &Key) -> Self {
         let head = [VERSION, codec.id(), side as u8];
         let sum = checksum(Domain::Result, key, &head, bytes.get(HEAD + LENGTH..).unwrap_or_default());
@@ -164,7 +164,8 @@ impl Payload {
         Ok((codec, side, content))
     }
 
-    /// Whether this process encoded the payload for `key`. So a store in memory that confuses keys is detected, too.
+    /// Whether this process encoded the payload for `key`. If not, the checksum is checked, which detects a store that confuses
+    /// keys.
     fn is_made_for(&self, key: &Key) -> bool {
         self.0.made_for == Some(key.hash())
     }

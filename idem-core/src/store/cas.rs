@@ -64,7 +64,7 @@ impl<S: ConditionalStore> ConditionalStore for Arc<S> {
 /// A [`Store`] over a [`ConditionalStore`].
 ///
 /// It reads the record, applies [`transition`](crate::transition) in this process, and writes the result: a verb that writes
-/// costs two round trips. If another process wrote in between, it starts again.
+/// costs two round trips. If another process wrote in between, the store reads and applies again.
 ///
 /// A value that this build cannot read as a record is left as it is; calls of that key get
 /// [`Error::Decode`](crate::Error::Decode).
@@ -140,8 +140,8 @@ impl<S: ConditionalStore> CasStore<S> {
             if self.0.put_if_version(key, version, &record.to_bytes(key), record.expires_at.since(now)).await? {
                 return Ok(answer);
             }
-            // Another process wrote first, so that this loop makes progress. The engine's time-out limits it, if `pause` lets the
-            // time-out be polled.
+            // Another request wrote first: read again. The engine's time-out ends this loop, but it is polled only if `pause`
+            // yields. Test: `a_backend_that_never_agrees_is_given_up_after_the_stores_time_out`.
             pause().await;
         }
     }

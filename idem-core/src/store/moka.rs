@@ -40,8 +40,8 @@ struct Inner {
     limits: Option<Mutex<Limits>>,
 }
 
-/// The keys of a shard by when their records expire: one entry for each record. moka's own expiry would count real time,
-/// and a store counts the time of its clock.
+/// The keys of a shard, ordered by when their records expire: one entry for each record. moka's own expiry is not used,
+/// because it counts real time and this store counts the time of its clock.
 type Expiries = BTreeSet<(Timestamp, Arc<Key>)>;
 
 struct Stored {
@@ -58,13 +58,13 @@ impl Stored {
 }
 
 impl MokaStore {
-    /// An empty store on the host's clock, without limits.
+    /// Makes an empty store with the host's clock, without limits.
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// A store with settings of its own.
+    /// Starts a store with other settings.
     #[must_use]
     pub fn builder() -> MokaStoreBuilder {
         MokaStoreBuilder::default()
@@ -109,7 +109,7 @@ impl MokaStore {
             let stored = Stored { key: Arc::clone(&key), record, sequence };
             expiries.insert(stored.expiry());
             self.inner.records.insert(key, Arc::new(stored));
-            // A write adds one record at most, so the expired ones do not pile up.
+            // A write adds at most one record and removes up to two, so expired records do not accumulate.
             self.remove_expired(&mut expiries, now, 2);
         }
         Ok(answer)
@@ -154,7 +154,7 @@ impl MokaStore {
     }
 }
 
-/// Builds a [`MokaStore`] with settings of its own.
+/// Builds a [`MokaStore`] with other settings than [`MokaStore::new`].
 #[derive(Debug, Default)]
 pub struct MokaStoreBuilder {
     clock: Option<Arc<dyn Clock>>,
@@ -162,29 +162,29 @@ pub struct MokaStoreBuilder {
 }
 
 impl MokaStoreBuilder {
-    /// About how many records the store holds at most. Default: no limit.
+    /// Sets about how many records the store holds at most. Default: no limit.
     #[must_use]
     pub const fn max_records(mut self, records: u64) -> Self {
         self.limits.max_records = Some(records);
         self
     }
 
-    /// About how many bytes the records have at most: each has those of its key, its steps and its result, and 512 more.
-    /// Default: no limit.
+    /// Sets about how many bytes the records take at most: for each record those of its key, its steps and its result, and 512
+    /// more. Default: no limit.
     #[must_use]
     pub const fn max_bytes(mut self, bytes: u64) -> Self {
         self.limits.max_bytes = Some(bytes);
         self
     }
 
-    /// What the store does at a limit. Default: [`WhenFull::Refuse`].
+    /// Sets what the store does at a limit. Default: [`WhenFull::Refuse`].
     #[must_use]
     pub const fn when_full(mut self, when_full: WhenFull) -> Self {
         self.limits.when_full = when_full;
         self
     }
 
-    /// A clock of yours, for tests. Default: a [`SystemClock`].
+    /// Sets the store's clock, for tests. Default: a [`SystemClock`].
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));

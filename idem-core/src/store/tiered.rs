@@ -33,7 +33,8 @@ pub struct Tiered<S> {
     store: S,
     memory: Cache<Key, Remembered, Prehashed>,
     max_age: Duration,
-    /// Rises before and after each `settle`. An answer to a claim that was sent before such a change is not kept.
+    /// Rises before and after each `settle`. The answer to a claim that was under way meanwhile is not kept, because the store
+    /// may have given it before the `settle`. Test: `a_replay_whose_claim_was_out_during_a_resolve_is_not_remembered`.
     settled: Arc<AtomicU64>,
 }
 
@@ -75,7 +76,7 @@ impl<S: Store> Tiered<S> {
                 u32::try_from(key.as_bytes().len() + result).unwrap_or(u32::MAX)
             })
             .max_capacity(capacity)
-            // Frees memory. `peek` decides by the process's time whether a result is still valid.
+            // Only frees memory. `peek` decides by this process's clock whether a result is still valid.
             .time_to_live(max_age)
             .build_with_hasher(Prehashed::default());
         Self { store, memory, max_age, settled: Arc::default() }
@@ -130,7 +131,8 @@ impl<S: Store> Store for Tiered<S> {
 
     async fn settle(&self, key: &Key, settle: &Settle) -> Result<Settled, StoreError> {
         self.settled.fetch_add(1, Ordering::SeqCst);
-        // Also when the answer is lost or this future is dropped, because the settlement may have been applied.
+        // On drop, so even if the store fails or this future is dropped, because the store may have applied the request. Test:
+        // `a_resolve_that_may_have_been_applied_ends_what_is_remembered`.
         let _forget = Forget(self, key);
         self.store.settle(key, settle).await
     }

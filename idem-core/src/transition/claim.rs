@@ -17,8 +17,8 @@ pub struct Claim {
     pub fingerprint: Option<Fingerprint>,
     /// Whether an attempt with an unknown outcome forbids another one.
     pub at_most_once: bool,
-    /// Whether the claimant finds out the outcome of an earlier attempt before it runs the body. Then `at_most_once` does not
-    /// refuse the claim.
+    /// Whether the claimant finds out the outcome of an earlier attempt before it runs the body. Then the store may grant the
+    /// claim even if `at_most_once` is set.
     pub reconciling: bool,
     /// How long the owner holds the lease without renewing it. Never zero.
     pub lease: Duration,
@@ -44,8 +44,8 @@ pub enum Claimed {
         /// The fingerprint of the running request, if it has one.
         fingerprint: Option<Fingerprint>,
     },
-    /// The outcome of an earlier attempt is unknown and forbids another attempt, or this is a late copy of a claim whose run
-    /// has ended.
+    /// The outcome of an earlier attempt is unknown and forbids another attempt, or this claim is a late copy and its run has
+    /// ended.
     #[non_exhaustive]
     Indeterminate {
         /// The attempt, counted from 1.

@@ -1,4 +1,4 @@
-//! The verb `finish`: how a run ended.
+//! The verb `finish`: records how a run ended.
 
 use super::{Change, Found, Ownership, Verb};
 use crate::clock::Timestamp;
@@ -10,7 +10,7 @@ use crate::record::{Completion, Owner, Record, State, Steps};
 pub enum Ending {
     /// The run succeeded. The body does not run again within the TTL.
     Completed(Completion),
-    /// The run failed and is known to have had no effect. The key is free; the attempt counts.
+    /// The run failed and is known to have had no effect. The next claim is granted; the attempt counts.
     Failed,
     /// The run may or may not have had its effect.
     Unknown,

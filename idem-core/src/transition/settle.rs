@@ -6,7 +6,7 @@ use super::{Change, Found, Verb};
 use crate::clock::Timestamp;
 use crate::record::{Completion, Owner, Record, State, Steps};
 
-/// What an operator says about an operation.
+/// An operator's decision about an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Settlement {
@@ -29,7 +29,7 @@ pub struct Settle {
     pub done: bool,
     /// The record's new owner token. The owner before can no longer change the record.
     pub owner: Owner,
-    /// What the operator says.
+    /// The operator's decision.
     pub settlement: Settlement,
 }
 

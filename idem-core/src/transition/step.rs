@@ -35,7 +35,7 @@ impl Verb for &SaveStep {
             return (Change::Keep, Ownership::Held);
         }
         if self.index > record.steps.count() {
-            // The steps before this one are missing: they were saved in another record.
+            // The record lacks the steps before this one, because they were saved in a record that is gone.
             return (Change::Keep, Ownership::Lost);
         }
         (Change::Write(Record { steps: record.steps.with(&self.step), ..record.clone() }), Ownership::Held)

@@ -26,7 +26,7 @@ fn ended(phase: &Phase, ending: Ending) -> Phase {
     phase
 }
 
-/// The contract's table: dropped in this phase, this ending is sent for so long.
+/// The table "What a drop sends" in `docs/design.md`: which outcome a drop sends in each phase, and for how long.
 #[test]
 fn what_a_dropped_call_sends() {
     let (claim, lease) = claim_and_lease();
@@ -108,7 +108,7 @@ fn a_withdrawal_is_sent_until_its_claim_cannot_be_granted_any_more() {
     assert_eq!(recording.answered(Ownership::Lost, claim.until, fresh), Answered::LeaseLost);
 }
 
-/// The contract's first table: what each event makes of a phase, and what the call may count on afterwards.
+/// The phase after each event, and which lease, token and fencing token the call has in each phase.
 #[test]
 fn what_each_event_makes_of_a_phase() {
     let (claim, lease) = claim_and_lease();

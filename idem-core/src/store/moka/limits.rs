@@ -27,7 +27,7 @@ pub enum WhenFull {
 pub struct FullError {
     /// How many records the store holds.
     pub records: u64,
-    /// How many bytes they have.
+    /// About how many bytes of memory they take.
     pub bytes: u64,
 }
 
@@ -75,7 +75,7 @@ impl Limits {
         Ok(self.last_sequence)
     }
 
-    /// Counts a record as gone.
+    /// Stops counting a record.
     pub(super) fn remove(&mut self, key: &Key, Stored { record, sequence, .. }: &Stored) {
         let size = size(key, record);
         self.used = less(self.used, size);
@@ -92,7 +92,7 @@ impl Limits {
     }
 }
 
-/// A blank record holds only a fence and counts as nothing.
+/// The size of a record. A blank record keeps only its fencing token and counts as nothing.
 fn size(key: &Key, record: &Record) -> Size {
     let result = match &record.state {
         State::Completed(Completion::Result(payload)) => payload.as_bytes().len(),
