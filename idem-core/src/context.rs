@@ -43,16 +43,16 @@ pub(crate) struct Granted {
 
 /// How the guarded call of a `with_outcome` was answered.
 #[derive(Debug)]
-struct Outcome {
+struct KindSlot {
     kind: Mutex<Option<Kind>>,
     /// That of the `with_outcome` around this one, which sees the same calls.
-    around: Option<Arc<Outcome>>,
+    around: Option<Arc<KindSlot>>,
 }
 
 #[derive(Debug, Default)]
 struct Context {
     run: Option<Arc<Run>>,
-    outcome: Option<Arc<Outcome>>,
+    outcome: Option<Arc<KindSlot>>,
 }
 
 thread_local! {
@@ -94,7 +94,7 @@ impl Run {
     }
 
     /// Forgets that a guarded call in `reconcile` was refused, because the body's error is not that refusal.
-    pub(crate) fn forgive(&self) {
+    pub(crate) fn clear_refusal(&self) {
         self.refused.store(false, Ordering::Relaxed);
     }
 
@@ -143,7 +143,7 @@ pub(crate) fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
 }
 
 /// Tells the call around that this library refused a guarded call in its body.
-pub(crate) fn refused() {
+pub(crate) fn note_refusal() {
     CONTEXT.with_borrow(|context| {
         if let Some(run) = &context.run {
             run.refused.store(true, Ordering::Relaxed);
@@ -168,7 +168,7 @@ pub(crate) fn report(kind: Option<Kind>) {
 /// Dropping it drops `future`.
 pub async fn with_outcome<F: Future>(future: F) -> (F::Output, Option<Kind>) {
     let around = CONTEXT.with_borrow(|context| context.outcome.clone());
-    let outcome = Arc::new(Outcome { kind: Mutex::new(None), around });
+    let outcome = Arc::new(KindSlot { kind: Mutex::new(None), around });
     let mut future = pin!(future);
     let output = std::future::poll_fn(|cx| {
         let run = CONTEXT.with_borrow(|context| context.run.clone());

@@ -38,11 +38,11 @@ impl<T, E> OutcomePolicy<T, E> {
     /// recorded. A rule that panics counts as `true`, the safer answer: a value is a success, an error is unknown or recorded.
     pub(crate) fn ending(&self, outcome: &Result<T, E>, was_refused: bool, encoding: Encoding<'_>) -> Ending {
         match outcome {
-            Ok(value) if self.record_if.is_some_and(|record_if| !says(record_if, value)) => Ending::Failed,
+            Ok(value) if self.record_if.is_some_and(|record_if| !rule_holds(record_if, value)) => Ending::Failed,
             Ok(value) => Ending::Completed(self.codec.record(value, encoding)),
-            Err(error) if self.unknown_err.is_some_and(|unknown_err| says(unknown_err, error)) => Ending::Unknown,
+            Err(error) if self.unknown_err.is_some_and(|unknown_err| rule_holds(unknown_err, error)) => Ending::Unknown,
             Err(error) => match self.record_err {
-                Some((record_err, codec)) if !was_refused && says(record_err, error) => {
+                Some((record_err, codec)) if !was_refused && rule_holds(record_err, error) => {
                     Ending::Completed(codec.record(error, encoding))
                 }
                 _ => Ending::Failed,
@@ -69,7 +69,7 @@ impl<T, E> OutcomePolicy<T, E> {
     }
 }
 
-fn says<T>(rule: Rule<T>, of: &T) -> bool {
+fn rule_holds<T>(rule: Rule<T>, of: &T) -> bool {
     catch_unwind(AssertUnwindSafe(|| rule(of))).unwrap_or(true)
 }
 

@@ -135,7 +135,7 @@ impl Patience {
 }
 
 /// Growing pauses with jitter between two requests to a store: each is drawn from the upper half of a bound that doubles from
-/// [`SHORTEST`].
+/// [`SHORTEST_PAUSE`].
 #[derive(Debug)]
 pub(crate) struct Backoff {
     longest: Duration,
@@ -145,8 +145,8 @@ pub(crate) struct Backoff {
 }
 
 /// The bound of a waiting call's first pause, and of its longest.
-pub(crate) const SHORTEST: Duration = Duration::from_millis(10);
-pub(crate) const LONGEST: Duration = Duration::from_millis(500);
+pub(crate) const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 thread_local! {
     /// The seed of this thread's next backoff, if a simulation set one.
@@ -159,9 +159,9 @@ pub(crate) fn seed_jitter(seed: u64) {
 }
 
 impl Backoff {
-    /// Pauses of up to [`LONGEST`]: between the claims of a waiting call, and between retries of a request.
+    /// Pauses of up to [`LONGEST_PAUSE`]: between the claims of a waiting call, and between retries of a request.
     pub(crate) fn polling() -> Self {
-        Self::up_to(LONGEST)
+        Self::up_to(LONGEST_PAUSE)
     }
 
     /// Pauses of up to 10 s: for an outcome that the store does not acknowledge. The longer the store fails, the fewer requests
@@ -180,7 +180,7 @@ impl Backoff {
         let Self { longest, seed: seeded, pauses } = self;
         let pauses = pauses.get_or_insert_with(|| {
             // backon adds a jitter of up to the delay itself, so the delays are halved here.
-            let exponential = ExponentialBuilder::new().with_min_delay(SHORTEST / 2).with_max_delay(*longest / 2);
+            let exponential = ExponentialBuilder::new().with_min_delay(SHORTEST_PAUSE / 2).with_max_delay(*longest / 2);
             let seed = seeded.unwrap_or_else(seed);
             exponential.with_factor(2.0).without_max_times().with_jitter().with_jitter_seed(seed).build()
         });

@@ -124,7 +124,7 @@ pub(crate) struct CallSpan {
     operation: Cow<'static, str>,
     #[cfg(feature = "tracing")]
     span: tracing::Span,
-    outcome_told: bool,
+    outcome_reported: bool,
     /// Whether a part of the call is being polled. A call that is dropped meanwhile has panicked.
     in_poll: bool,
 }
@@ -142,7 +142,7 @@ impl CallSpan {
             operation,
             #[cfg(feature = "tracing")]
             span,
-            outcome_told: false,
+            outcome_reported: false,
             in_poll: false,
         }
     }
@@ -170,18 +170,18 @@ impl CallSpan {
     }
 
     pub(crate) fn outcome(&mut self, outcome: CallOutcome) {
-        self.outcome_told = true;
+        self.outcome_reported = true;
         catch_panic(|| self.within(|| call_outcome(&self.operation, outcome)));
     }
 
     pub(crate) fn refused(&mut self, error: &Error) {
-        self.outcome_told = true;
-        refused(error);
+        self.outcome_reported = true;
+        report_refusal(error);
     }
 
     /// The call is dropped. If it has reported no outcome, it was cancelled or has panicked.
     pub(crate) fn dropped(&mut self) {
-        if !self.outcome_told {
+        if !self.outcome_reported {
             self.outcome(if self.in_poll { CallOutcome::Panicked } else { CallOutcome::Cancelled });
         }
     }
@@ -259,7 +259,7 @@ pub(crate) fn call_outcome(operation: &Cow<'static, str>, outcome: CallOutcome) 
 }
 
 /// Reports that a call was refused.
-pub(crate) fn refused(error: &Error) {
+pub(crate) fn report_refusal(error: &Error) {
     call_outcome(error.name(), CallOutcome::Refused(error.variant()));
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::heartbeat::{Beat, Heartbeat};
 use super::inflight::{Conflict, Followed, Joined, Lead, Running};
-use super::phase::{Answered, Lease, Limit, Pending, Phase, Purpose, Recording, Standing};
+use super::phase::{Lease, Limit, NextStep, Pending, Phase, Purpose, Recording, Standing};
 use super::{replayable, Engine};
 use crate::clock::{later, sleep_until, Instant};
 use crate::context::{Granted, Run};
@@ -19,7 +19,7 @@ use crate::error::{Applied, Error, StoreError};
 use crate::operation::Operation;
 use crate::outcome::Kind;
 use crate::record::{Completed, Completion, Owner, Payload};
-use crate::retry::{self, Backoff, Patience, LONGEST, SHORTEST};
+use crate::retry::{self, Backoff, Patience, LONGEST_PAUSE, SHORTEST_PAUSE};
 use crate::telemetry::{CallSpan, Event, Timer, Timing};
 use crate::transition::{Claim, Claimed, Ending, Finish, Ownership};
 
@@ -113,7 +113,7 @@ impl Call {
 
     fn join(&mut self, purpose: Purpose) -> Joined {
         // Longer than a claim takes to fail. A leader that is polled publishes the answer before that.
-        let silence = self.op.store_timeout + LONGEST;
+        let silence = self.op.store_timeout + LONGEST_PAUSE;
         match &self.lead {
             Some(lead) if !purpose.runs() => self.engine.in_flight.rejoin(lead, purpose),
             _ => {
@@ -164,9 +164,9 @@ impl Call {
                 // The store failed while this call waits for another one: claim again until `patience` ends, because the store
                 // may answer before that. The last claim was sent for `store_timeout`, so the next one needs no pause.
                 Err(error) if purpose.runs() && error.is_retryable() && patience.is_waiting() => {
-                    lead.still_claims(later(Instant::now(), LONGEST + self.op.store_timeout));
+                    lead.still_claims(later(Instant::now(), LONGEST_PAUSE + self.op.store_timeout));
                 }
-                Err(error) => return self.unanswered(lead, purpose, owner, error, owner_seen).map(Some),
+                Err(error) => return self.refuse_or_run_unguarded(lead, purpose, owner, error, owner_seen).map(Some),
                 // This call was not polled until the lease had expired: claim again with the same token.
                 Ok(Claimed::Granted(_)) if later(sent, self.op.lease) <= Instant::now() => {
                     self.phase.claim_sent(Pending { owner, until: later(sent, self.op.lease) });
@@ -207,8 +207,8 @@ impl Call {
                 Ok(Claimed::Running { lease_left, age, fingerprint }) => {
                     (waited, owner_seen) = (true, true);
                     let now = Instant::now();
-                    // This call pauses for at most `LONGEST`, claims again, and then publishes a later `stale_at`.
-                    let stale_at = later(now, LONGEST + self.op.store_timeout);
+                    // This call pauses for at most `LONGEST_PAUSE`, claims again, and then publishes a later `stale_at`.
+                    let stale_at = later(now, LONGEST_PAUSE + self.op.store_timeout);
                     lead.running(Running::elsewhere(now, age, later(now, lease_left), stale_at, fingerprint));
                     let pause = later(now, backoff.next().min(lease_left)).min(patience.until());
                     if retry::until(notification.get_or_insert_with(changed), || pause).await.is_some() {
@@ -217,8 +217,8 @@ impl Call {
                             notification = None;
                         }
                     }
-                    // However often the store notifies, this call claims at most once every `SHORTEST`.
-                    sleep_until(later(sent, SHORTEST).min(pause)).await;
+                    // However often the store notifies, this call claims at most once every `SHORTEST_PAUSE`.
+                    sleep_until(later(sent, SHORTEST_PAUSE).min(pause)).await;
                 }
             }
         }
@@ -264,7 +264,7 @@ impl Call {
 
     /// The store did not answer the claim. The call is refused, unless `fail_open` is set and no other body of the key may be
     /// running: then the body runs unguarded.
-    fn unanswered(
+    fn refuse_or_run_unguarded(
         &mut self,
         lead: &Lead,
         purpose: Purpose,
@@ -383,12 +383,12 @@ impl Call {
     }
 
     /// Whether the lease expired before the body began, as far as this process knows.
-    pub(super) fn is_stale(&self) -> bool {
+    pub(super) fn lease_expired_before_body(&self) -> bool {
         matches!(self.phase, Phase::Granted(lease) if lease.valid_until <= Instant::now())
     }
 
     /// Whether `reconcile` must be called before the body, because the outcome of the attempt before is unknown.
-    pub(super) const fn must_ask(&self) -> bool {
+    pub(super) const fn must_reconcile(&self) -> bool {
         self.op.reconciling && matches!(self.phase, Phase::Granted(lease) if lease.after_unknown)
     }
 
@@ -434,15 +434,15 @@ impl Call {
         while let Phase::Recording(Recording { ending, standing, .. }) = &self.phase {
             let is_success = matches!(ending, Ending::Completed(_));
             let answered = match *standing {
-                Standing::Lost { token } => Ok(Answered::Reclaim(token)),
+                Standing::Lost { token } => Ok(NextStep::Reclaim(token)),
                 Standing::Held(_) | Standing::Pending(_) => self.send_ending().await,
             };
             match answered {
-                Ok(Answered::Recorded) => return Recorded::Done,
-                Ok(Answered::LeaseLost) => return self.done(),
+                Ok(NextStep::Recorded) => return Recorded::Done,
+                Ok(NextStep::LeaseLost) => return self.done(),
                 // The store may never grant the claim, so the followers do not wait for it: the next call leads.
-                Ok(Answered::SendAgain) => self.lead = None,
-                Ok(Answered::Reclaim(token)) => {
+                Ok(NextStep::SendAgain) => self.lead = None,
+                Ok(NextStep::Reclaim(token)) => {
                     let claimed: Boxed<'_, _> = Box::pin(self.acquire(Purpose::Record { token }, &mut patience));
                     match claimed.await {
                         // Only the first grant is used without a pause. Otherwise a store that grants every claim and answers
@@ -473,8 +473,8 @@ impl Call {
     }
 
     /// Sends the outcome once. If the store refuses a result for good, sends the success without it.
-    async fn send_ending(&mut self) -> Result<Answered, StoreError> {
-        let Phase::Recording(Recording { ending, standing, .. }) = &self.phase else { return Ok(Answered::Recorded) };
+    async fn send_ending(&mut self) -> Result<NextStep, StoreError> {
+        let Phase::Recording(Recording { ending, standing, .. }) = &self.phase else { return Ok(NextStep::Recorded) };
         let (mut ending, standing) = (ending.clone(), *standing);
         let mut answer = self.send_as(ending.clone(), standing).await;
         if let (Err(error), Ending::Completed(Completion::Result(_))) = (&answer, &ending) {
@@ -498,9 +498,9 @@ impl Call {
             Ok(_) => {}
         }
         let (answer, now) = (answer?, Instant::now());
-        let Phase::Recording(recording) = &mut self.phase else { return Ok(Answered::Recorded) };
+        let Phase::Recording(recording) = &mut self.phase else { return Ok(NextStep::Recorded) };
         let answered = recording.answered(answer, now, Owner::random);
-        if answered == Answered::Recorded {
+        if answered == NextStep::Recorded {
             self.recorded(ending);
         }
         Ok(answered)

@@ -62,7 +62,7 @@ impl Guard {
         let error = Error::config(self.name.clone(), reason);
         match &mut self.call {
             Some(call) => call.span.refused(&error),
-            None => telemetry::refused(&error),
+            None => telemetry::report_refusal(&error),
         }
         Err(error)
     }

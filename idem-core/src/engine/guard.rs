@@ -47,10 +47,10 @@ pub(crate) enum Start<'a> {
 /// Reports an answer to the `with_outcome`s around the call, or a refusal to the body around the call. Each answer passes here
 /// once, in the task that polls the caller.
 #[inline]
-pub(crate) fn told<T, E>(answer: Answer<T, E>) -> Answer<T, E> {
+pub(crate) fn report_answer<T, E>(answer: Answer<T, E>) -> Answer<T, E> {
     match &answer {
         Ok((_, kind)) => report(Some(*kind)),
-        Err(_) => crate::context::refused(),
+        Err(_) => crate::context::note_refusal(),
     }
     answer
 }
@@ -59,7 +59,7 @@ pub(crate) fn told<T, E>(answer: Answer<T, E>) -> Answer<T, E> {
 pub(crate) fn refuse(error: Error) -> Error {
     // Clears what an earlier call reported.
     report(None);
-    telemetry::refused(&error);
+    telemetry::report_refusal(&error);
     error
 }
 
@@ -123,8 +123,8 @@ impl Guard {
         if let Some(answer) = self.begin(policy).await? {
             return Ok(Some(answer));
         }
-        let must_ask = self.call.as_ref().is_some_and(|call| call.must_ask());
-        match must_ask.then(reconcile).flatten() {
+        let must_reconcile = self.call.as_ref().is_some_and(|call| call.must_reconcile());
+        match must_reconcile.then(reconcile).flatten() {
             // Boxed because it is rare and would enlarge the future of every call with `reconcile`.
             Some(reconcile) => Box::pin(self.reconcile(policy, Box::pin(reconcile))).await,
             None => Ok(None),
@@ -155,7 +155,7 @@ impl Guard {
                 Err(error)
             }
             Ok(None) => {
-                call.run.forgive();
+                call.run.clear_refusal();
                 drop(reconcile);
                 // The effect did not happen. If the lease expired meanwhile, another call may have run since then: `resume`
                 // checks that.
@@ -173,7 +173,7 @@ impl Guard {
     /// Runs the first half again, if the lease has expired before the body began.
     pub(super) async fn resume<T, E>(&mut self, policy: &OutcomePolicy<T, E>) -> Result<Option<Answered<T, E>>, Error> {
         let fence = match &self.call {
-            Some(call) if call.is_stale() => call.phase.lease().map(|lease| lease.fence),
+            Some(call) if call.lease_expired_before_body() => call.phase.lease().map(|lease| lease.fence),
             _ => return Ok(None),
         };
         let answer = self.begin(policy).await?;
@@ -181,7 +181,7 @@ impl Guard {
             // In this order: the lease expired; another call claimed, and its outcome is unknown; this call claimed again.
             // `reconcile` did not answer about that other attempt, so this call is refused, and the next call reconciles. Test:
             // `a_detached_body_that_begins_after_a_takeover_is_not_run_before_reconcile`.
-            Some(call) if call.must_ask() && call.phase.lease().map(|lease| lease.fence) != fence => {
+            Some(call) if call.must_reconcile() && call.phase.lease().map(|lease| lease.fence) != fence => {
                 let error = call.op.in_progress(Duration::ZERO, call.op.lease);
                 call.span.refused(&error);
                 Err(error)
@@ -226,12 +226,12 @@ impl Call {
         kind: Kind,
     ) -> Answered<T, E> {
         let theirs = theirs.map(|theirs| policy.replay(&theirs, self.engine.encoding(&self.op.key)));
-        let (outcome, kind, told) = match theirs {
+        let (outcome, kind, reported) = match theirs {
             Some(Ok(recorded)) => (recorded, Kind::Replayed, CallOutcome::Answered(Kind::Replayed)),
             _ if own.is_ok() => (own, kind, CallOutcome::Answered(kind)),
             _ => (own, kind, CallOutcome::Failed),
         };
-        self.span.outcome(told);
+        self.span.outcome(reported);
         (outcome, kind)
     }
 }

@@ -161,7 +161,7 @@ impl InFlight {
 impl Entry {
     /// The flight that a new call follows; `None` if the new call leads.
     fn to_follow(&self, purpose: Purpose, now: Instant) -> Option<Arc<Flight>> {
-        if !self.leader.is_stale(now) {
+        if !self.leader.can_be_overtaken(now) {
             return Some(Arc::clone(&self.leader));
         }
         let success = || self.overtaken.iter().find(|flight| flight.has_success());
@@ -191,7 +191,7 @@ impl Flight {
     }
 
     /// Whether this flight has ended, or another call may overtake it. A flight with a success does not become stale.
-    fn is_stale(&self, now: Instant) -> bool {
+    fn can_be_overtaken(&self, now: Instant) -> bool {
         let state = self.state();
         match &state.stage {
             Stage::Ended(_) => true,
@@ -263,7 +263,7 @@ impl Flight {
                     }
                 }
             };
-            if retry::until(changed, || deadline).await.is_none() && self.is_stale(Instant::now()) {
+            if retry::until(changed, || deadline).await.is_none() && self.can_be_overtaken(Instant::now()) {
                 let running = matches!(self.state().stage, Stage::Running(_));
                 return Ok(Followed::LeaderGone { owner_seen: running.then_some(true).or(seen) });
             }

@@ -91,7 +91,7 @@ pub(crate) enum Limit {
 
 /// What the call does after the store's answer to an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answered {
+pub(crate) enum NextStep {
     /// Nothing: the store acknowledged the outcome.
     Recorded,
     /// Nothing: the lease is lost, and this outcome is not a success.
@@ -247,9 +247,9 @@ impl Recording {
     }
 
     /// The store answered the outcome. Returns what the call does next.
-    pub(crate) fn answered(&mut self, answer: Ownership, now: Instant, fresh: impl FnOnce() -> Owner) -> Answered {
+    pub(crate) fn answered(&mut self, answer: Ownership, now: Instant, fresh: impl FnOnce() -> Owner) -> NextStep {
         if answer == Ownership::Held {
-            return Answered::Recorded;
+            return NextStep::Recorded;
         }
         match self.standing {
             _ if self.is_success() => {
@@ -260,10 +260,10 @@ impl Recording {
                     other => other.token(),
                 };
                 self.standing = Standing::Lost { token };
-                Answered::Reclaim(token)
+                NextStep::Reclaim(token)
             }
-            Standing::Pending(claim) if now < claim.until => Answered::SendAgain,
-            _ => Answered::LeaseLost,
+            Standing::Pending(claim) if now < claim.until => NextStep::SendAgain,
+            _ => NextStep::LeaseLost,
         }
     }
 }

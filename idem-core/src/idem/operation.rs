@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::options::Options;
 use super::policy::{Plain, Policy, Reconcile, RecordErr, RecordIf, UnknownErr};
 use super::Scoped;
-use crate::engine::guard::{told, Answer, Start};
+use crate::engine::guard::{report_answer, Answer, Start};
 use crate::key::{IntoKey, Key};
 use crate::outcome::{CallError, Outcome};
 use crate::results::OutcomePolicy;
@@ -176,7 +176,7 @@ impl<P> OperationBuilder<P> {
 }
 
 fn outcome<T, E>(answer: Answer<T, E>) -> Result<Outcome<T>, CallError<E>> {
-    match told(answer)? {
+    match report_answer(answer)? {
         (Ok(value), kind) => Ok(Outcome::new(value, kind)),
         (Err(error), _) => Err(CallError::Body(error)),
     }

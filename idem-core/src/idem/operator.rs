@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use super::OperationBuilder;
-use crate::context::refused;
+use crate::context::note_refusal;
 use crate::error::Error;
 use crate::key::Key;
 use crate::operation::Operation;
@@ -22,7 +22,7 @@ impl<P: Clone> OperationBuilder<P> {
     /// [`Error::Store`] when the store fails, [`Error::Decode`] when this build cannot read the record, [`Error::InvalidKey`]
     /// and [`Error::Config`] as [`run`](Self::run).
     pub async fn inspect(&self) -> Result<Option<Record>, Error> {
-        told(self.load().await)
+        report_refusal(self.load().await)
     }
 
     /// Records that the operation completed with `result`. Returns whether there was a record.
@@ -49,7 +49,7 @@ impl<P: Clone> OperationBuilder<P> {
     /// # }
     /// ```
     pub async fn resolve<T: Serialize + DeserializeOwned>(&self, result: &T) -> Result<bool, Error> {
-        told(self.resolve_with(result).await)
+        report_refusal(self.resolve_with(result).await)
     }
 
     async fn resolve_with<T: Serialize + DeserializeOwned>(&self, result: &T) -> Result<bool, Error> {
@@ -68,7 +68,7 @@ impl<P: Clone> OperationBuilder<P> {
     /// # Errors
     /// As [`resolve`](Self::resolve).
     pub async fn retry(&self) -> Result<bool, Error> {
-        told(self.settle_as(Settlement::Failed).await)
+        report_refusal(self.settle_as(Settlement::Failed).await)
     }
 
     /// Deletes the record's result, attempts and fingerprint. Returns whether there was a record.
@@ -78,7 +78,7 @@ impl<P: Clone> OperationBuilder<P> {
     /// # Errors
     /// As [`resolve`](Self::resolve).
     pub async fn forget(&self) -> Result<bool, Error> {
-        told(self.settle_as(Settlement::Forgotten).await)
+        report_refusal(self.settle_as(Settlement::Forgotten).await)
     }
 
     /// Lists the operation's records, about 100 a page. It needs no key.
@@ -90,7 +90,7 @@ impl<P: Clone> OperationBuilder<P> {
     pub async fn list(&self, after: Option<Cursor>) -> Result<Page, Error> {
         let engine = &self.options.idem.engine;
         let list = List::new(Key::prefix(&engine.settings.namespace, &self.options.name)).after(after);
-        told(engine.list(self.options.name.clone(), &list).await)
+        report_refusal(engine.list(self.options.name.clone(), &list).await)
     }
 
     async fn load(&self) -> Result<Option<Record>, Error> {
@@ -122,9 +122,9 @@ impl<P: Clone> OperationBuilder<P> {
 
 /// If this call is made inside a guarded body and was refused, notes that in the body's run, so that the refusal is not
 /// recorded as the body's error.
-fn told<T>(answer: Result<T, Error>) -> Result<T, Error> {
+fn report_refusal<T>(answer: Result<T, Error>) -> Result<T, Error> {
     if answer.is_err() {
-        refused();
+        note_refusal();
     }
     answer
 }

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
-use crate::engine::guard::{told, Answer};
+use crate::engine::guard::{report_answer, Answer};
 use crate::error::Error;
 use crate::results::OutcomePolicy;
 use crate::results::ResultCodec;
@@ -63,7 +63,7 @@ impl<T, E> Returns<T, E> {
     /// Makes the function's return value of a call's answer.
     #[inline]
     pub(super) fn answer(&self, answer: Answer<T, E>) -> Result<T, E> {
-        told(answer).map_or_else(|error| Err((self.error)(error)), |(outcome, _)| outcome)
+        report_answer(answer).map_or_else(|error| Err((self.error)(error)), |(outcome, _)| outcome)
     }
 
     /// Sets which errors mean that the effect may or may not have happened.
