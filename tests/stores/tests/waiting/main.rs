@@ -4,4 +4,5 @@
 mod figure;
 mod missed;
 mod one_poller;
+mod outage;
 mod pair;
