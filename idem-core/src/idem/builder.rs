@@ -94,7 +94,12 @@ impl Builder {
         self
     }
 
-    /// Sets how long one request to the store may take. It is cut to a third of the call's lease. Not zero. Default: 5 s.
+    /// Sets how long a call tries to get the store's answer to one request. It is cut to a third of the call's lease. Not zero.
+    /// Default: 5 s.
+    ///
+    /// Within this time the call sends the request again, after growing pauses, if the store was not reached or did not answer.
+    /// So a restart of the store that takes a second is not an error. A call that waits for another one goes on asking until
+    /// its [`wait`](Self::wait) ends. A call with [`fail_open`](Self::fail_open) runs unguarded only after this time.
     #[must_use]
     pub const fn store_timeout(mut self, store_timeout: Duration) -> Self {
         self.settings.store_timeout = store_timeout;
