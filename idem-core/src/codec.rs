@@ -59,13 +59,17 @@ impl Codec {
         Ok(())
     }
 
+    /// The error says where the value does not fit, and not how: serde's own words quote the value.
     pub(crate) fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
         match self {
-            Self::Json => Ok(serde_json::from_slice(bytes)?),
+            Self::Json => serde_json::from_slice(bytes).map_err(|error| {
+                let what = if error.is_data() { "does not fit the type" } else { "is not valid JSON" };
+                format!("the value {what}, at column {} of line {}", error.column(), error.line()).into()
+            }),
             #[cfg(feature = "messagepack")]
             Self::MessagePack => {
                 let mut decoder = rmp_serde::Deserializer::new(bytes);
-                let value = T::deserialize(&mut decoder)?;
+                let value = T::deserialize(&mut decoder).map_err(|_| "the value does not fit the type")?;
                 match decoder.into_inner() {
                     [] => Ok(value),
                     rest => Err(format!("{} bytes after the value", rest.len()).into()),

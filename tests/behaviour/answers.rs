@@ -73,6 +73,23 @@ rows! {
         assert_eq!(h.ran(), 1);
     }
 
+    async fn completed_of_another_type__the_error_does_not_quote_the_result(h) {
+        use std::error::Error as _;
+        for codec in [idem::Codec::Json, idem::Codec::MessagePack] {
+            let idem = Idem::builder(h.store.clone()).codec(codec).build().unwrap();
+            let op = idem.operation(NAME).key(format!("{codec:?}"));
+            op.run(async { Ok::<_, Declined>("4111 1111 1111 1111".to_owned()) }).await.unwrap();
+            let error = refusal(op.run(async { Ok::<u8, Declined>(0) }).await);
+            let (mut said, mut cause) = (format!("{error:?}"), Some(&error as &dyn std::error::Error));
+            while let Some(error) = cause {
+                said += &format!("; {error}");
+                cause = error.source();
+            }
+            assert!(matches!(error, Error::Decode { .. }) && error.source().is_some(), "{said}");
+            assert!(said.contains("does not fit the type") && !said.contains("4111"), "{said}");
+        }
+    }
+
     async fn completed_of_foreign_bytes__decode_and_untouched(h) {
         let owner = Owner::random();
         h.store.inner().claim(&key(), &Claim::new(owner, LEASE, TTL)).await.unwrap();

@@ -70,7 +70,7 @@ pub enum PayloadError {
     #[error("the recorded result cannot be opened: {0}")]
     Seal(#[source] SealError),
     /// The codec cannot decode the result as the caller's type.
-    #[error("the recorded result is of another type: {0}")]
+    #[error("the recorded result is of another type")]
     Type(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
