@@ -83,7 +83,13 @@ rows! {
         h.store.fault(Verb::Finish, Fault::NotApplied(1_000_000));
         let hold = h.store.hold(Verb::Claim);
         let other = h.start(&h.op(), "no", SECOND).await;
-        tokio::time::sleep(2 * SECOND).await;
+        // The process knows of its success until its TTL ends. The success has just been sent, so the next `finish` is the
+        // other call's withdrawal.
+        tokio::time::sleep(SECOND + SECOND / 5).await;
+        let sent = h.store.count(Verb::Finish);
+        while h.store.count(Verb::Finish) == sent {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         h.store.fault(Verb::Finish, Fault::Lost(1));
         hold.add_permits(1000);
         settle().await;
