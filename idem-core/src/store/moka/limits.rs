@@ -12,7 +12,7 @@ use crate::record::{Completion, Record, State};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// Refuses the write: the body of a new key does not run, and a result is recorded as unreplayable.
+    /// Refuses the write: the body of a new key does not run (`Store`, after `store_timeout`); a result becomes unreplayable.
     #[default]
     Refuse,
     /// Forgets the operation that was completed first. **A retry of that operation runs again.** Running, failed and unknown
