@@ -192,7 +192,6 @@ impl CallSpan {
         catch_panic(|| {
             let sentence = event.sentence();
             self.within(|| match event {
-                Event::TakenOver => tracing::info!(operation, event = name, "{sentence}"),
                 Event::Starved(late) => tracing::warn!(operation, event = name, ?late, "{sentence}"),
                 Event::GaveUp => tracing::error!(operation, event = name, "{sentence}"),
                 _ => tracing::warn!(operation, event = name, "{sentence}"),

@@ -31,7 +31,7 @@ use proc_macro::TokenStream;
 /// | `record_if = PATH` | `fn(&T) -> bool`: which `Ok` values count as success and are recorded | all |
 /// | `record_err` or `record_err = PATH` | `fn(&E) -> bool`: which errors are recorded and replayed (then `E: Serialize + DeserializeOwned`). An error that came from this library never is | none |
 /// | `unknown_err = PATH` | `fn(&E) -> bool`: errors that leave it open whether the effect happened, such as a gateway's time-out | none |
-/// | `at_most_once` | after an attempt whose outcome is unknown, never run again | off |
+/// | `at_most_once` | after an attempt whose outcome is unknown, do not run again within the TTL | off |
 /// | `reconcile = EXPR` | a future of `Result<Option<T>, E>`, awaited under a fresh lease in place of the body when an earlier attempt's outcome is unknown: `Some` is recorded and answered, `None` (it did not happen) runs the body, an error leaves the outcome unknown. It may borrow what the body takes; under `detached` it is asked before the body is handed over | none |
 /// | `detached` | body and record run to their end even when the caller's future is dropped; arguments must be owned | off |
 /// | `map_err = PATH` | `fn(idem::Error) -> E`, for error types that cannot implement `From` | `From::from` |

@@ -86,6 +86,16 @@ rows! {
         assert_eq!(h.ran(), 1);
     }
 
+    async fn unknown__indeterminate_until_the_ttl_ends(h) {
+        let op = h.op().at_most_once();
+        h.abandon(&op).await;
+        h.clock.step(TTL - SECOND);
+        assert_eq!(indeterminate(h.ok(&op, "no").await), 1);
+        h.clock.step(SECOND);
+        assert_eq!(value(h.ok(&op, "again").await), ("again".into(), Kind::Executed));
+        assert_eq!(h.ran(), 2);
+    }
+
     async fn success_lease_lost__completed_over_an_unknown_record(h) {
         let op = h.op().at_most_once();
         let mine = h.start(&op, "mine", 4 * SECOND).await;

@@ -259,6 +259,7 @@ rows! {
         }
         let causes: Vec<_> = lines.iter().filter(|(_, line)| line.contains("connection refused")).collect();
         assert!(!causes.is_empty() && causes.iter().all(|(level, _)| *level == tracing::Level::DEBUG), "{causes:#?}");
+        assert!(lines.iter().any(|(level, line)| *level == tracing::Level::WARN && line.contains("taken_over")));
         for said in ["taken_over", "executed", "replayed", "cancelled", "decode", "key_reused", "store request failed", "unreplayable"] {
             assert!(lines.iter().any(|(_, line)| line.contains(said)), "{said} in {lines:#?}");
         }

@@ -93,8 +93,9 @@ impl<P> OperationBuilder<P> {
         self
     }
 
-    /// Forbids another attempt after one with an unknown outcome (dropped, panicked, killed): later calls get
-    /// [`Error::Indeterminate`](crate::Error::Indeterminate). After a known failure another attempt may run. Default: off.
+    /// Forbids another attempt after one with an unknown outcome (dropped, panicked, killed), within the TTL: later calls get
+    /// [`Error::Indeterminate`](crate::Error::Indeterminate). Once the record has expired, the operation may run again. After a
+    /// known failure another attempt may run. Default: off.
     pub const fn at_most_once(mut self) -> Self {
         self.options.at_most_once();
         self

@@ -83,7 +83,8 @@ impl<P: Clone> OperationBuilder<P> {
 
     /// Lists the operation's records, about 100 a page. It needs no key.
     ///
-    /// `after` is the [`next`](Page::next) of the page before, `None` for the first page.
+    /// `after` is the [`next`](Page::next) of the page before, `None` for the first page. A page may be empty although it has a
+    /// next one.
     ///
     /// # Errors
     /// [`Error::Store`] when the store fails or does not support `list`.
