@@ -43,3 +43,20 @@ async fn forget_makes_room() {
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(put(&idem, 2, 1_000_000, 1).await.unwrap(), Kind::Executed);
 }
+
+#[tokio::test]
+async fn resolve_does_not_forget_the_record_that_it_resolves() {
+    let store = MokaStore::builder().max_bytes(20_000).when_full(WhenFull::ForgetOldest).build();
+    let idem = Idem::new(store.clone());
+    let mut key = 0;
+    while store.forgotten() == 0 {
+        put(&idem, key, 1_000_000, 10).await.unwrap();
+        key += 1;
+    }
+    // The oldest that is left, with a result that needs the room of others.
+    let op = idem.operation("op").key(1_u32);
+    op.resolve(&"y".repeat(3000)).await.unwrap();
+    assert!(store.forgotten() > 1);
+    let replayed = op.run(async { Ok::<_, ()>(String::new()) }).await.unwrap();
+    assert_eq!((replayed.kind(), replayed.into_inner().len()), (Kind::Replayed, 3000));
+}

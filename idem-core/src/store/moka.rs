@@ -81,13 +81,13 @@ impl MokaStore {
         Some(limits.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Applies a verb. If the record does not fit, makes room and tries once more.
+    /// Applies a verb. While the record does not fit, makes room and tries again: another call may take the room first.
     fn apply<V: Verb + Clone>(&self, key: &Key, verb: V) -> Result<V::Answer, FullError> {
-        let first = self.try_apply(key, verb.clone()).or_else(|added| {
-            self.make_room(added);
-            self.try_apply(key, verb)
-        });
-        first.map_err(|_| {
+        let mut applied = self.try_apply(key, verb.clone());
+        while applied.as_ref().is_err_and(|added| self.make_room(key, *added)) {
+            applied = self.try_apply(key, verb.clone());
+        }
+        applied.map_err(|_| {
             let (records, bytes) = self.limits().map_or((0, 0), |limits| limits.used);
             FullError { records, bytes }
         })
@@ -115,9 +115,10 @@ impl MokaStore {
         Ok(answer)
     }
 
-    fn make_room(&self, added: Size) {
+    /// Returns whether `added` fits now. The record of `key` itself stays.
+    fn make_room(&self, key: &Key, added: Size) -> bool {
         self.sweep_all(usize::MAX);
-        let oldest = || self.limits()?.pop_oldest(added);
+        let oldest = || self.limits()?.pop_oldest(key, added);
         while let Some((sequence, key)) = oldest() {
             let mut expiries = self.inner.expiries.lock(&key);
             // Another call may have replaced the record meanwhile.
@@ -126,6 +127,7 @@ impl MokaStore {
                 self.limits().into_iter().for_each(|mut limits| limits.forgotten += 1);
             }
         }
+        self.limits().is_some_and(|limits| limits.fits(limits.used, added))
     }
 
     fn sweep_all(&self, limit: usize) -> usize {
@@ -195,10 +197,8 @@ impl MokaStoreBuilder {
     #[must_use]
     pub fn build(self) -> MokaStore {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        // Without a capacity, so that moka never evicts a record.
         let records = Cache::builder().build_with_hasher(Prehashed::default());
-        let is_limited = self.limits.max_records.or(self.limits.max_bytes).is_some();
-        let limits = is_limited.then(|| Mutex::new(self.limits));
+        let limits = self.limits.max_records.or(self.limits.max_bytes).map(|_| Mutex::new(self.limits));
         MokaStore { inner: Arc::new(Inner { clock, records, expiries: Sharded::default(), limits }) }
     }
 }

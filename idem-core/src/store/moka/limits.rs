@@ -49,7 +49,7 @@ pub(super) struct Limits {
 
 impl Limits {
     /// A write that adds nothing is never refused: an outcome without a result can always be recorded.
-    fn fits(&self, used: Size, added: Size) -> bool {
+    pub(super) fn fits(&self, used: Size, added: Size) -> bool {
         let fits =
             |used: u64, added, max: Option<u64>| added == 0 || max.is_none_or(|max| used.saturating_add(added) <= max);
         fits(used.0, added.0, self.max_records) && fits(used.1, added.1, self.max_bytes)
@@ -85,10 +85,11 @@ impl Limits {
         }
     }
 
-    /// The record to forget next. `None` if `added` fits, or if forgetting every completed record would not make it fit.
-    pub(super) fn pop_oldest(&mut self, added: Size) -> Option<(u64, Key)> {
+    /// The record to forget next, but not that of `except`. `None` if `added` fits, or would not fit without completed records.
+    pub(super) fn pop_oldest(&mut self, except: &Key, added: Size) -> Option<(u64, Key)> {
         let is_useful = !self.fits(self.used, added) && self.fits(less(self.used, self.completed), added);
-        is_useful.then(|| self.oldest.pop_first()).flatten()
+        let sequence = *self.oldest.iter().find(|(_, key)| is_useful && *key != except)?.0;
+        self.oldest.remove_entry(&sequence)
     }
 }
 

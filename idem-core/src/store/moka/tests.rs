@@ -116,5 +116,4 @@ fn forget_oldest_forgets_completed_records_in_order() {
     claim(&store, &key(9), TTL).expect_err("all run");
     assert_eq!(finish(&store, &key(100), running, 10), Ok(Ownership::Held), "a claim is never forgotten");
     assert_eq!((store.forgotten(), used(&store).0), (5, 5));
-    // tests/behaviour/limits.rs: a result that is larger than the store forgets no record.
 }
