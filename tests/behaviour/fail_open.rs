@@ -115,6 +115,20 @@ rows! {
         not_again_until_it_lands(&h, &open, "open", LEASE / 2).await;
     }
 
+    async fn a_success_outlasts_the_claim_of_an_earlier_unguarded_run_that_is_being_withdrawn(h) {
+        let open = open(&h);
+        let op = open.op().wait(Duration::ZERO);
+        h.store.fault(Verb::Claim, Fault::Lost(1_000_000));
+        h.store.fault(Verb::Finish, Fault::Silent);
+        open.err(&op).await.unwrap_err();
+        assert_eq!(value(open.ok(&op, "mine").await), ("mine".into(), Kind::Unguarded));
+        h.store.fault(Verb::Claim, Fault::None);
+        tokio::time::sleep(SECOND).await;
+        h.store.fault(Verb::Finish, Fault::None);
+        tokio::time::sleep(LEASE * 2).await;
+        assert_eq!(value(open.ok(&op, "no").await), ("mine".into(), Kind::Replayed));
+    }
+
     async fn a_blip_of_the_store__guarded(h) {
         let open = open(&h);
         h.store.fault(Verb::Claim, Fault::NotApplied(8));

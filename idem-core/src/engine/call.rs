@@ -449,7 +449,9 @@ impl Call {
                         // every outcome with `Lost` is asked in a busy loop. Test:
                         // `a_store_that_grants_and_forgets_is_not_asked_without_a_pause`.
                         Ok(Acquired::Granted) if !std::mem::replace(&mut reclaimed, true) => continue,
-                        Ok(Acquired::Granted | Acquired::Unguarded) | Err(Error::Store { .. }) => {}
+                        // The owner that is in progress may be a claim of this process that is being withdrawn.
+                        Ok(Acquired::Granted | Acquired::Unguarded)
+                        | Err(Error::Store { .. } | Error::InProgress { .. }) => {}
                         Ok(Acquired::Recorded(payload, _)) => {
                             self.done();
                             return Recorded::Theirs(payload);
