@@ -297,8 +297,6 @@ impl Call {
         replayable(self.op.request(), completed).map(|payload| Acquired::Recorded(payload, kind))
     }
 
-    // ---- The body. ----
-
     /// Runs the body to its end. Renews the lease from the body's first `Pending` on, while this future is polled.
     pub(super) async fn run_body<F: Future>(&mut self, body: Pin<&mut F>) -> F::Output {
         self.phase.body_started();

@@ -132,15 +132,14 @@ fn what_each_event_makes_of_a_phase() {
     assert_eq!(after(&Phase::Claiming(claim), &|phase| phase.run_unguarded(OTHER)), unguarded(Some(claim)));
     assert_eq!(after(&granted, &Phase::body_started), running);
     assert_eq!(after(&unguarded(None), &Phase::body_started), unguarded(None));
-    let withdrawn = ended(&granted, Ending::Withdrawn);
     for (phase, has_lease, is_renewed, fence) in [
+        (ended(&granted, Ending::Withdrawn), true, false, Some(1)),
         (Phase::Claiming(claim), false, false, None),
         (granted, true, true, None),
         (Phase::Yielding(lease), false, false, None),
         (running, true, true, None),
         (unguarded(Some(claim)), false, false, None),
         (held, true, true, Some(1)),
-        (withdrawn, true, false, Some(1)),
         (sent, false, false, None),
         (lost, false, false, None),
     ] {
