@@ -90,8 +90,8 @@ impl Idem {
 
     /// Deletes up to `limit` expired records, and returns how many.
     ///
-    /// Call it periodically for PostgreSQL and SQLite. Redis expires records itself, and `MokaStore` removes them while it is
-    /// used.
+    /// Call it periodically for PostgreSQL and SQLite. Redis expires records itself. `MokaStore` removes up to two expired records
+    /// with each one that it writes; after a burst of calls, `sweep` frees the memory sooner.
     ///
     /// # Errors
     /// [`Error::Store`] when the store fails or does not support `sweep`.

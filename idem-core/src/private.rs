@@ -54,6 +54,7 @@ pub fn start<R: ReturnType>(operation: Result<Options, Error>, returns: &Returns
         // By reference, because moving it is slow.
         Ok(ref options) => match options.start() {
             Ok(Start::Guarded(guard)) => Ok(guard),
+            // The value itself comes first, without the detour through `Answer`: each move of it costs more than this look.
             Ok(Start::Recorded(key, payload)) => match returns.rules.codec.recall(&payload, key) {
                 Some(value) => {
                     options.replayed();

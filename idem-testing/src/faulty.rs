@@ -51,7 +51,7 @@ pub enum Fault {
     Refused,
     /// The store never answers, and nothing is applied.
     Silent,
-    /// The store has a bug.
+    /// The store panics, as one with a bug of its own would.
     Panics,
 }
 

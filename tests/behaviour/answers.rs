@@ -87,6 +87,8 @@ rows! {
             }
             assert!(matches!(error, Error::Decode { .. }) && error.source().is_some(), "{said}");
             assert!(said.contains("does not fit the type") && !said.contains("4111"), "{said}");
+            let again = op.run(async { Ok::<_, Declined>(String::new()) }).await;
+            assert_eq!(value(again), ("4111 1111 1111 1111".into(), Kind::Replayed));
         }
     }
 
@@ -370,6 +372,9 @@ rows! {
         assert!((4 * SECOND..=5 * SECOND).contains(&before.elapsed()), "{:?}", before.elapsed());
         assert!((10..40).contains(&(h.store.count(Verb::Claim) - claims)), "with growing pauses");
         assert_eq!((h.store.count(Verb::Finish), h.ran()), (1, 1), "there was nothing to withdraw");
+        h.store.fault(Verb::Claim, Fault::None);
+        assert_eq!(value(h.ok(&other, "b").await), ("b".into(), Kind::Executed));
+        assert_eq!(value(h.ok(&other, "no").await), ("b".into(), Kind::Replayed));
     }
 
     async fn running_elsewhere_and_the_store_away_for_longer_than_its_time_out__its_result(h) {
@@ -414,6 +419,8 @@ rows! {
         assert!((25 * SECOND..=30 * SECOND).contains(&before.elapsed()), "{:?}", before.elapsed());
         h.store.fault(Verb::Claim, Fault::None);
         assert_eq!(value(owner.await.unwrap()).1, Kind::Executed);
+        assert_eq!(value(h.ok(&h.op(), "no").await), ("theirs".into(), Kind::Replayed));
+        assert_eq!(h.ran(), 1);
     }
 
     async fn the_claims_fate_is_unknown__store_and_the_claim_is_withdrawn(h) {

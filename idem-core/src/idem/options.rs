@@ -126,7 +126,7 @@ impl Options {
         self.idem.engine.replay(self.request(key), payload, policy)
     }
 
-    /// Tells that a call was answered with a value that was in memory.
+    /// Reports a replay of a value from memory to telemetry and to `with_outcome`.
     pub(crate) fn replayed(&self) {
         telemetry::call_outcome(&self.name, CallOutcome::Answered(Kind::Replayed));
         report(Some(Kind::Replayed));

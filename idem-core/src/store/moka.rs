@@ -38,6 +38,8 @@ struct Inner {
     /// The shard of a key is locked while the key's record is read and replaced. A reader needs no lock.
     expiries: Sharded<Expiries>,
     limits: Option<Mutex<Limits>>,
+    /// Held while a call makes room. Of two at a time, one could find no record to forget because the other forgets them.
+    making_room: Mutex<()>,
 }
 
 /// The keys of a shard, ordered by when their records expire: one entry for each record. moka's own expiry is not used,
@@ -77,8 +79,7 @@ impl MokaStore {
     }
 
     fn limits(&self) -> Option<MutexGuard<'_, Limits>> {
-        let limits = self.inner.limits.as_ref()?;
-        Some(limits.lock().unwrap_or_else(PoisonError::into_inner))
+        self.inner.limits.as_ref().map(|limits| limits.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Applies a verb. While the record does not fit, makes room and tries again: another call may take the room first.
@@ -115,19 +116,21 @@ impl MokaStore {
         Ok(answer)
     }
 
-    /// Returns whether `added` fits now. The record of `key` itself stays.
+    /// Returns whether there was room at the end. Another call may have taken it since. The record of `key` itself stays.
     fn make_room(&self, key: &Key, added: Size) -> bool {
+        let _making_room = self.inner.making_room.lock().unwrap_or_else(PoisonError::into_inner);
         self.sweep_all(usize::MAX);
         let oldest = || self.limits()?.pop_oldest(key, added);
-        while let Some((sequence, key)) = oldest() {
+        while self.limits().is_some_and(|limits| !limits.fits(limits.used, added)) {
+            let Some((sequence, key)) = oldest() else { return false };
             let mut expiries = self.inner.expiries.lock(&key);
             // Another call may have replaced the record meanwhile.
             if let Some(stored) = self.inner.records.get(&key).filter(|stored| stored.sequence == sequence) {
-                self.remove(&mut expiries, &stored);
+                self.remove(&mut expiries, &stored.expiry());
                 self.limits().into_iter().for_each(|mut limits| limits.forgotten += 1);
             }
         }
-        self.limits().is_some_and(|limits| limits.fits(limits.used, added))
+        true
     }
 
     fn sweep_all(&self, limit: usize) -> usize {
@@ -139,20 +142,17 @@ impl MokaStore {
     /// Removes up to `limit` expired records of a shard, and returns how many it removed.
     fn remove_expired(&self, expiries: &mut Expiries, now: Timestamp, limit: usize) -> usize {
         let mut removed = 0;
-        while removed < limit && expiries.first().is_some_and(|(expires_at, _)| *expires_at <= now) {
-            let (_, key) = expiries.pop_first().unzip();
-            if let Some(stored) = key.and_then(|key| self.inner.records.get(&key)) {
-                self.remove(expiries, &stored);
-            }
+        while let Some(expiry) = expiries.first().filter(|expiry| removed < limit && expiry.0 <= now).cloned() {
+            self.remove(expiries, &expiry);
             removed += 1;
         }
         removed
     }
 
-    fn remove(&self, expiries: &mut Expiries, stored: &Stored) {
-        self.inner.records.invalidate(&stored.key);
-        expiries.remove(&stored.expiry());
-        self.limits().into_iter().for_each(|mut limits| limits.remove(&stored.key, stored));
+    fn remove(&self, expiries: &mut Expiries, expiry: &(Timestamp, Arc<Key>)) {
+        expiries.remove(expiry);
+        let removed = self.inner.records.remove(&expiry.1).zip(self.limits());
+        removed.into_iter().for_each(|(stored, mut limits)| limits.remove(&stored.key, &stored));
     }
 }
 
@@ -164,7 +164,7 @@ pub struct MokaStoreBuilder {
 }
 
 impl MokaStoreBuilder {
-    /// Sets about how many records the store holds at most. Default: no limit.
+    /// Sets about how many records the store holds at most. Records that an operator forgot do not count. Default: no limit.
     #[must_use]
     pub const fn max_records(mut self, records: u64) -> Self {
         self.limits.max_records = Some(records);
@@ -199,7 +199,8 @@ impl MokaStoreBuilder {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let records = Cache::builder().build_with_hasher(Prehashed::default());
         let limits = self.limits.max_records.or(self.limits.max_bytes).map(|_| Mutex::new(self.limits));
-        MokaStore { inner: Arc::new(Inner { clock, records, expiries: Sharded::default(), limits }) }
+        let (expiries, making_room) = (Sharded::default(), Mutex::default());
+        MokaStore { inner: Arc::new(Inner { clock, records, expiries, limits, making_room }) }
     }
 }
 

@@ -85,9 +85,9 @@ impl Limits {
         }
     }
 
-    /// The record to forget next, but not that of `except`. `None` if `added` fits, or would not fit without completed records.
+    /// The record to forget next, but not that of `except`. `None` if `added` would not fit without all completed records.
     pub(super) fn pop_oldest(&mut self, except: &Key, added: Size) -> Option<(u64, Key)> {
-        let is_useful = !self.fits(self.used, added) && self.fits(less(self.used, self.completed), added);
+        let is_useful = self.fits(less(self.used, self.completed), added);
         let sequence = *self.oldest.iter().find(|(_, key)| is_useful && *key != except)?.0;
         self.oldest.remove_entry(&sequence)
     }
